@@ -1,0 +1,1 @@
+"""What runs agents: Ray actors and processes."""

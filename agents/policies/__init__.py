@@ -1,0 +1,1 @@
+"""Bidding policies, one a file. Pure."""

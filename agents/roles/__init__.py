@@ -1,0 +1,1 @@
+"""Plant, supplier and customer as functions of (state, message, now). Pure."""

@@ -1,0 +1,1 @@
+"""The HTTP gateway: takes orders and shows what happened."""

@@ -1,0 +1,1 @@
+"""The market: model, engine, clearing, and the adapters that host them."""

@@ -1,0 +1,1 @@
+"""Winner determination: the program as data, its formulation, decomposition and independent check."""

@@ -1,0 +1,1 @@
+"""Sites, lanes, and what transport between them costs and takes."""

@@ -1,0 +1,1 @@
+"""The rules of allocation and payment, chosen by name. Pure."""

@@ -1,0 +1,1 @@
+"""What the market talks about: values that cannot be invalid. Standard library only."""

@@ -1,0 +1,250 @@
+"""The ports of the market: what the core asks of the outside world.
+
+Everything that waits, sends, stores, solves, reads the clock or draws chance implements one
+of these protocols in `market.adapters`. This module holds no behaviour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+# --- clock, chance ---------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """Where market time comes from."""
+
+    def now_us(self) -> int:
+        """Return the time in integer microseconds UTC."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Return seconds of a clock that never goes back, for measuring durations only."""
+        ...
+
+
+class Entropy(Protocol):
+    """Where unpredictable bytes (salts, secrets, keys) come from."""
+
+    def token(self, size: int) -> bytes:
+        """Return ``size`` unpredictable bytes."""
+        ...
+
+
+# --- journal ---------------------------------------------------------------------------------
+
+ReadModel = Literal["orders", "contracts", "ledger", "participants", "parts", "clearings", "idempotency"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One decided message: exactly what was received, and the events it caused.
+
+    ``message`` and ``events`` are opaque canonical JSON to the journal; together with the other
+    fields they are the leaf of the Merkle tree.
+    """
+
+    now_us: int
+    source: str
+    message: bytes
+    events: bytes
+    engine_version: str
+    rules_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowChange:
+    """A row of a read model to write (``document`` set) or delete (``document`` None).
+
+    ``tenant`` is the participant whose row it is; queries filter by it.
+    """
+
+    model: ReadModel
+    key: str
+    tenant: str
+    status: str
+    updated_us: int
+    document: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxMessage:
+    """A message that must reach a participant: stored with its cause, sent after the commit.
+
+    ``message_id`` is unguessable or derived from content and unique in the market.
+    """
+
+    message_id: str
+    channel: Literal["cfp", "notice", "tape"]
+    participant: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """One entry with what must be stored in the same transaction."""
+
+    entry: Entry
+    rows: tuple[RowChange, ...] = ()
+    outbox: tuple[OutboxMessage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeHead:
+    """The Merkle root (RFC 6962 hashing) over the first ``size`` entries."""
+
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """An entry read back, with its position (0-based), salt and leaf hash."""
+
+    position: int
+    entry: Entry
+    salt: bytes
+    leaf: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A state after the first ``size`` entries, as canonical JSON, with its SHA-256 digest."""
+
+    size: int
+    state: bytes
+    digest: str
+
+
+class Journal(Protocol):
+    """The append-only system of record, one writer. Blocking: hosts call it off the event loop."""
+
+    def append(self, batch: Sequence[Decided]) -> tuple[Sequence[bytes], TreeHead]:
+        """Store a batch in one durable transaction; return its leaf hashes and the new head.
+
+        When it returns, the batch is fsynced. When it raises, nothing of the batch is stored.
+        """
+        ...
+
+    def head(self) -> TreeHead:
+        """Return the current tree head (size 0 and SHA-256 of nothing when empty)."""
+        ...
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Stored]:
+        """Yield entries ``start <= position < stop`` in order."""
+        ...
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Store a snapshot; older ones may be dropped."""
+        ...
+
+    def latest_snapshot(self) -> Snapshot | None:
+        """Return the newest snapshot, or None."""
+        ...
+
+    def open_outbox(self) -> Sequence[OutboxMessage]:
+        """Return messages not yet closed, oldest first."""
+        ...
+
+    def close_outbox(self, message_ids: Sequence[str]) -> None:
+        """Mark messages as acknowledged by their participant; unknown ids are ignored."""
+        ...
+
+    def rows(
+        self,
+        model: ReadModel,
+        *,
+        tenant: str | None = None,
+        key: str | None = None,
+        status: str | None = None,
+        after: str = "",
+        limit: int = 1000,
+    ) -> Sequence[RowChange]:
+        """Return rows of a read model ordered by key, after ``after``; ``tenant`` filters."""
+        ...
+
+    def replace_rows(self, rows: Sequence[RowChange]) -> None:
+        """Replace all read models by ``rows`` in one transaction (a rebuild)."""
+        ...
+
+    def close(self) -> None:
+        """Release the store."""
+        ...
+
+
+# --- bus -------------------------------------------------------------------------------------
+
+RequestChannel = Literal["bid", "report", "order", "query"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A participant's request as it arrived: the bus vouches for ``participant`` (its subject)."""
+
+    channel: RequestChannel
+    participant: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A durable message to a participant, delivered at least once."""
+
+    message_id: str
+    channel: Literal["cfp", "notice"]
+    body: bytes
+
+
+class MarketBus(Protocol):
+    """The market's side of the bus."""
+
+    async def start(
+        self,
+        on_request: Callable[[Request], Awaitable[bytes]],
+        on_heartbeat: Callable[[str, bytes], None],
+    ) -> None:
+        """Take requests: the handler's bytes are the reply. Heartbeats carry (participant, body)."""
+        ...
+
+    async def admit(self, participant: str) -> None:
+        """Prepare a participant's durable mailbox; idempotent."""
+        ...
+
+    async def send(self, message: OutboxMessage) -> None:
+        """Hand a message over durably (once in effect per message id and participant)."""
+        ...
+
+    async def acknowledged(self) -> Sequence[str]:
+        """Return the ids of sent messages that their participants acknowledged since last asked."""
+        ...
+
+    async def publish_tape(self, body: bytes) -> None:
+        """Publish to the public tape, best effort."""
+        ...
+
+    async def close(self) -> None:
+        """Stop taking requests and release connections."""
+        ...
+
+
+class ParticipantBus(Protocol):
+    """A participant's side of the bus."""
+
+    async def request(self, channel: RequestChannel, body: bytes, *, timeout_s: float) -> bytes:
+        """Send a request and return the reply; raises `BusTimeoutError` when none came."""
+        ...
+
+    def deliveries(self) -> AsyncIterator[tuple[Delivery, Callable[[], Awaitable[None]]]]:
+        """Yield deliveries, each with the coroutine function that acknowledges it."""
+        ...
+
+    async def heartbeat(self, body: bytes) -> None:
+        """Tell the market that this participant lives, best effort."""
+        ...
+
+    async def close(self) -> None:
+        """Release the connection."""
+        ...

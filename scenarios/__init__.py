@@ -1,0 +1,1 @@
+"""Scenarios: populations, demand and disruptions, run on the market for research and demonstration."""
