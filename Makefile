@@ -1,0 +1,62 @@
+# Takt. `make demo` and `make test` need Python 3.11 to 3.13 and make; they do all the set-up themselves.
+.POSIX:
+.SUFFIXES:
+.PHONY: help set-up demo test test-all lint soak browser lock clean
+
+RUN = .venv/bin/python -m
+SEED = 1
+
+help:
+	@echo 'make demo      set-up, then a week of orders in the embedded market: summary and report in runs/'
+	@echo 'make test      set-up, then checks and tests (the slow ones apart)'
+	@echo 'make test-all  all tests'
+	@echo 'make lint      style, types and layers only'
+	@echo 'make soak      the demo again and again with new seeds: make soak ROUNDS=20'
+	@echo 'make browser   get Chromium for the browser tests (root on Debian)'
+	@echo 'make lock      compile requirements.lock anew'
+	@echo 'make clean     remove the environment; runs/ stays'
+
+.venv/.made: requirements.lock pyproject.toml setup/environment.py setup/debian.py
+	@python=$$(sh setup/python.sh) && "$$python" -m setup.environment
+	@touch $@
+
+.venv/.nats: .venv/.made setup/nats_server.py
+	@$(RUN) setup.nats_server
+	@touch $@
+
+set-up: .venv/.nats
+
+demo: set-up
+	.venv/bin/takt run scenarios/library/european-job-shops --seed $(SEED) --transport nats
+
+test: lint
+	$(RUN) pytest
+
+test-all: lint
+	$(RUN) pytest -m 'slow or not slow'
+
+lint: set-up
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+
+ROUNDS = 10
+soak: set-up
+	@round=1; while [ $$round -le $(ROUNDS) ]; do \
+	    .venv/bin/takt run scenarios/library/european-job-shops --seed $$round --transport nats \
+	        --out runs/soak-$$round || exit 1; \
+	    round=$$((round + 1)); \
+	done
+
+browser: set-up
+	@$(RUN) setup.browser
+
+lock: set-up
+	$(RUN) pip install --quiet uv
+	$(RUN) uv pip compile requirements.in pyproject.toml --extra test --universal --python-version 3.11 \
+	    --fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	    --no-annotate --quiet --output-file requirements.lock
+
+clean:
+	rm -rf .venv build dist
