@@ -1,1 +1,1 @@
-"""What the market talks about: values that cannot be invalid. Standard library only."""
+"""The vocabulary of the market: frozen values that cannot be invalid. Standard library only."""

@@ -1,0 +1,80 @@
+"""The desk: what the gateway and the command line ask of a running market.
+
+`market.service` implements it in process; a detached gateway implements it over the bus. Holds no
+behaviour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from market.model.messages import Command, Receipt, Refused
+from market.ports import ReadModel, RowChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A row of a read model that a committed entry changed. ``position`` is the entry's."""
+
+    position: int
+    row: RowChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How the market is: ``ready`` means that it commits and its bus answers."""
+
+    ready: bool
+    market: str
+    now_us: int
+    position: int
+    round_id: str | None
+    problems: tuple[str, ...] = ()
+
+
+class Desk(Protocol):
+    """A running market, seen from its gateway."""
+
+    @property
+    def market(self) -> str:
+        """Id of the market."""
+        ...
+
+    async def submit(
+        self, sender: str, body: Command, *, message_id: str, sequence: int = 0
+    ) -> Receipt | Refused:
+        """Put a command of ``sender`` before the engine; returns after the commit, or with a refusal.
+
+        Raises
+        ------
+        MarketUnavailableError
+            If the market is stopping or cannot commit; nothing was done, try again.
+        """
+        ...
+
+    async def rows(
+        self,
+        model: ReadModel,
+        *,
+        tenant: str | None = None,
+        key: str | None = None,
+        status: str | None = None,
+        after: str = "",
+        limit: int = 100,
+    ) -> Sequence[RowChange]:
+        """Return committed rows; with ``tenant`` only that tenant's."""
+        ...
+
+    async def participant_of_key(self, api_key_sha256: str) -> str | None:
+        """Return the admitted, unsuspended participant that holds an API key, or None."""
+        ...
+
+    def watch(self, tenant: str | None) -> AsyncIterator[Change]:
+        """Yield changes after their commit, from now on; a slow reader loses the oldest, never blocks others."""
+        ...
+
+    async def health(self) -> Health:
+        """Return how the market is."""
+        ...

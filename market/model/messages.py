@@ -1,0 +1,481 @@
+"""Every message that goes over the wire, each with its versioned kind.
+
+Commands are imperative and ask the market for something; calls, notices and replies come from it.
+A message is a value: it holds no behaviour beyond refusing invalid content. A new field is a new
+version. Bodies travel in an `Envelope`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from market.model.capability import Qualification
+from market.model.contract import Contract, ContractState
+from market.model.errors import EmptyError, UnknownReferenceError
+from market.model.network import Network
+from market.model.order import Lot, OrderTerms
+from market.model.plan import Document, Part, ProcessPlan
+from market.model.rules import Rules
+from market.model.sheet import BidSheet
+from market.model.values import (
+    MAX_QUANTITY,
+    PeriodGrid,
+    Window,
+    check_choice,
+    check_count,
+    check_id,
+    check_ids,
+    check_int,
+    check_participant_id,
+    check_text,
+    check_time,
+)
+
+Role = Literal["customer", "plant", "supplier"]
+ROLES: tuple[str, ...] = get_args(Role)
+
+# --- operator → market -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenMarket:
+    """Open a market: the first entry of its journal.
+
+    ``seed`` fixes lotteries in a scenario run; None in a live market, where each call commits to
+    a secret.
+    """
+
+    kind: Literal["takt.open_market.v1"] = "takt.open_market.v1"
+    market: str
+    rules: Rules
+    network: Network = Network()
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        check_participant_id("market", self.market)
+        if self.seed is not None:
+            check_int("seed", self.seed, 0, 2**53 - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRules:
+    """Set new rules; ``rules.version`` must be one more than the current."""
+
+    kind: Literal["takt.change_rules.v1"] = "takt.change_rules.v1"
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishNetwork:
+    """Replace the logistics network."""
+
+    kind: Literal["takt.publish_network.v1"] = "takt.publish_network.v1"
+    network: Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmitParticipant:
+    """Admit a company, or replace what is known of it.
+
+    ``api_key_sha256`` is the hash of a customer's HTTP key (32 random bytes), never the key.
+    """
+
+    kind: Literal["takt.admit_participant.v1"] = "takt.admit_participant.v1"
+    participant: str
+    roles: tuple[Role, ...]
+    sites: tuple[str, ...] = ()
+    qualification: Qualification = Qualification()
+    api_key_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        check_participant_id("participant", self.participant)
+        if not self.roles:
+            raise EmptyError("roles", self.roles)
+        for index, role in enumerate(self.roles):
+            check_choice(f"roles[{index}]", role, ROLES)
+        check_ids("roles", self.roles)
+        check_ids("sites", self.sites)
+        key = self.api_key_sha256
+        if key is not None and (len(key) != 64 or set(key) - set("0123456789abcdef")):
+            raise UnknownReferenceError("api_key_sha256", key, "64 lower-case hex digits")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuspendParticipant:
+    """Stop a participant from bidding and ordering; its contracts go on."""
+
+    kind: Literal["takt.suspend_participant.v1"] = "takt.suspend_participant.v1"
+    participant: str
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        check_participant_id("participant", self.participant)
+        check_text("reason", self.reason)
+
+
+# --- clock and solver → market ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """Market time has reached ``now_us``."""
+
+    kind: Literal["takt.tick.v1"] = "takt.tick.v1"
+    now_us: int
+
+    def __post_init__(self) -> None:
+        check_time("now_us", self.now_us)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedBid:
+    """A bid of the closed round that the solver accepted, and how much of it."""
+
+    participant: str
+    bid_id: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportClearing:
+    """The solver's decision on a closed round, with the whole result file as the record.
+
+    ``result`` is the canonical JSON of a ``takt.clearing.v1`` document. It is checked again before
+    anything is awarded; replay checks it and never solves.
+    """
+
+    kind: Literal["takt.report_clearing.v1"] = "takt.report_clearing.v1"
+    round_id: str
+    result: str
+
+    def __post_init__(self) -> None:
+        check_id("round_id", self.round_id)
+
+
+# --- customer → market -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishPart:
+    """Put a part of the sender's into its catalogue, replacing an earlier one of the same id."""
+
+    kind: Literal["takt.publish_part.v1"] = "takt.publish_part.v1"
+    part: Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitOrder:
+    """Submit an order for a catalogue part (``plan`` None) or with its plan inline."""
+
+    kind: Literal["takt.submit_order.v1"] = "takt.submit_order.v1"
+    idempotency_key: str
+    part_id: str
+    terms: OrderTerms
+    plan: ProcessPlan | None = None
+    documents: tuple[Document, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_text("idempotency_key", self.idempotency_key, 128)
+        if not self.idempotency_key:
+            raise EmptyError("idempotency_key", self.idempotency_key)
+        check_id("part_id", self.part_id)
+        check_count("documents", self.documents, 100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder:
+    """Cancel an own order that is not yet confirmed."""
+
+    kind: Literal["takt.cancel_order.v1"] = "takt.cancel_order.v1"
+    order_id: str
+
+    def __post_init__(self) -> None:
+        check_id("order_id", self.order_id)
+
+
+# --- plant or supplier → market --------------------------------------------------------------
+
+DeclineCode = Literal["no_capacity", "no_material", "dates", "not_interested", "technical", "other"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclineCall:
+    """Refuse a whole call with a reason. A later sheet before close replaces it."""
+
+    kind: Literal["takt.decline_call.v1"] = "takt.decline_call.v1"
+    round_id: str
+    code: DeclineCode
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        check_id("round_id", self.round_id)
+        check_choice("code", self.code, get_args(DeclineCode))
+        check_text("detail", self.detail)
+
+
+Milestone = Literal[
+    "confirmed", "refused", "started", "progress", "delayed", "scrapped", "finished", "shipped", "delivered"
+]
+MILESTONES: tuple[str, ...] = get_args(Milestone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportMilestone:
+    """Say how far an own contract is.
+
+    ``quantity`` counts units done (progress, finished, shipped, delivered) or lost (scrapped);
+    ``expected_end_us`` is the new promise where it moved.
+    """
+
+    kind: Literal["takt.report_milestone.v1"] = "takt.report_milestone.v1"
+    contract_id: str
+    milestone: Milestone
+    at_us: int
+    lot_id: str | None = None
+    quantity: int = 0
+    expected_end_us: int | None = None
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        check_id("contract_id", self.contract_id)
+        check_choice("milestone", self.milestone, MILESTONES)
+        check_time("at_us", self.at_us)
+        if self.lot_id is not None:
+            check_id("lot_id", self.lot_id)
+        check_int("quantity", self.quantity, 0, MAX_QUANTITY)
+        if self.expected_end_us is not None:
+            check_time("expected_end_us", self.expected_end_us)
+        check_text("detail", self.detail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportBreakdown:
+    """Say that a resource of one's own is down for a time: unstarted contracts on it become at risk."""
+
+    kind: Literal["takt.report_breakdown.v1"] = "takt.report_breakdown.v1"
+    notice_id: str
+    resource: str
+    window: Window
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        check_id("notice_id", self.notice_id)
+        check_id("resource", self.resource)
+        check_text("detail", self.detail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """Say that the sender lives. Never journaled."""
+
+    kind: Literal["takt.heartbeat.v1"] = "takt.heartbeat.v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuerySync:
+    """Ask for everything a participant needs to catch up: time, open calls, sheets, contracts, orders."""
+
+    kind: Literal["takt.query_sync.v1"] = "takt.query_sync.v1"
+
+
+# --- market → participant --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallForProposals:
+    """Call one participant for bids on the lots it is eligible for.
+
+    ``seed_commitment`` is the SHA-256 of the secret that will go into the round's lottery.
+    """
+
+    kind: Literal["takt.call_for_proposals.v1"] = "takt.call_for_proposals.v1"
+    market: str
+    round_id: str
+    participant: str
+    opened_us: int
+    deadline_us: int
+    currency: str
+    periods: PeriodGrid
+    max_periods: int
+    rules_version: int
+    seed_commitment: str
+    lots: tuple[Lot, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundResult:
+    """Tell one participant what came of its sheet: the contracts it won, the bids it lost."""
+
+    kind: Literal["takt.round_result.v1"] = "takt.round_result.v1"
+    round_id: str
+    participant: str
+    awards: tuple[Contract, ...]
+    rejected: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractNotice:
+    """Tell a participant that a contract of its own changed state, and why."""
+
+    kind: Literal["takt.contract_notice.v1"] = "takt.contract_notice.v1"
+    contract_id: str
+    participant: str
+    state: ContractState
+    at_us: int
+    reason: str = ""
+    payment_minor: int = 0
+
+
+OrderState = Literal[
+    "submitted",
+    "calling",
+    "clearing",
+    "awarded",
+    "confirmed",
+    "in_production",
+    "at_risk",
+    "reallocating",
+    "shipped",
+    "delivered",
+    "settled",
+    "rejected",
+    "unserved",
+    "cancelled",
+    "expired",
+]
+ORDER_STATES: tuple[str, ...] = get_args(OrderState)
+TERMINAL_ORDER_STATES: frozenset[str] = frozenset({"settled", "rejected", "unserved", "cancelled", "expired"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnservedReason:
+    """Why a lot or order was not served; ``code`` as in ``takt.clearing.v1``."""
+
+    code: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNotice:
+    """Tell a customer that an order of its own changed state.
+
+    ``charge_minor`` is what the order will pay, ``promised_us`` when its last goods should arrive.
+    """
+
+    kind: Literal["takt.order_notice.v1"] = "takt.order_notice.v1"
+    order_id: str
+    participant: str
+    state: OrderState
+    at_us: int
+    charge_minor: int | None = None
+    promised_us: int | None = None
+    reasons: tuple[UnservedReason, ...] = ()
+
+
+# --- replies ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The message is in the journal, fsynced, at ``position`` of a log whose head is (``size``, ``root``).
+
+    Hashes are lower-case hex. A repeated message gets the position of the first.
+    """
+
+    kind: Literal["takt.receipt.v1"] = "takt.receipt.v1"
+    message_id: str
+    position: int
+    leaf: str
+    size: int
+    root: str
+    subject_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The message changed nothing.
+
+    ``code`` is stable; ``field`` and ``value`` name what is wrong; ``state`` the state of the object
+    it was about, where that is the reason.
+    """
+
+    kind: Literal["takt.refused.v1"] = "takt.refused.v1"
+    message_id: str
+    code: str
+    detail: str
+    field: str = ""
+    value: str = ""
+    state: str = ""
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetStatus:
+    """A sheet or refusal of the participant's that stands for a round."""
+
+    round_id: str
+    sequence: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractStatus:
+    """A contract and its state."""
+
+    contract: Contract
+    state: ContractState
+    report_sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncReply:
+    """Everything a participant needs to catch up."""
+
+    kind: Literal["takt.sync_reply.v1"] = "takt.sync_reply.v1"
+    participant: str
+    now_us: int
+    calls: tuple[CallForProposals, ...]
+    sheets: tuple[SheetStatus, ...]
+    contracts: tuple[ContractStatus, ...]
+    orders: tuple[OrderNotice, ...]
+
+
+OperatorCommand = OpenMarket | ChangeRules | PublishNetwork | AdmitParticipant | SuspendParticipant
+HostCommand = Tick | ReportClearing
+CustomerCommand = PublishPart | SubmitOrder | CancelOrder
+BidderCommand = BidSheet | DeclineCall
+ReportCommand = ReportMilestone | ReportBreakdown
+ParticipantCommand = CustomerCommand | BidderCommand | ReportCommand
+Command = OperatorCommand | HostCommand | ParticipantCommand
+Notice = RoundResult | ContractNotice | OrderNotice
+Downlink = CallForProposals | Notice
+Reply = Receipt | Refused | SyncReply
+Body = Command | QuerySync | Heartbeat | Downlink | Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What every body travels in.
+
+    ``sequence`` rises per sender and conversation (a round, a contract; 0 elsewhere):
+    a higher one replaces, a repeated one is a retry. ``correlation_id`` names the conversation,
+    ``causation_id`` the message that this one answers.
+    """
+
+    message_id: str
+    correlation_id: str
+    causation_id: str
+    sender: str
+    sequence: int
+    occurred_us: int
+    body: Body
+
+    def __post_init__(self) -> None:
+        check_id("message_id", self.message_id)
+        for name in ("correlation_id", "causation_id"):
+            if getattr(self, name):
+                check_id(name, getattr(self, name))
+        check_participant_id("sender", self.sender)
+        check_int("sequence", self.sequence, 0, 2**53 - 1)
+        check_time("occurred_us", self.occurred_us)

@@ -1,0 +1,82 @@
+"""The rules of a market: one object, versioned in the journal, cited by every clearing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from market.model.values import DAY_US, HOUR_US, MAX_MINOR, PeriodGrid, check_choice, check_int
+
+Mechanism = Literal["pay_as_bid", "second_price", "vcg", "core", "uniform", "greedy"]
+MECHANISMS: tuple[str, ...] = get_args(Mechanism)
+
+SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What every participant has agreed to.
+
+    Attributes
+    ----------
+    takt_us, response_us
+        Time from one call to the next, and from a call to its deadline.
+    early_close
+        Whether a round closes once everybody called has answered.
+    transit_us
+        Transport time reserved after each lot when an order's dates are sliced.
+    max_periods
+        How many periods ahead of a call capacity may be declared.
+    fee_ppm
+        Platform fee on an order's prices, millionths.
+    emissions_minor_per_tonne
+        Weight of emissions in the objective, minor units per tonne CO2e.
+    clearing_work, clearing_time_us
+        Limits of one clearing; scenario runs use the work limit only (time 0 = none).
+    acceptance_us
+        Time after delivery at which an order is settled.
+    confirm_us
+        Time after an award within which a contract must be confirmed.
+    idempotency_us
+        How long an idempotency key is kept.
+    """
+
+    version: int = 1
+    currency: str = "EUR"
+    mechanism: Mechanism = "pay_as_bid"
+    takt_us: int = 60 * SECOND_US
+    response_us: int = 20 * SECOND_US
+    early_close: bool = True
+    periods: PeriodGrid = PeriodGrid(origin_us=0, length_us=DAY_US)
+    max_periods: int = 400
+    transit_us: int = 24 * HOUR_US
+    fee_ppm: int = 0
+    emissions_minor_per_tonne: int = 0
+    clearing_work: int = 200_000
+    clearing_time_us: int = 0
+    acceptance_us: int = 0
+    confirm_us: int = DAY_US
+    idempotency_us: int = 7 * DAY_US
+    max_open_orders_per_customer: int = 100_000
+    max_bids_per_sheet: int = 20_000
+    max_price_minor: int = 10**12
+
+    def __post_init__(self) -> None:
+        check_int("version", self.version, 1, 2**31)
+        if not (len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()):
+            check_choice("currency", self.currency, ("an ISO 4217 code such as EUR",))
+        check_choice("mechanism", self.mechanism, MECHANISMS)
+        check_int("takt_us", self.takt_us, 1, 366 * DAY_US)
+        check_int("response_us", self.response_us, 1, self.takt_us)
+        check_int("max_periods", self.max_periods, 1, 10_000)
+        check_int("transit_us", self.transit_us, 0, 366 * DAY_US)
+        check_int("fee_ppm", self.fee_ppm, 0, 1_000_000)
+        check_int("emissions_minor_per_tonne", self.emissions_minor_per_tonne, 0, 10**9)
+        check_int("clearing_work", self.clearing_work, 0, 2**53 - 1)
+        check_int("clearing_time_us", self.clearing_time_us, 0, DAY_US)
+        check_int("acceptance_us", self.acceptance_us, 0, 366 * DAY_US)
+        check_int("confirm_us", self.confirm_us, 1, 366 * DAY_US)
+        check_int("idempotency_us", self.idempotency_us, 7 * DAY_US, 3660 * DAY_US)
+        check_int("max_open_orders_per_customer", self.max_open_orders_per_customer, 1, 10**7)
+        check_int("max_bids_per_sheet", self.max_bids_per_sheet, 1, 100_000)
+        check_int("max_price_minor", self.max_price_minor, 1, MAX_MINOR)
