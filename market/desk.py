@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from market.model.messages import Command, Receipt, Refused
+from market.model.network import Network
+from market.model.rules import Rules
 from market.ports import ReadModel, RowChange
 
 
@@ -32,6 +34,14 @@ class Health:
     position: int
     round_id: str | None
     problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """The rules in force, and the logistics network whose sites are the destinations."""
+
+    rules: Rules
+    network: Network
 
 
 class Desk(Protocol):
@@ -77,4 +87,8 @@ class Desk(Protocol):
 
     async def health(self) -> Health:
         """Return how the market is."""
+        ...
+
+    async def terms(self) -> Terms:
+        """Return the rules in force and the network."""
         ...
