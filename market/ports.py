@@ -111,7 +111,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A state after the first ``size`` entries, as canonical JSON, with its SHA-256 digest."""
+    """A state after the first ``size`` entries, as canonical JSON, with the hex SHA-256 of these bytes."""
 
     size: int
     state: bytes
@@ -119,17 +119,31 @@ class Snapshot:
 
 
 class Journal(Protocol):
-    """The append-only system of record, one writer. Blocking: hosts call it off the event loop."""
+    """The append-only system of record, one writer. Blocking: hosts call it off the event loop.
+
+    Any thread may read while one appends. Errors are those of `market.journal_errors`. Text is free of
+    NUL and lone surrogates, integers fit 64 bits.
+    """
 
     def append(self, batch: Sequence[Decided]) -> tuple[Sequence[bytes], TreeHead]:
         """Store a batch in one durable transaction; return its leaf hashes and the new head.
 
-        When it returns, the batch is fsynced. When it raises, nothing of the batch is stored.
+        When it returns, the batch is fsynced. When it raises, nothing of the batch is stored, but for
+        `JournalUnknownError`: then the journal must be opened again to learn it. Rows are written in
+        order; a key keeps its tenant, and a message id is never given twice (`JournalConflictError`).
         """
         ...
 
     def head(self) -> TreeHead:
         """Return the current tree head (size 0 and SHA-256 of nothing when empty)."""
+        ...
+
+    def heads(self, start: int = 0, stop: int | None = None) -> Iterator[TreeHead]:
+        """Yield the tree heads of commits with ``start < size <= stop``, smallest first."""
+        ...
+
+    def leaves(self, start: int = 0, stop: int | None = None) -> Sequence[bytes]:
+        """Return the leaf hashes of entries ``start <= position < stop``, for proofs."""
         ...
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[Stored]:

@@ -1,0 +1,49 @@
+"""Opens the journal that a URL or a path names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from market.adapters.journal_sql import SqlJournal
+from market.adapters.journal_sqlite import SqliteSettings, SqliteStore
+from market.journal_errors import JournalUnavailableError
+from market.ports import Entropy
+
+
+def open_journal(
+    database: str | Path,
+    *,
+    entropy: Entropy,
+    sqlite: SqliteSettings | None = None,
+) -> SqlJournal:
+    """Open the journal in a database for writing; create it if it is new.
+
+    Parameters
+    ----------
+    database
+        A file path or ``sqlite:///PATH`` for SQLite.
+    entropy
+        Where the salts of the leaves come from.
+    sqlite
+        Settings of a SQLite file; durable by default.
+
+    Raises
+    ------
+    JournalError
+        If it cannot be opened: see `market.journal_errors`.
+    """
+    if isinstance(database, Path) or "://" not in database:
+        return SqlJournal(SqliteStore(Path(database), sqlite or SqliteSettings()), entropy=entropy)
+    try:
+        url = make_url(database)
+    except ArgumentError as error:
+        raise JournalUnavailableError(database, f"database URL cannot be read: {error}") from error
+    if url.get_backend_name() == "sqlite" and url.database:
+        return SqlJournal(SqliteStore(Path(url.database), sqlite or SqliteSettings()), entropy=entropy)
+    raise JournalUnavailableError(
+        url.render_as_string(),
+        f"database URL must begin with sqlite:///; was {url.drivername}",
+    )

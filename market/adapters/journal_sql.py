@@ -1,0 +1,413 @@
+"""The journal in SQL: entries, tree heads, read models and outbox in one transaction per batch.
+
+SQLAlchemy Core over a `SqlStore` (SQLite, PostgreSQL), which holds everything particular to one
+database. One writer; any number of threads may read while it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Insert,
+    RootTransaction,
+    Row,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import DBAPIError
+
+from market.adapters.journal_checks import (
+    check_batch,
+    check_ids,
+    check_query,
+    check_range,
+    check_replacement,
+    check_snapshot,
+    is_intact,
+)
+from market.adapters.journal_projection import Projection
+from market.adapters.journal_schema import (
+    ENTRIES,
+    FRONTIERS,
+    OUTBOX,
+    READ_MODEL_TABLES,
+    SNAPSHOTS,
+    TREE_HEADS,
+    upgrade_schema,
+)
+from market.journal_errors import (
+    JournalClosedError,
+    JournalCorruptError,
+    JournalError,
+    JournalUnknownError,
+)
+from market.leaf import SALT_SIZE, entry_leaf
+from market.merkle import EMPTY_ROOT, HASH_SIZE, Frontier
+from market.ports import (
+    Decided,
+    Entropy,
+    Entry,
+    OutboxMessage,
+    ReadModel,
+    RowChange,
+    Snapshot,
+    Stored,
+    TreeHead,
+)
+
+FRONTIER_INTERVAL = 4_096
+"""Entries after which the frontier is stored again: the most leaves, but for a batch, hashed on opening."""
+KEPT_SNAPSHOTS = 2
+PAGE = 1_000
+"""Rows fetched at a time where a result may be long."""
+
+_INSERT_ENTRY = insert(ENTRIES)
+_INSERT_HEAD = insert(TREE_HEADS)
+_INSERT_FRONTIER = insert(FRONTIERS)
+
+
+class SqlStore(Protocol):
+    """What a database must offer to keep a journal."""
+
+    location: str
+    durable: bool
+    writer: Connection
+    readers: Engine
+
+    def upsert(self, table: Table) -> Insert:
+        """Return the statement that writes a row of a read model unless it is another tenant's."""
+        ...
+
+    def insert_new(self, table: Table) -> Insert:
+        """Return the statement that inserts a row unless its key is taken."""
+        ...
+
+    def translate(self, error: DBAPIError) -> JournalError:
+        """Return the journal's error for one of the driver's."""
+        ...
+
+    def is_rolled_back(self, error: DBAPIError) -> bool:
+        """Return whether a failed COMMIT certainly stored nothing."""
+        ...
+
+    def backup_to(self, path: Path) -> None:
+        """Copy the journal as of now to a new file, while it is being written."""
+        ...
+
+    def close(self) -> None:
+        """Release the connections and the writer's lock."""
+        ...
+
+
+class SqlJournal:
+    """A `market.ports.Journal` in a SQL database; see `market.adapters.journal.open_journal`.
+
+    Raises
+    ------
+    JournalVersionError
+        If a newer release wrote it.
+    JournalFormatError
+        If the database holds something else.
+    JournalCorruptError
+        If the stored leaves contradict the last tree head.
+    """
+
+    def __init__(self, store: SqlStore, *, entropy: Entropy) -> None:
+        self._store = store
+        self._entropy = entropy
+        self._mutex = Lock()
+        self._unusable: JournalError | None = None
+        self._projection = Projection(
+            location=store.location,
+            upsert=store.upsert,
+            insert_new=store.insert_new,
+        )
+        try:
+            with self._transaction() as connection:
+                upgrade_schema(connection, store.location)
+            self._frontier = self._load_frontier()
+        except BaseException:
+            store.close()
+            raise
+
+    @property
+    def location(self) -> str:
+        """Path or URL (without password)."""
+        return self._store.location
+
+    @property
+    def durable(self) -> bool:
+        """Whether a returned `append` is fsynced."""
+        return self._store.durable
+
+    # --- entries -----------------------------------------------------------------------------
+
+    def append(self, batch: Sequence[Decided]) -> tuple[Sequence[bytes], TreeHead]:
+        """Store a batch in one durable transaction; return its leaf hashes and the new head.
+
+        Raises
+        ------
+        JournalValueError, JournalConflictError, JournalFullError, JournalBusyError
+            Nothing of the batch is stored; the journal goes on.
+        JournalUnknownError, JournalUnavailableError
+            The journal must be opened again.
+        """
+        check_batch(self.location, batch)
+        with self._mutex:
+            if not batch:
+                return (), self.head()
+            first, salts = self._frontier.size, self._entropy.token(SALT_SIZE * len(batch))
+            leaves: list[bytes] = []
+            entries: list[dict[str, int | str | bytes]] = []
+            for at, decided in enumerate(batch):
+                salt = salts[at * SALT_SIZE : (at + 1) * SALT_SIZE]
+                leaves.append(entry_leaf(decided.entry, salt))
+                entries.append(_entry_values(first + at, decided.entry, salt, leaves[-1]))
+            frontier = self._frontier.extend(leaves)
+            head = TreeHead(size=frontier.size, root=frontier.root())
+            with self._transaction() as connection:
+                connection.execute(_INSERT_ENTRY, entries)
+                connection.execute(_INSERT_HEAD, [{"size": head.size, "root": head.root}])
+                if head.size // FRONTIER_INTERVAL > first // FRONTIER_INTERVAL:
+                    peaks = b"".join(frontier.peaks)
+                    connection.execute(_INSERT_FRONTIER, [{"size": head.size, "peaks": peaks}])
+                self._projection.write_rows(connection, [row for decided in batch for row in decided.rows])
+                self._projection.write_outbox(connection, batch, first=first)
+            self._frontier = frontier
+            return leaves, head
+
+    def head(self) -> TreeHead:
+        """Return the current tree head (size 0 and SHA-256 of nothing when empty)."""
+        self._check_open()
+        return TreeHead(size=self._frontier.size, root=self._frontier.root())
+
+    def heads(self, start: int = 0, stop: int | None = None) -> Iterator[TreeHead]:
+        """Yield the tree heads of commits with ``start < size <= stop``, smallest first."""
+        check_range(self.location, start, stop)
+        end = self._frontier.size if stop is None else stop
+        pages = self._pages(TREE_HEADS, TREE_HEADS.c.size, start + 1, end + 1)
+        return (TreeHead(size=size, root=root) for page in pages for size, root in page)
+
+    def leaves(self, start: int = 0, stop: int | None = None) -> Sequence[bytes]:
+        """Return the leaf hashes of entries ``start <= position < stop`` in order."""
+        check_range(self.location, start, stop)
+        query = select(ENTRIES.c.leaf).where(ENTRIES.c.position >= start).order_by(ENTRIES.c.position)
+        if stop is not None:
+            query = query.where(ENTRIES.c.position < stop)
+        with self._reading() as connection:
+            return connection.scalars(query).all()
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Stored]:
+        """Yield entries ``start <= position < stop`` in order."""
+        check_range(self.location, start, stop)
+        end = self._frontier.size if stop is None else stop
+        return (_stored(row) for page in self._pages(ENTRIES, ENTRIES.c.position, start, end) for row in page)
+
+    # --- snapshots ---------------------------------------------------------------------------
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Store a snapshot and drop all but the newest two."""
+        with self._mutex:
+            check_snapshot(self.location, snapshot, size=self._frontier.size)
+            kept = select(SNAPSHOTS.c.size).order_by(SNAPSHOTS.c.size.desc()).limit(KEPT_SNAPSHOTS)
+            with self._transaction() as connection:
+                connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.size == snapshot.size))
+                connection.execute(
+                    insert(SNAPSHOTS),
+                    [{"size": snapshot.size, "state": snapshot.state, "digest": snapshot.digest}],
+                )
+                connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.size.not_in(kept)))
+
+    def latest_snapshot(self) -> Snapshot | None:
+        """Return the newest snapshot whose digest is that of its state, or None."""
+        with self._reading() as connection:
+            rows = connection.execute(select(SNAPSHOTS).order_by(SNAPSHOTS.c.size.desc())).mappings()
+            return next(filter(is_intact, (Snapshot(**row) for row in rows)), None)
+
+    # --- outbox ------------------------------------------------------------------------------
+
+    def open_outbox(self) -> Sequence[OutboxMessage]:
+        """Return messages not yet closed, oldest first."""
+        columns = (OUTBOX.c.message_id, OUTBOX.c.channel, OUTBOX.c.participant, OUTBOX.c.body)
+        query = select(*columns).where(OUTBOX.c.is_open == 1).order_by(OUTBOX.c.number)
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        return [
+            OutboxMessage(message_id=message_id, channel=channel, participant=participant, body=body)
+            for message_id, channel, participant, body in rows
+        ]
+
+    def close_outbox(self, message_ids: Sequence[str]) -> None:
+        """Mark messages as acknowledged by their participant; unknown ids are ignored."""
+        check_ids(self.location, message_ids)
+        if not message_ids:
+            return
+        closing = update(OUTBOX).where(OUTBOX.c.message_id == bindparam("closed_id")).values(is_open=0)
+        with self._mutex, self._transaction() as connection:
+            connection.execute(closing, [{"closed_id": message_id} for message_id in message_ids])
+
+    # --- read models -------------------------------------------------------------------------
+
+    def rows(
+        self,
+        model: ReadModel,
+        *,
+        tenant: str | None = None,
+        key: str | None = None,
+        status: str | None = None,
+        after: str = "",
+        limit: int = 1_000,
+    ) -> Sequence[RowChange]:
+        """Return rows of a read model ordered by key, after ``after``; ``tenant`` filters."""
+        check_query(self.location, model, tenant=tenant, key=key, status=status, after=after, limit=limit)
+        table = READ_MODEL_TABLES[model]
+        query = select(table).where(table.c.key > after).order_by(table.c.key).limit(limit)
+        for column, wanted in ((table.c.tenant, tenant), (table.c.key, key), (table.c.status, status)):
+            if wanted is not None:
+                query = query.where(column == wanted)
+        with self._reading() as connection:
+            return [RowChange(model=model, **row) for row in connection.execute(query).mappings()]
+
+    def replace_rows(self, rows: Sequence[RowChange]) -> None:
+        """Replace all read models by ``rows`` in one transaction (a rebuild)."""
+        check_replacement(self.location, rows)
+        with self._mutex, self._transaction() as connection:
+            for table in READ_MODEL_TABLES.values():
+                connection.execute(delete(table))
+            self._projection.write_rows(connection, rows)
+
+    # --- care --------------------------------------------------------------------------------
+
+    def backup_to(self, path: Path) -> None:
+        """Copy the journal as of now to a new file, while it is being written."""
+        self._check_open()
+        self._store.backup_to(path)
+
+    def close(self) -> None:
+        """Release the store; closing again does nothing."""
+        with self._mutex:
+            if not isinstance(self._unusable, JournalClosedError):
+                self._unusable = JournalClosedError(self.location)
+                self._store.close()
+
+    # --- inside ------------------------------------------------------------------------------
+
+    def _check_open(self) -> None:
+        if isinstance(self._unusable, JournalClosedError):
+            raise self._unusable
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        if self._unusable is not None:
+            raise self._unusable
+        connection = self._store.writer
+        try:
+            with connection.begin() as transaction:
+                yield connection
+                self._commit(transaction)
+        except DBAPIError as error:
+            failure = self._store.translate(error)
+            if error.connection_invalidated:
+                self._unusable = failure
+            raise failure from error
+
+    def _commit(self, transaction: RootTransaction) -> None:
+        unknown = JournalUnknownError(self.location, "a commit did not return, so its batch may be stored")
+        self._unusable = unknown
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            if not self._store.is_rolled_back(error):
+                raise unknown from error
+            transaction.connection.connection.rollback()
+            self._unusable = None
+            raise
+        self._unusable = None
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        self._check_open()
+        try:
+            with self._store.readers.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise self._store.translate(error) from error
+
+    def _pages(
+        self,
+        table: Table,
+        number: Column[int],
+        start: int,
+        stop: int,
+    ) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
+        while start < stop:
+            query = select(table).where(number >= start, number < stop).order_by(number).limit(PAGE)
+            with self._reading() as connection:
+                page = connection.execute(query).all()
+            if not page:
+                return
+            yield page
+            start = page[-1][0] + 1
+
+    def _load_frontier(self) -> Frontier:
+        with self._reading() as connection:
+            last = connection.execute(select(TREE_HEADS).order_by(TREE_HEADS.c.size.desc()).limit(1)).first()
+            kept = connection.execute(select(FRONTIERS).order_by(FRONTIERS.c.size.desc()).limit(1)).first()
+            stored = connection.scalar(select(func.max(ENTRIES.c.position)))
+        head = TreeHead(size=0, root=EMPTY_ROOT) if last is None else TreeHead(size=last.size, root=last.root)
+        size = 0 if stored is None else stored + 1
+        if size != head.size:
+            detail = f"the last tree head must cover all {size} entries; was of size {head.size}"
+            raise JournalCorruptError(self.location, detail, position=min(size, head.size))
+        frontier = Frontier()
+        if kept is not None:
+            peaks = tuple(kept.peaks[at : at + HASH_SIZE] for at in range(0, len(kept.peaks), HASH_SIZE))
+            try:
+                frontier = Frontier(size=kept.size, peaks=peaks)
+            except ValueError as error:
+                raise JournalCorruptError(self.location, f"frontier: {error}", position=kept.size) from error
+        whole = frontier.extend(self.leaves(frontier.size))
+        if (whole.size, whole.root()) != (head.size, head.root):
+            detail = f"the leaves from here must hash to the tree head of size {head.size}; did not"
+            raise JournalCorruptError(self.location, detail, position=frontier.size)
+        return whole
+
+
+def _entry_values(position: int, entry: Entry, salt: bytes, leaf: bytes) -> dict[str, int | str | bytes]:
+    return {
+        "position": position,
+        "now_us": entry.now_us,
+        "source": entry.source,
+        "message": entry.message,
+        "events": entry.events,
+        "engine_version": entry.engine_version,
+        "rules_version": entry.rules_version,
+        "salt": salt,
+        "leaf": leaf,
+    }
+
+
+def _stored(row: Row[*tuple[Any, ...]]) -> Stored:
+    position, now_us, source, message, events, engine_version, rules_version, salt, leaf = row
+    entry = Entry(
+        now_us=now_us,
+        source=source,
+        message=message,
+        events=events,
+        engine_version=engine_version,
+        rules_version=rules_version,
+    )
+    return Stored(position=position, entry=entry, salt=salt, leaf=leaf)
