@@ -87,6 +87,8 @@ class Lot:
     """The smallest thing that is procured: one operation or material, in one quantity.
 
     ``earliest_start_us`` and ``latest_end_us`` are the lot's slice of the order's dates.
+    ``run_time_us`` is the planner's estimate per unit, from which a bidder derives its own;
+    ``inputs`` names the lots that flow into this one, so that a bidder can see a chain of its own.
     """
 
     id: str
@@ -96,6 +98,8 @@ class Lot:
     quantity: int
     earliest_start_us: int
     latest_end_us: int
+    run_time_us: int = 0
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +201,8 @@ def expand(
                 quantity=demand[name],
                 earliest_start_us=start,
                 latest_end_us=max(end, start + 1),
+                run_time_us=lot.run_time_us,
+                inputs=tuple(f"{id}.{arc.source}" for arc in plan.arcs if arc.target == name),
             )
         )
     arcs = [
