@@ -228,7 +228,11 @@ class MarketBus(Protocol):
         ...
 
     async def send(self, message: OutboxMessage) -> None:
-        """Hand a message over durably (once in effect per message id and participant)."""
+        """Hand a message over durably (once in effect per message id and participant).
+
+        Raises `BusTimeoutError` or `BusMailboxFullError` when it should be sent again later, and
+        `BusMailboxError` for a participant that was not admitted on this bus.
+        """
         ...
 
     async def acknowledged(self) -> Sequence[str]:
@@ -247,12 +251,27 @@ class MarketBus(Protocol):
 class ParticipantBus(Protocol):
     """A participant's side of the bus."""
 
-    async def request(self, channel: RequestChannel, body: bytes, *, timeout_s: float) -> bytes:
-        """Send a request and return the reply; raises `BusTimeoutError` when none came."""
+    async def request(
+        self,
+        channel: RequestChannel,
+        body: bytes,
+        *,
+        timeout_s: float,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> bytes:
+        """Send a request and return the reply.
+
+        A market that is away is tried until the time is up. After `BusTimeoutError` and `BusRequestError`
+        the request may have had its effect: repeat it with the same id.
+        """
         ...
 
     def deliveries(self) -> AsyncIterator[tuple[Delivery, Callable[[], Awaitable[None]]]]:
-        """Yield deliveries, each with the coroutine function that acknowledges it."""
+        """Yield deliveries in order, each with the coroutine function that acknowledges it.
+
+        One at a time: the next comes after this one was acknowledged, and one that was not comes again.
+        Ends when this side is closed.
+        """
         ...
 
     async def heartbeat(self, body: bytes) -> None:

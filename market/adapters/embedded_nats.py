@@ -1,0 +1,299 @@
+"""A nats-server of the market's own: free loopback port, own store, authentication on, every write synced.
+
+The server lives as long as its `EmbeddedNats`: it is stopped on exit, and a watchdog stops it when this
+process dies without a word. Supervising it (calling `restart` when `alive` says no) is the host's task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import nats.errors
+
+from market.adapters import nats_identity
+from market.adapters.nats_binary import check_version, find_server
+from market.adapters.nats_connection import connect
+from market.adapters.nats_identity import MarketKeys
+from market.adapters.nats_subjects import MAX_PAYLOAD_BYTES, market_id
+from market.adapters.wall_clock import OsEntropy
+from market.bus_errors import BusServerError
+from market.ports import Entropy
+
+_START_TIMEOUT_S = 15.0
+_STOP_TIMEOUT_S = 10.0
+_WATCHDOG = 'read -r _; kill -KILL "$1" 2>/dev/null'
+
+_CONFIG = """\
+# Written by Takt at every start.
+server_name: {name}
+host: 127.0.0.1
+port: {port}
+pid_file: {pid_file}
+ports_file_dir: {ports_folder}
+log_file: {log_file}
+logfile_size_limit: 16MB
+max_payload: {max_payload}
+max_connections: {max_connections}
+max_control_line: 4KB
+write_deadline: "5s"
+ping_interval: "10s"
+lame_duck_duration: "30s"
+jetstream {{
+    store_dir: {store}
+    sync_interval: always
+}}
+operator: {operator}
+system_account: {system}
+resolver: MEMORY
+resolver_preload {{
+    {account}: {account_jwt}
+    {system}: {system_jwt}
+}}
+"""
+
+
+class EmbeddedNats:
+    """One nats-server process with its folder, keys and port.
+
+    ``folder`` gets ``keys/`` (0600), ``store/``, ``nats-server.conf`` and ``nats-server.log``. The port is
+    a free one at the first start and stays the same over restarts. Use as an asynchronous context manager.
+
+    Attributes
+    ----------
+    url
+        Where clients connect.
+    name
+        The server's name of this instance, unguessable: clients check it before they write.
+    keys
+        The market's keys, from which credentials are issued.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        market: str,
+        *,
+        binary: Path | None = None,
+        entropy: Entropy | None = None,
+        max_connections: int = 4096,
+    ) -> None:
+        self.folder = folder.absolute()
+        self.market = market_id(market)
+        self.keys = MarketKeys.load_or_create(self.folder / "keys", entropy)
+        self.name = f"takt-{market}-{(entropy or OsEntropy()).token(12).hex()}"
+        self.log_file = self.folder / "nats-server.log"
+        self._binary = binary
+        self._max_connections = max_connections
+        self._port = -1
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
+        self._lock: int | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients connect; only after the first start."""
+        if self._port < 0:
+            raise BusServerError("the embedded nats-server has not been started")
+        return f"nats://127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        if self._process is None:
+            raise BusServerError("the embedded nats-server is not running")
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Return whether the server's process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def market_creds(self) -> str:
+        """Return fresh credentials of the market itself."""
+        return nats_identity.issue_market_creds(self.keys, self.market)
+
+    def participant_creds(self, participant: str, *, expires_us: int | None = None) -> str:
+        """Return fresh credentials of a participant, as the text of a ``.creds`` file."""
+        return nats_identity.issue_participant_creds(
+            self.keys, self.market, participant, expires_us=expires_us
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start the server and check that it is ours and keeps what the bus promises; idempotent.
+
+        Raises
+        ------
+        BusServerError
+            If it does not come up (the message ends with its log), or does not sync every write.
+        """
+        if self.alive():
+            return
+        await self._take_lock()
+        self._reap()
+        config = self._write_config()
+        if self._binary is None:
+            self._binary = await asyncio.to_thread(find_server)
+        self._spawn(self._binary, config)
+        try:
+            self._port = await self._listening_port()
+            await self._check()
+        except BaseException:
+            await self.stop()
+            raise
+
+    def _spawn(self, binary: Path, config: Path) -> None:
+        """Start the server, and the watchdog that ends it when this process no longer holds its pipe."""
+        assert self._lock is not None
+        # The lock is inherited: the store stays locked while either process lives.
+        self._process = subprocess.Popen(
+            [str(binary), "--config", str(config)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=(self._lock,),
+        )
+        self._watchdog = subprocess.Popen(
+            ["/bin/sh", "-c", _WATCHDOG, "takt-watchdog", str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    async def stop(self) -> None:
+        """Stop the server and wait for its end; idempotent."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.to_thread(self._process.wait, _STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        self._reap()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def restart(self) -> None:
+        """Start the server again on the same port and store, whatever became of it."""
+        await self.stop()
+        await self.start()
+
+    def _reap(self) -> None:
+        """Collect what ended, the watchdog first: it must not outlive the process id it guards."""
+        if self._watchdog is not None:
+            self._watchdog.kill()
+            self._watchdog.communicate()
+            self._watchdog = None
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+
+    async def _take_lock(self) -> None:
+        """Lock the folder, waiting for a server that a killed process left to its watchdog."""
+        if self._lock is not None:
+            return
+        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            async with asyncio.timeout(_STOP_TIMEOUT_S):
+                while not _try_lock(descriptor):  # noqa: ASYNC110  (another process lets it go)
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            os.close(descriptor)
+            raise BusServerError(f"another market uses the folder {self.folder}") from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._lock = descriptor
+
+    def _write_config(self) -> Path:
+        ports = self.folder / "ports"
+        shutil.rmtree(ports, ignore_errors=True)
+        ports.mkdir()
+        config = self.folder / "nats-server.conf"
+        text = _CONFIG.format(
+            name=self.name,
+            port=self._port,
+            pid_file=json.dumps(str(self.folder / "nats-server.pid")),
+            ports_folder=json.dumps(str(ports)),
+            log_file=json.dumps(str(self.log_file)),
+            store=json.dumps(str(self.folder / "store")),
+            max_payload=MAX_PAYLOAD_BYTES,
+            max_connections=self._max_connections,
+            operator=nats_identity.operator_jwt(self.keys, self.market),
+            account=nats_identity.public_key(self.keys.account),
+            account_jwt=nats_identity.account_jwt(self.keys, self.market),
+            system=nats_identity.public_key(self.keys.system),
+            system_jwt=nats_identity.system_jwt(self.keys),
+        )
+        config.write_text(text)
+        return config
+
+    async def _listening_port(self) -> int:
+        """Wait until the server states its port."""
+        try:
+            async with asyncio.timeout(_START_TIMEOUT_S):
+                while self.alive():
+                    for file in (self.folder / "ports").glob("*.ports"):
+                        if urls := _ports(file).get("nats"):
+                            return int(str(urls[0]).rpartition(":")[2])
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            pass
+        raise BusServerError(f"nats-server did not start; the end of its log: {self._end_of_log()}")
+
+    def _end_of_log(self) -> str:
+        if not self.log_file.exists():
+            return "(no log)"
+        return self.log_file.read_text(errors="replace")[-1500:]
+
+    async def _check(self) -> None:
+        """Ask the server, as its system account, who it is and whether it syncs every write."""
+        client = await connect(
+            self.url,
+            nats_identity.issue_system_creds(self.keys),
+            client_name="takt-check",
+            server_name=self.name,
+        )
+        try:
+            answer = await client.request("$SYS.REQ.SERVER.PING.VARZ", b"{}", timeout=5)
+        except nats.errors.Error as error:
+            raise BusServerError("nats-server does not answer its system account") from error
+        finally:
+            await client.close()
+        status = json.loads(answer.data)["data"]
+        check_version(str(status["version"]), self.url)
+        if not status.get("jetstream", {}).get("config", {}).get("sync_always"):
+            raise BusServerError("nats-server must sync every write before it acknowledges, and does not")
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _ports(file: Path) -> Mapping[str, list[str]]:
+    """Return the listeners in a ports file; none while the server is still writing it."""
+    try:
+        content: dict[str, list[str]] = json.loads(file.read_text())
+    except (OSError, json.JSONDecodeError):
+        return {}
+    return content

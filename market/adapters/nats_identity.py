@@ -1,0 +1,260 @@
+"""Identities on NATS: the market's keys, and the credentials that it issues to participants.
+
+NATS decentralised JWT authentication: the operator key signs the market's account, the account key signs
+users. A participant's user may publish and subscribe only what `_participant_permissions` lists; the server
+enforces it. Holds no connection.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import nkeys
+
+from market.adapters.nats_subjects import (
+    MAILBOX_CONSUMER,
+    MAX_PAYLOAD_BYTES,
+    REQUEST_CHANNELS,
+    inbox_prefix,
+    market_id,
+    participant_id,
+    stream_name,
+    subject,
+    tape_subject,
+)
+from market.adapters.wall_clock import OsEntropy, WallClock
+from market.ports import Entropy
+
+MAX_SUBSCRIPTIONS = 16
+
+_PREFIXES = {
+    "operator": nkeys.PREFIX_BYTE_OPERATOR,
+    "account": nkeys.PREFIX_BYTE_ACCOUNT,
+    "user": nkeys.PREFIX_BYTE_USER,
+}
+_UNLIMITED_ACCOUNT = {
+    "subs": -1,
+    "data": -1,
+    "payload": -1,
+    "imports": -1,
+    "exports": -1,
+    "wildcards": True,
+    "conn": -1,
+    "leaf": -1,
+}
+_CREDS = """-----BEGIN NATS USER JWT-----
+{jwt}
+------END NATS USER JWT------
+
+-----BEGIN USER NKEY SEED-----
+{seed}
+------END USER NKEY SEED------
+"""
+
+KeyRole = Literal["operator", "account", "user"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketKeys:
+    """The seeds of a market: whoever has them is the market. Never log one.
+
+    ``operator`` signs the accounts; ``account`` is the market's and signs its users; ``system`` is the
+    account that may ask the server about itself.
+    """
+
+    operator: str
+    account: str
+    system: str
+
+    def __repr__(self) -> str:
+        return f"MarketKeys(operator={public_key(self.operator)})"
+
+    @classmethod
+    def create(cls, entropy: Entropy | None = None) -> MarketKeys:
+        """Draw the keys of a new market."""
+        source = entropy or OsEntropy()
+        return cls(
+            operator=_new_seed("operator", source),
+            account=_new_seed("account", source),
+            system=_new_seed("account", source),
+        )
+
+    @classmethod
+    def load_or_create(cls, folder: Path, entropy: Entropy | None = None) -> MarketKeys:
+        """Read the keys kept in ``folder``, or draw them and keep them there, readable by the owner only."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        names = ("operator", "account", "system")
+        if not all((folder / f"{name}.nk").exists() for name in names):
+            fresh = cls.create(entropy)
+            for name in names:
+                write_secret(folder / f"{name}.nk", getattr(fresh, name) + "\n")
+        return cls(**{name: (folder / f"{name}.nk").read_text().strip() for name in names})
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a file that only its owner can read; an existing one is kept.
+
+    The file appears whole or not at all, also when two processes write it at once.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def public_key(seed: str) -> str:
+    """Return the public key of a seed."""
+    public: bytes = nkeys.from_seed(bytearray(seed.encode())).public_key
+    return public.decode()
+
+
+def operator_jwt(keys: MarketKeys, name: str) -> str:
+    """Return the operator's own claim, which names the system account."""
+    claim = {"type": "operator", "version": 2, "system_account": public_key(keys.system)}
+    return _signed(name, public_key(keys.operator), claim, keys.operator)
+
+
+def account_jwt(keys: MarketKeys, market: str) -> str:
+    """Return the market's account, with JetStream."""
+    storage = {"mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1}
+    claim = {"type": "account", "version": 2, "limits": _UNLIMITED_ACCOUNT | storage}
+    return _signed(market, public_key(keys.account), claim, keys.operator)
+
+
+def system_jwt(keys: MarketKeys) -> str:
+    """Return the system account, which may ask the server about itself and holds no streams."""
+    claim = {"type": "account", "version": 2, "limits": _UNLIMITED_ACCOUNT}
+    return _signed("system", public_key(keys.system), claim, keys.operator)
+
+
+def issue_market_creds(keys: MarketKeys, market: str, *, entropy: Entropy | None = None) -> str:
+    """Return credentials of the market itself: everything inside its account."""
+    return _creds(keys.account, f"{market_id(market)}.market", {}, entropy=entropy)
+
+
+def issue_system_creds(keys: MarketKeys, *, entropy: Entropy | None = None) -> str:
+    """Return credentials for asking the server about itself."""
+    return _creds(keys.system, "system", {}, entropy=entropy)
+
+
+def issue_participant_creds(
+    keys: MarketKeys,
+    market: str,
+    participant: str,
+    *,
+    expires_us: int | None = None,
+    entropy: Entropy | None = None,
+) -> str:
+    """Return the text of a ``.creds`` file for one participant of one market.
+
+    Any NATS client in any language takes it; its inbox prefix must be `nats_subjects.inbox_prefix`. A new
+    user key is drawn each time: issuing again does not revoke what was issued before. The server closes
+    the connection at ``expires_us`` (whole seconds count).
+    """
+    name = f"{market_id(market)}.{participant_id(participant)}"
+    claim = _participant_permissions(market, participant)
+    return _creds(keys.account, name, claim, expires_us=expires_us, entropy=entropy)
+
+
+def jwt_of(creds: str) -> str:
+    """Return the user JWT in the text of a ``.creds`` file."""
+    return _section(creds, "NATS USER JWT")
+
+
+def seed_of(creds: str) -> str:
+    """Return the seed in the text of a ``.creds`` file."""
+    return _section(creds, "USER NKEY SEED")
+
+
+def _section(creds: str, name: str) -> str:
+    match = re.search(rf"-+BEGIN {name}-+\s+(\S+)\s+-+END {name}-+", creds)
+    if match is None:
+        raise ValueError(f"creds must have a section {name!r}")
+    return match.group(1)
+
+
+def claims_of(jwt: str) -> dict[str, Any]:
+    """Return what a JWT claims; its signature is the server's to check."""
+    body = jwt.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return claims
+
+
+def _participant_permissions(market: str, participant: str) -> dict[str, object]:
+    stream = stream_name(market, participant)
+    publish = [subject(market, channel, participant) for channel in (*REQUEST_CHANNELS, "heartbeat")]
+    publish += [
+        f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{MAILBOX_CONSUMER}",
+        f"$JS.ACK.{stream}.{MAILBOX_CONSUMER}.>",
+    ]
+    return {
+        "pub": {"allow": publish},
+        "sub": {"allow": [f"{inbox_prefix(participant)}.>", tape_subject(market)]},
+        "subs": MAX_SUBSCRIPTIONS,
+        "payload": MAX_PAYLOAD_BYTES,
+        "data": -1,
+    }
+
+
+def _creds(
+    issuer_seed: str,
+    name: str,
+    claim: Mapping[str, object],
+    *,
+    expires_us: int | None = None,
+    entropy: Entropy | None = None,
+) -> str:
+    seed = _new_seed("user", entropy or OsEntropy())
+    limits = {"subs": -1, "data": -1, "payload": -1}
+    claim = {"type": "user", "version": 2, "pub": {}, "sub": {}, **limits, **claim}
+    return _CREDS.format(jwt=_signed(name, public_key(seed), claim, issuer_seed, expires_us), seed=seed)
+
+
+def _new_seed(role: KeyRole, entropy: Entropy) -> str:
+    seed: bytes = nkeys.encode_seed(entropy.token(32), _PREFIXES[role])
+    return seed.decode()
+
+
+def _signed(
+    name: str,
+    subject_key: str,
+    claim: Mapping[str, object],
+    issuer_seed: str,
+    expires_us: int | None = None,
+) -> str:
+    """Return a JWT in NATS' second version: Ed25519 over header and claims, keys as nkeys."""
+    claims: dict[str, object] = {
+        "iat": WallClock().now_us() // 1_000_000,
+        "iss": public_key(issuer_seed),
+        "name": name,
+        "sub": subject_key,
+        "nats": claim,
+    }
+    if expires_us is not None:
+        claims["exp"] = expires_us // 1_000_000
+    digest = hashlib.sha256(json.dumps(claims, sort_keys=True).encode()).digest()
+    claims["jti"] = base64.b32encode(digest).decode().rstrip("=")
+    header = {"typ": "JWT", "alg": "ed25519-nkey"}
+    signing_input = ".".join(_base64(json.dumps(part).encode()) for part in (header, claims))
+    signature: bytes = nkeys.from_seed(bytearray(issuer_seed.encode())).sign(signing_input.encode())
+    return f"{signing_input}.{_base64(signature)}"
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
