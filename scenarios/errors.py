@@ -1,0 +1,55 @@
+"""Errors of scenarios.
+
+::
+
+    ScenarioError(ValueError)       source, field, value
+    ├── ScenarioFileError           a scenario file that cannot be read or breaks its schema
+    ├── OrdersFileError             a line of an orders file, with its number
+    └── MissingFactError            a fact that a scenario draws from and the tables do not hold
+"""
+
+from __future__ import annotations
+
+MAX_SHOWN = 80
+
+
+class ScenarioError(ValueError):
+    """A scenario is wrong.
+
+    Attributes
+    ----------
+    source
+        File or table.
+    field
+        Path of the offending field, empty for the whole.
+    value
+        The value as given.
+    """
+
+    retryable = False
+
+    def __init__(self, source: str, field: str, value: object, detail: str) -> None:
+        self.source = source
+        self.field = field
+        self.value = value
+        self.detail = detail
+        shown = repr(value)
+        if len(shown) > MAX_SHOWN:
+            shown = shown[: MAX_SHOWN - 3] + "..."
+        super().__init__(f"{source}: {f'{field}: ' if field else ''}{detail}; was {shown}")
+
+
+class ScenarioFileError(ScenarioError):
+    """A scenario file cannot be read, or a value in it breaks a rule."""
+
+
+class OrdersFileError(ScenarioError):
+    """A line of an orders file breaks a rule. ``line`` counts from 1, the header included."""
+
+    def __init__(self, source: str, line: int, field: str, value: object, detail: str) -> None:
+        self.line = line
+        super().__init__(f"{source}, line {line}", field, value, detail)
+
+
+class MissingFactError(ScenarioError):
+    """No fact answers a question that a scenario asks."""

@@ -1,0 +1,1 @@
+"""Facts that scenarios draw from: roads, cities, rates, each row with source and confidence."""
