@@ -110,10 +110,17 @@ class NatsMarketBus:
         server_name: str | None = None,
         ack_wait_s: float = 5.0,
         max_requests: int = 256,
+        mailbox_messages: int = 10_000,
     ) -> NatsMarketBus:
         """Connect with the market's own credentials; `BusRefusedError` as in `nats_connection.connect`."""
         client = await connect(url, creds, client_name=f"{market_id(market)}.market", server_name=server_name)
-        return cls(client, market, ack_wait_s=ack_wait_s, max_requests=max_requests)
+        return cls(
+            client,
+            market,
+            ack_wait_s=ack_wait_s,
+            max_requests=max_requests,
+            mailbox_messages=mailbox_messages,
+        )
 
     async def start(
         self,
