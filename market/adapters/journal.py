@@ -41,7 +41,7 @@ def open_journal(
         url = make_url(database)
     except ArgumentError as error:
         raise JournalUnavailableError(database, f"database URL cannot be read: {error}") from error
-    if url.get_backend_name() == "sqlite" and url.database:
+    if url.drivername in {"sqlite", "sqlite+pysqlite"} and url.database:
         return SqlJournal(SqliteStore(Path(url.database), sqlite or SqliteSettings()), entropy=entropy)
     raise JournalUnavailableError(
         url.render_as_string(),

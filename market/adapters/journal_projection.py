@@ -23,12 +23,11 @@ class Projection:
         location: str,
         upsert: Callable[[Table], Insert],
         insert_new: Callable[[Table], Insert],
+        write: Callable[[Connection, Insert, Sequence[Mapping[str, Any]]], int],
     ) -> None:
         self._location = location
-        counted = {"preserve_rowcount": True}
-        self._upserts = {
-            model: upsert(table).execution_options(**counted) for model, table in READ_MODEL_TABLES.items()
-        }
+        self._write = write
+        self._upserts = {model: upsert(table) for model, table in READ_MODEL_TABLES.items()}
         self._deletes = {
             model: delete(table).where(
                 table.c.key == bindparam("old_key"),
@@ -36,7 +35,7 @@ class Projection:
             )
             for model, table in READ_MODEL_TABLES.items()
         }
-        self._insert_message = insert_new(OUTBOX).execution_options(**counted)
+        self._insert_message = insert_new(OUTBOX)
 
     def write_rows(self, connection: Connection, changes: Sequence[RowChange]) -> None:
         """Write and delete rows with the effect of doing it one by one, in order.
@@ -76,7 +75,7 @@ class Projection:
             for position, decided in enumerate(batch, start=first)
             for message in decided.outbox
         ]
-        if messages and connection.execute(self._insert_message, messages).rowcount != len(messages):
+        if messages and self._write(connection, self._insert_message, messages) != len(messages):
             for message in messages:
                 known = select(OUTBOX.c.position).where(OUTBOX.c.message_id == message["message_id"])
                 if connection.execute(known).scalar_one() < first:
@@ -105,7 +104,7 @@ class Projection:
                 )
         changed = 0
         for model, rows in written.items():
-            changed += connection.execute(self._upserts[model], rows).rowcount
+            changed += self._write(connection, self._upserts[model], rows)
         for model, rows in deleted.items():
             changed += connection.execute(self._deletes[model], rows).rowcount
         if changed != len(pending):

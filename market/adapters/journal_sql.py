@@ -6,7 +6,7 @@ database. One writer; any number of threads may read while it writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -20,7 +20,6 @@ from sqlalchemy import (
     RootTransaction,
     Row,
     Table,
-    bindparam,
     delete,
     func,
     insert,
@@ -95,6 +94,10 @@ class SqlStore(Protocol):
         """Return the statement that inserts a row unless its key is taken."""
         ...
 
+    def write(self, connection: Connection, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Execute a single-row INSERT for many rows; return how many were written."""
+        ...
+
     def translate(self, error: DBAPIError) -> JournalError:
         """Return the journal's error for one of the driver's."""
         ...
@@ -134,6 +137,7 @@ class SqlJournal:
             location=store.location,
             upsert=store.upsert,
             insert_new=store.insert_new,
+            write=store.write,
         )
         try:
             with self._transaction() as connection:
@@ -179,11 +183,11 @@ class SqlJournal:
             frontier = self._frontier.extend(leaves)
             head = TreeHead(size=frontier.size, root=frontier.root())
             with self._transaction() as connection:
-                connection.execute(_INSERT_ENTRY, entries)
-                connection.execute(_INSERT_HEAD, [{"size": head.size, "root": head.root}])
+                self._store.write(connection, _INSERT_ENTRY, entries)
+                self._store.write(connection, _INSERT_HEAD, [{"size": head.size, "root": head.root}])
                 if head.size // FRONTIER_INTERVAL > first // FRONTIER_INTERVAL:
                     peaks = b"".join(frontier.peaks)
-                    connection.execute(_INSERT_FRONTIER, [{"size": head.size, "peaks": peaks}])
+                    self._store.write(connection, _INSERT_FRONTIER, [{"size": head.size, "peaks": peaks}])
                 self._projection.write_rows(connection, [row for decided in batch for row in decided.rows])
                 self._projection.write_outbox(connection, batch, first=first)
             self._frontier = frontier
@@ -255,9 +259,10 @@ class SqlJournal:
         check_ids(self.location, message_ids)
         if not message_ids:
             return
-        closing = update(OUTBOX).where(OUTBOX.c.message_id == bindparam("closed_id")).values(is_open=0)
         with self._mutex, self._transaction() as connection:
-            connection.execute(closing, [{"closed_id": message_id} for message_id in message_ids])
+            for start in range(0, len(message_ids), PAGE):
+                known = OUTBOX.c.message_id.in_(message_ids[start : start + PAGE])
+                connection.execute(update(OUTBOX).where(known).values(is_open=0))
 
     # --- read models -------------------------------------------------------------------------
 

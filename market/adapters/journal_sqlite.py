@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event
@@ -19,6 +20,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from market.adapters.sqlite_rows import RowWriter
 from market.journal_errors import (
     JournalBackupError,
     JournalBusyError,
@@ -92,6 +94,7 @@ class SqliteStore:
                 expected=">= " + ".".join(map(str, OLDEST_SQLITE)),
             )
         self._settings = settings
+        self._rows = RowWriter()
         self._lock = self._acquire_lock()
         try:
             self.readers = self._engine(writes=False)
@@ -114,6 +117,10 @@ class SqliteStore:
     def insert_new(self, table: Table) -> Insert:
         """Return the statement that inserts a row unless its key is taken."""
         return insert(table).on_conflict_do_nothing()
+
+    def write(self, connection: Connection, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Execute a single-row INSERT for many rows; return how many were written."""
+        return self._rows.write(connection, statement, rows)
 
     def translate(self, error: DBAPIError) -> JournalError:
         """Return the journal's error for one of the driver's."""
@@ -167,6 +174,10 @@ class SqliteStore:
             self._lock.release()
 
     def _acquire_lock(self) -> FileLock:
+        if not self.path.parent.is_dir():
+            raise JournalUnavailableError(
+                self.location, f"directory {self.path.parent} must exist; was missing"
+            )
         lock = FileLock(self.location + ".lock", timeout=0, fallback_to_soft=False, thread_local=False)
         try:
             lock.acquire()
