@@ -1,0 +1,173 @@
+"""The operator's routes: participants and rules. Guarded by the operator's key; used by the command line."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel, Field, ValidationError
+from starlette.responses import Response
+
+from gateway.auth import check_operator
+from gateway.bodies import read_checked
+from gateway.context import Context, context_of
+from gateway.errors import ProblemError
+from gateway.refusals import accepted
+from gateway.resources import Acknowledgement, ParticipantList, ParticipantResource
+from gateway.routes.answers import answer, body_of, problems
+from gateway.routes.paging import After, Limit, read_page
+from gateway.schemas import Id, Sha256, Text, content_problem
+from gateway.schemas import Request as Body
+from market.model.capability import Qualification
+from market.model.errors import ModelError
+from market.model.messages import AdmitParticipant, ChangeRules, Command, Role, SuspendParticipant
+from market.model.rules import Rules
+
+router = APIRouter(prefix="/v1/operator", tags=["operator"])
+
+OPERATOR = "operator"
+"""Sender of the operator's commands."""
+
+_Schema = TypeVar("_Schema", bound=BaseModel)
+_WRITING = (
+    "invalid_json",
+    "unauthorized",
+    "not_found",
+    "conflict",
+    "request_timeout",
+    "body_too_large",
+    "unsupported_media_type",
+    "invalid_content",
+    "market_unavailable",
+    "no_answer",
+)
+
+ParticipantId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+class AdmissionRequest(Body):
+    """What the market knows of a participant; of its API key it knows the SHA-256 only."""
+
+    roles: Annotated[list[Role], Field(min_length=1, max_length=3)]
+    sites: Annotated[list[Id], Field(max_length=1000, default_factory=list)]
+    qualification: Qualification = Qualification()
+    api_key_sha256: Sha256 | None = None
+    agent: bool = True
+
+
+class SuspensionRequest(Body):
+    """Why a participant is suspended."""
+
+    reason: Text = ""
+
+
+class RulesRequest(Body):
+    """The next version of the rules, complete; durations in microseconds."""
+
+    rules: Rules
+
+
+class RulesAnswer(BaseModel):
+    """The rules in force."""
+
+    rules: Rules
+
+
+@router.get(
+    "/participants",
+    response_model=ParticipantList,
+    responses=problems("unauthorized", "invalid_content", "market_unavailable"),
+)
+async def list_participants(request: Request, after: After = "", limit: Limit = 100) -> Response:
+    """List who is admitted."""
+    context = _operator(request)
+    page = await read_page(
+        context.desk,
+        "participants",
+        path="/v1/operator/participants",
+        tenant=None,
+        after=after,
+        limit=limit,
+    )
+    participants = [ParticipantResource.of(row) for row in page.rows]
+    return answer(ParticipantList(participants=participants, next=page.next))
+
+
+@router.put(
+    "/participants/{participant}",
+    response_model=Acknowledgement,
+    responses=problems(*_WRITING),
+    openapi_extra=body_of(AdmissionRequest),
+)
+async def admit_participant(request: Request, participant: ParticipantId) -> Response:
+    """Admit a participant, or replace what is known of it."""
+    context = _operator(request)
+    body = await _read(request, context, AdmissionRequest)
+    try:
+        command = AdmitParticipant(
+            participant=participant,
+            roles=tuple(body.roles),
+            sites=tuple(body.sites),
+            qualification=body.qualification,
+            api_key_sha256=body.api_key_sha256,
+            agent=body.agent,
+        )
+    except ModelError as error:
+        raise ProblemError(
+            "invalid_content", str(error), field=error.field, value=str(error.value)[:100]
+        ) from error
+    return await _submit(context, participant, command)
+
+
+@router.post(
+    "/participants/{participant}/suspend",
+    response_model=Acknowledgement,
+    responses=problems(*_WRITING),
+    openapi_extra=body_of(SuspensionRequest),
+)
+async def suspend_participant(request: Request, participant: ParticipantId) -> Response:
+    """Stop a participant from bidding and ordering; its contracts go on."""
+    context = _operator(request)
+    body = await _read(request, context, SuspensionRequest)
+    return await _submit(
+        context, participant, SuspendParticipant(participant=participant, reason=body.reason)
+    )
+
+
+@router.get("/rules", response_model=RulesAnswer, responses=problems("unauthorized", "market_unavailable"))
+async def show_rules(request: Request) -> Response:
+    """Show the rules in force, complete."""
+    context = _operator(request)
+    return answer(RulesAnswer(rules=(await context.desk.terms()).rules))
+
+
+@router.put(
+    "/rules",
+    response_model=Acknowledgement,
+    responses=problems(*_WRITING),
+    openapi_extra=body_of(RulesRequest),
+)
+async def change_rules(request: Request) -> Response:
+    """Set the next version of the rules: ``rules.version`` is one more than that in force."""
+    context = _operator(request)
+    body = await _read(request, context, RulesRequest)
+    return await _submit(context, "rules", ChangeRules(rules=body.rules))
+
+
+def _operator(request: Request) -> Context:
+    context = context_of(request)
+    check_operator(request, context.settings)
+    return context
+
+
+async def _read(request: Request, context: Context, schema: type[_Schema]) -> _Schema:
+    body, _ = await read_checked(request, context.settings)
+    try:
+        return schema.model_validate_json(body)
+    except ValidationError as error:
+        raise content_problem(error) from error
+
+
+async def _submit(context: Context, subject: str, command: Command) -> Response:
+    reply = await context.desk.submit(OPERATOR, command, message_id=f"{OPERATOR}-{subject}")
+    return answer(Acknowledgement.of(subject, accepted(reply)))

@@ -1,0 +1,40 @@
+"""What an operator sets about a gateway. Every limit bounds what one client can make it hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """Limits and secrets of a gateway; the defaults suit a market on one machine.
+
+    Attributes
+    ----------
+    operator_key_sha256
+        SHA-256 (lower-case hex) of the operator's key; None closes the operator's routes.
+    max_body_bytes
+        Largest request body.
+    body_timeout_s
+        Time within which a request's body must have arrived.
+    max_in_flight_per_customer
+        Requests of one customer that may wait for the market at once.
+    max_streams, max_streams_per_customer
+        Open event streams.
+    stream_heartbeat_s
+        Silence on a stream after which its order is read again and a comment sent.
+    stream_max_age_s
+        Age at which a stream ends; clients resume by ``Last-Event-ID``.
+    stream_send_timeout_s
+        Time within which a client must take what was sent to it.
+    """
+
+    operator_key_sha256: str | None = None
+    max_body_bytes: int = 262_144
+    body_timeout_s: float = 20.0
+    max_in_flight_per_customer: int = 1_000
+    max_streams: int = 1_000
+    max_streams_per_customer: int = 32
+    stream_heartbeat_s: float = 10.0
+    stream_max_age_s: float = 900.0
+    stream_send_timeout_s: float = 20.0
