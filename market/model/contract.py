@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 ContractState = Literal[
-    "awarded", "confirmed", "in_production", "finished", "shipped", "at_risk", "ended", "settled"
+    "awarded", "confirmed", "in_production", "finished", "shipped", "delivered", "at_risk", "ended", "settled"
 ]
 CONTRACT_STATES: tuple[str, ...] = get_args(ContractState)
 

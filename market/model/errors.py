@@ -20,6 +20,8 @@
 
 from __future__ import annotations
 
+_SHOWN_CHARS = 80
+
 
 class ModelError(ValueError):
     """A value breaks a rule of the model.
@@ -40,8 +42,8 @@ class ModelError(ValueError):
         self.value = value
         self.detail = detail
         shown = repr(value)
-        if len(shown) > 80:
-            shown = shown[:77] + "..."
+        if len(shown) > _SHOWN_CHARS:
+            shown = shown[: _SHOWN_CHARS - 3] + "..."
         super().__init__(f"{field} {self.rule}{': ' + detail if detail else ''}; was {shown}")
 
     @property

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from market.model.contract import Contract
+from market.model.contract import Contract, Shipment
 from market.model.messages import AdmitParticipant, DeclineCode, Milestone, UnservedReason
 from market.model.network import Network
-from market.model.order import Order
+from market.model.order import Lot, Order
 from market.model.plan import Part
 from market.model.rules import Rules
 from market.model.sheet import BidSheet
@@ -21,6 +21,8 @@ from market.model.values import Window
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketOpened:
+    """The market exists from now on, under these rules."""
+
     kind: Literal["takt.market_opened.v1"] = "takt.market_opened.v1"
     market: str
     rules: Rules
@@ -31,24 +33,32 @@ class MarketOpened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RulesChanged:
+    """The rules hold from the next round on."""
+
     kind: Literal["takt.rules_changed.v1"] = "takt.rules_changed.v1"
     rules: Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkPublished:
+    """The network holds from the next round on."""
+
     kind: Literal["takt.network_published.v1"] = "takt.network_published.v1"
     network: Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantAdmitted:
+    """A company may take part, as its admission says."""
+
     kind: Literal["takt.participant_admitted.v1"] = "takt.participant_admitted.v1"
     admission: AdmitParticipant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantSuspended:
+    """A company may no longer bid or order; its contracts go on."""
+
     kind: Literal["takt.participant_suspended.v1"] = "takt.participant_suspended.v1"
     participant: str
     reason: str
@@ -56,6 +66,8 @@ class ParticipantSuspended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartPublished:
+    """A part stands in its customer's catalogue."""
+
     kind: Literal["takt.part_published.v1"] = "takt.part_published.v1"
     customer: str
     part: Part
@@ -74,22 +86,36 @@ class OrderSubmitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCancelled:
+    """The customer took the order back; its contracts have ended."""
+
     kind: Literal["takt.order_cancelled.v1"] = "takt.order_cancelled.v1"
     order_id: str
     at_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CancellationNoted:
+    """A cancellation came after the close: the order is cancelled once its clearing is known."""
+
+    kind: Literal["takt.cancellation_noted.v1"] = "takt.cancellation_noted.v1"
+    order_id: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderExpired:
+    """The deadline passed. ``payments`` are owed for finished contracts, as (contract id, minor units)."""
+
     kind: Literal["takt.order_expired.v1"] = "takt.order_expired.v1"
     order_id: str
     at_us: int
-    reason: str
+    charge_minor: int
+    payments: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundOpened:
-    """``lots`` are the ids called, ``eligible`` the (participant, lot ids) pairs, both sorted."""
+    """``lots`` are called of ``orders``; ``eligible`` are (participant, indices into lots). All sorted."""
 
     kind: Literal["takt.round_opened.v1"] = "takt.round_opened.v1"
     round_id: str
@@ -98,11 +124,14 @@ class RoundOpened:
     deadline_us: int
     seed_commitment: str
     orders: tuple[str, ...]
-    eligible: tuple[tuple[str, tuple[str, ...]], ...]
+    lots: tuple[Lot, ...]
+    eligible: tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetReceived:
+    """A sheet stands for its sender until a later one or the close; ``digest`` is its content's SHA-256."""
+
     kind: Literal["takt.sheet_received.v1"] = "takt.sheet_received.v1"
     participant: str
     sequence: int
@@ -112,6 +141,8 @@ class SheetReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallDeclined:
+    """A participant refused a call; the refusal stands until a later answer."""
+
     kind: Literal["takt.call_declined.v1"] = "takt.call_declined.v1"
     round_id: str
     participant: str
@@ -142,13 +173,18 @@ class ClearingPublished:
     status: str
     objective: int
     bound: int | None
+    greedy_objective: int | None
+    digest: str
     result: str
-    losers: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderAwarded:
-    """``charge_minor`` covers the contracts that stand after this award; ``kept`` those of earlier rounds."""
+    """``contracts`` are new; the money covers them and those of earlier rounds that still stand.
+
+    ``kept`` are (contract id, its shipments anew) of earlier rounds; ``ended`` were replaced.
+    charge = production + transport + fee, at most the reservation value.
+    """
 
     kind: Literal["takt.order_awarded.v1"] = "takt.order_awarded.v1"
     order_id: str
@@ -156,8 +192,13 @@ class OrderAwarded:
     at_us: int
     pieces: int
     charge_minor: int
+    production_minor: int
+    transport_minor: int
+    fee_minor: int
     promised_us: int
     contracts: tuple[Contract, ...]
+    kept: tuple[tuple[str, tuple[Shipment, ...]], ...] = ()
+    ended: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +215,8 @@ class OrderPassedOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneReported:
+    """A contract went on, as its participant reports; ``digest`` is the report's SHA-256."""
+
     kind: Literal["takt.milestone_reported.v1"] = "takt.milestone_reported.v1"
     contract_id: str
     sequence: int
@@ -187,6 +230,8 @@ class MilestoneReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakdownReported:
+    """A resource of a participant is down for a time."""
+
     kind: Literal["takt.breakdown_reported.v1"] = "takt.breakdown_reported.v1"
     participant: str
     notice_id: str
@@ -198,6 +243,8 @@ class BreakdownReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractAtRisk:
+    """Work that has not begun can not be relied on any more."""
+
     kind: Literal["takt.contract_at_risk.v1"] = "takt.contract_at_risk.v1"
     contract_id: str
     at_us: int
@@ -215,6 +262,16 @@ class ContractEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderProgressed:
+    """The order as a whole took a step because its contracts did."""
+
+    kind: Literal["takt.order_progressed.v1"] = "takt.order_progressed.v1"
+    order_id: str
+    step: Literal["confirmed", "started", "at_risk", "shipped", "delivered"]
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSettled:
     """``payments`` are (contract id, amount in minor units)."""
 
@@ -223,14 +280,6 @@ class OrderSettled:
     at_us: int
     charge_minor: int
     payments: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeAdvanced:
-    """Market time moved without anything else happening (scenario runs log every tick)."""
-
-    kind: Literal["takt.time_advanced.v1"] = "takt.time_advanced.v1"
-    now_us: int
 
 
 Event = (
@@ -242,6 +291,7 @@ Event = (
     | PartPublished
     | OrderSubmitted
     | OrderCancelled
+    | CancellationNoted
     | OrderExpired
     | RoundOpened
     | SheetReceived
@@ -254,6 +304,6 @@ Event = (
     | BreakdownReported
     | ContractAtRisk
     | ContractEnded
+    | OrderProgressed
     | OrderSettled
-    | TimeAdvanced
 )

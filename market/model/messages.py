@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from market.model.capability import Qualification
 from market.model.contract import Contract, ContractState
-from market.model.errors import EmptyError, UnknownReferenceError
+from market.model.errors import EmptyError
 from market.model.network import Network
 from market.model.order import Lot, OrderTerms
 from market.model.plan import Document, Part, ProcessPlan
@@ -28,6 +28,7 @@ from market.model.values import (
     check_ids,
     check_int,
     check_participant_id,
+    check_sha256,
     check_text,
     check_time,
 )
@@ -79,6 +80,7 @@ class AdmitParticipant:
     """Admit a company, or replace what is known of it.
 
     ``api_key_sha256`` is the hash of a customer's HTTP key (32 random bytes), never the key.
+    ``agent`` says whether an agent reads its mailbox; without one, notices are only shown over HTTP.
     """
 
     kind: Literal["takt.admit_participant.v1"] = "takt.admit_participant.v1"
@@ -87,6 +89,7 @@ class AdmitParticipant:
     sites: tuple[str, ...] = ()
     qualification: Qualification = Qualification()
     api_key_sha256: str | None = None
+    agent: bool = True
 
     def __post_init__(self) -> None:
         check_participant_id("participant", self.participant)
@@ -96,9 +99,8 @@ class AdmitParticipant:
             check_choice(f"roles[{index}]", role, ROLES)
         check_ids("roles", self.roles)
         check_ids("sites", self.sites)
-        key = self.api_key_sha256
-        if key is not None and (len(key) != 64 or set(key) - set("0123456789abcdef")):
-            raise UnknownReferenceError("api_key_sha256", key, "64 lower-case hex digits")
+        if self.api_key_sha256 is not None:
+            check_sha256("api_key_sha256", self.api_key_sha256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,22 +121,18 @@ class SuspendParticipant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """Market time has reached ``now_us``."""
+    """Market time has reached ``now_us``.
+
+    ``seed_commitment`` is the SHA-256 (hex) of the secret of the next round's lottery, should this
+    tick open one.
+    """
 
     kind: Literal["takt.tick.v1"] = "takt.tick.v1"
     now_us: int
+    seed_commitment: str = ""
 
     def __post_init__(self) -> None:
         check_time("now_us", self.now_us)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptedBid:
-    """A bid of the closed round that the solver accepted, and how much of it."""
-
-    participant: str
-    bid_id: str
-    quantity: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,11 +140,14 @@ class ReportClearing:
     """The solver's decision on a closed round, with the whole result file as the record.
 
     ``result`` is the canonical JSON of a ``takt.clearing.v1`` document. It is checked again before
-    anything is awarded; replay checks it and never solves.
+    anything is awarded; replay checks it and never solves. ``secret`` (hex) opens the round's
+    commitment, ``seed`` is the lottery's, from the secret and the close entry's hash.
     """
 
     kind: Literal["takt.report_clearing.v1"] = "takt.report_clearing.v1"
     round_id: str
+    secret: str
+    seed: int
     result: str
 
     def __post_init__(self) -> None:

@@ -142,7 +142,7 @@ def order_id(market: str, customer: str, idempotency_key: str) -> str:
 
 def expand(
     *,
-    id: str,
+    order_id: str,
     customer: str,
     part_id: str,
     plan: ProcessPlan,
@@ -194,24 +194,24 @@ def expand(
             )
         expanded.append(
             Lot(
-                id=f"{id}.{name}",
-                order_id=id,
+                id=f"{order_id}.{name}",
+                order_id=order_id,
                 kind=lot.kind,
                 requirement=requirement,
                 quantity=demand[name],
                 earliest_start_us=start,
                 latest_end_us=max(end, start + 1),
                 run_time_us=lot.run_time_us,
-                inputs=tuple(f"{id}.{arc.source}" for arc in plan.arcs if arc.target == name),
+                inputs=tuple(f"{order_id}.{arc.source}" for arc in plan.arcs if arc.target == name),
             )
         )
     arcs = [
-        Arc(id=f"{id}.{index}", source=f"{id}.{arc.source}", target=f"{id}.{arc.target}")
+        Arc(id=f"{order_id}.{index}", source=f"{order_id}.{arc.source}", target=f"{order_id}.{arc.target}")
         for index, arc in enumerate(plan.arcs)
     ]
-    arcs.append(Arc(id=f"{id}.{len(arcs)}", source=f"{id}.{plan.final_lot}", target=None))
+    arcs.append(Arc(id=f"{order_id}.{len(arcs)}", source=f"{order_id}.{plan.final_lot}", target=None))
     return Order(
-        id=id,
+        id=order_id,
         customer=customer,
         part_id=part_id,
         terms=terms,

@@ -18,7 +18,15 @@ from market.model.errors import (
     UnknownReferenceError,
     UnreachableLotError,
 )
-from market.model.values import MAX_QUANTITY, check_choice, check_count, check_id, check_int, check_text
+from market.model.values import (
+    MAX_QUANTITY,
+    check_choice,
+    check_count,
+    check_id,
+    check_int,
+    check_sha256,
+    check_text,
+)
 
 MAX_PLAN_LOTS = 200
 
@@ -126,8 +134,7 @@ class Document:
     name: str
 
     def __post_init__(self) -> None:
-        if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
-            raise UnknownReferenceError("sha256", self.sha256, "64 lower-case hex digits")
+        check_sha256("sha256", self.sha256)
         check_text("name", self.name)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from market.model.errors import InvalidChoiceError
 from market.model.values import DAY_US, HOUR_US, MAX_MINOR, PeriodGrid, check_choice, check_int
 
 Mechanism = Literal["pay_as_bid", "second_price", "vcg", "core", "uniform", "greedy"]
 MECHANISMS: tuple[str, ...] = get_args(Mechanism)
 
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 SECOND_US = 1_000_000
 
 
@@ -63,8 +66,8 @@ class Rules:
 
     def __post_init__(self) -> None:
         check_int("version", self.version, 1, 2**31)
-        if not (len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()):
-            check_choice("currency", self.currency, ("an ISO 4217 code such as EUR",))
+        if _CURRENCY.fullmatch(self.currency) is None:
+            raise InvalidChoiceError("currency", self.currency, "an ISO 4217 code such as EUR")
         check_choice("mechanism", self.mechanism, MECHANISMS)
         check_int("takt_us", self.takt_us, 1, 366 * DAY_US)
         check_int("response_us", self.response_us, 1, self.takt_us)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from market.model.errors import ColumnLengthError, InvalidWindowError, OutOfRangeError
 from market.model.values import (
+    MAX_LOCAL_ID,
     MAX_MINOR,
     MAX_QUANTITY,
     MAX_TIME_US,
@@ -21,6 +23,7 @@ from market.model.values import (
     check_ids,
     check_int,
     check_ints,
+    check_local_id,
     check_time,
 )
 
@@ -34,17 +37,19 @@ def _check_lengths(length: int, /, **columns: tuple[object, ...]) -> None:
             raise ColumnLengthError(name, len(column), f"expected {length}")
 
 
+def _check_local(name: str, ids: tuple[str, ...]) -> None:
+    if ids and len(max(ids, key=len)) > MAX_LOCAL_ID:
+        for index, value in enumerate(ids):
+            check_local_id(f"{name}[{index}]", value)
+
+
 def _check_offsets(name: str, offsets: tuple[int, ...], bids: int, elements: int) -> None:
     if not bids and not offsets:
         offsets = (0,)
     if len(offsets) != bids + 1:
         raise ColumnLengthError(name, len(offsets), f"expected {bids + 1}")
     check_ints(name, offsets, 0, elements)
-    if (
-        offsets[0] != 0
-        or offsets[-1] != elements
-        or any(a > b for a, b in zip(offsets, offsets[1:], strict=False))
-    ):
+    if offsets[0] != 0 or offsets[-1] != elements or any(a > b for a, b in pairwise(offsets)):
         raise OutOfRangeError(name, offsets[:10], f"must rise from 0 to {elements}")
 
 
@@ -64,7 +69,7 @@ class Capacities:
         _check_lengths(len(self.resource), period=self.period, available=self.available)
         check_count("resource", self.resource, MAX_BIDS)
         for index, name in enumerate(self.resource):
-            check_id(f"resource[{index}]", name)
+            check_local_id(f"resource[{index}]", name)
         check_ints("period", self.period, 0, MAX_PERIOD)
         check_ints("available", self.available, 0, MAX_QUANTITY)
         check_ids(
@@ -86,6 +91,7 @@ class Groups:
     def __post_init__(self) -> None:
         _check_lengths(len(self.id), max_accepted=self.max_accepted, fixed_price_minor=self.fixed_price_minor)
         check_ids("id", self.id)
+        _check_local("id", self.id)
         for index, limit in enumerate(self.max_accepted):
             if limit is not None:
                 check_int(f"max_accepted[{index}]", limit, 0, MAX_BIDS)
@@ -134,6 +140,7 @@ class Bids:
         _check_lengths(len(self.item_lot), item_quantity=self.item_quantity)
         _check_lengths(len(self.use_capacity), use_fixed=self.use_fixed, use_per_unit=self.use_per_unit)
         check_ids("id", self.id)
+        _check_local("id", self.id)
         for name in set(self.site):
             check_id("site", name)
         _check_offsets("item_offset", self.item_offset, count, len(self.item_lot))

@@ -27,9 +27,10 @@ MAX_TIME_US = 2**53 - 1
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
-MAX_ELEMENTS = 1_000_000
+MAX_LOCAL_ID = 48
 
 _PARTICIPANT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
 
 
@@ -45,14 +46,21 @@ def check_id(field: str, value: object) -> None:
         raise InvalidIdError(field, value, "1 to 128 of letters, digits, and . _ : / -")
 
 
-def check_ids(field: str, values: tuple[str, ...]) -> None:
+def check_local_id(field: str, value: object) -> None:
+    """Raise unless ``value`` is an id short enough (48) to be prefixed with its owner's."""
+    check_id(field, value)
+    if len(str(value)) > MAX_LOCAL_ID:
+        raise InvalidIdError(field, value, f"at most {MAX_LOCAL_ID} characters")
+
+
+def check_ids(field: str, values: tuple[object, ...]) -> None:
     """Raise unless all ids are valid and no id stands twice."""
     match = _ID.fullmatch
     for index, value in enumerate(values):
         if not isinstance(value, str) or match(value) is None:
             check_id(f"{field}[{index}]", value)
     if len(set(values)) != len(values):
-        seen: set[str] = set()
+        seen: set[object] = set()
         for index, value in enumerate(values):
             if value in seen:
                 raise DuplicateIdError(f"{field}[{index}]", value)
@@ -98,6 +106,12 @@ def check_count(field: str, values: tuple[object, ...], limit: int) -> None:
     """Raise `TooManyError` if there are more than ``limit`` elements."""
     if len(values) > limit:
         raise TooManyError(field, len(values), f"at most {limit}")
+
+
+def check_sha256(field: str, value: object) -> None:
+    """Raise `InvalidIdError` unless ``value`` is a SHA-256 in lower-case hex."""
+    if not isinstance(value, str) or _SHA256.fullmatch(value) is None:
+        raise InvalidIdError(field, value, "64 lower-case hex digits")
 
 
 def check_text(field: str, value: object, limit: int = 200) -> None:

@@ -1,0 +1,96 @@
+"""Operator's commands: opening, rules, network, participants. Decides; changes nothing itself."""
+
+from __future__ import annotations
+
+from market.engine.decision import Decision, accept, refuse
+from market.engine.state import State
+from market.model import events
+from market.model.messages import (
+    AdmitParticipant,
+    ChangeRules,
+    OpenMarket,
+    PublishNetwork,
+    SuspendParticipant,
+)
+
+OPERATOR = "operator"
+"""Sender of the operator's commands; no participant may have this id."""
+
+HOST = "host"
+"""Sender of ticks and clearings: the process that hosts the engine."""
+
+RESERVED_IDS = frozenset({OPERATOR, HOST})
+
+
+def open_market(state: State, command: OpenMarket, now_us: int) -> Decision:
+    """Open the market, once."""
+    if state.market:
+        return refuse("state", f"market {state.market} is open already", field="market", value=command.market)
+    return accept(
+        events.MarketOpened(
+            market=command.market,
+            rules=command.rules,
+            network=command.network,
+            seed=command.seed,
+            at_us=now_us,
+        ),
+        subject_id=command.market,
+    )
+
+
+def change_rules(state: State, command: ChangeRules) -> Decision:
+    """Set the next version of the rules; a round that is open keeps the ones it was called under."""
+    expected = state.rules.version + 1
+    if command.rules.version != expected:
+        return refuse(
+            "conflict", f"the next version is {expected}", field="rules.version", value=command.rules.version
+        )
+    if command.rules.currency != state.rules.currency:
+        return refuse(
+            "invalid", "a market keeps its currency", field="rules.currency", value=command.rules.currency
+        )
+    if state.round_id is not None:
+        return refuse(
+            "state", "rules change between rounds", state=state.rounds[state.round_id].state, retryable=True
+        )
+    return accept(events.RulesChanged(rules=command.rules), subject_id=str(expected))
+
+
+def publish_network(state: State, command: PublishNetwork) -> Decision:
+    """Replace the network, between rounds; sites in use must stay."""
+    if state.round_id is not None:
+        return refuse("state", "the network changes between rounds", state="open", retryable=True)
+    known = {site.id for site in command.network.sites}
+    for participant in sorted(state.participants):
+        for site in state.participants[participant].admission.sites:
+            if site not in known:
+                return refuse("unknown", f"site of {participant}", field="network.sites", value=site)
+    return accept(events.NetworkPublished(network=command.network))
+
+
+def admit(state: State, command: AdmitParticipant) -> Decision:
+    """Admit a participant or replace its admission."""
+    if command.participant in RESERVED_IDS:
+        return refuse(
+            "invalid", "this id is the market's own", field="participant", value=command.participant
+        )
+    known = {site.id for site in state.network.sites}
+    for index, site in enumerate(command.sites):
+        if site not in known:
+            return refuse("unknown", "no such site in the network", field=f"sites[{index}]", value=site)
+    if command.api_key_sha256 is not None:
+        for other, record in state.participants.items():
+            if other != command.participant and record.admission.api_key_sha256 == command.api_key_sha256:
+                return refuse("conflict", "this key is another participant's", field="api_key_sha256")
+    return accept(events.ParticipantAdmitted(admission=command), subject_id=command.participant)
+
+
+def suspend(state: State, command: SuspendParticipant) -> Decision:
+    """Suspend a participant; its contracts go on."""
+    record = state.participants.get(command.participant)
+    if record is None:
+        return refuse("unknown", "no such participant", field="participant", value=command.participant)
+    return accept(
+        events.ParticipantSuspended(participant=command.participant, reason=command.reason),
+        subject_id=command.participant,
+    )

@@ -1,0 +1,266 @@
+"""From a checked clearing to awards, contracts and charges. Decides; changes nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from market.clearing.check import check_answer
+from market.clearing.result import Clearing, Status
+from market.clearing.result_json import clearing_from_json
+from market.engine.decision import Decision, accept, refuse
+from market.engine.orders import cancellation
+from market.engine.snapshot import KEPT, cleared_orders, fee_minor, logistics, snapshot
+from market.engine.state import OrderRecord, RoundRecord, State
+from market.model import events
+from market.model.contract import Contract, ContractItem, ResourceUse, Shipment, contract_id
+from market.model.events import Event
+from market.model.messages import ReportClearing, UnservedReason
+from market.model.values import MINUTE_US
+
+
+def commitment(secret: str) -> str:
+    """Return the SHA-256 (hex) that a call commits to; ``secret`` is hex."""
+    return sha256(b"takt.seed.v1\n" + secret.encode()).hexdigest()
+
+
+def publish(state: State, command: ReportClearing, now_us: int) -> Decision:
+    """Check a clearing against the closed round and award what it accepts.
+
+    Nothing is trusted: the answer is checked in integers against a problem built anew from the state.
+    """
+    round_ = state.round
+    if round_ is None or round_.id != command.round_id:
+        return refuse("state", "no such round is being cleared", field="round_id", value=command.round_id)
+    if round_.state != "clearing":
+        return refuse(
+            "state", "the round is not closed", field="round_id", value=command.round_id, state=round_.state
+        )
+    if round_.seed_commitment and commitment(command.secret) != round_.seed_commitment:
+        return refuse(
+            "check_failed", "does not open the round's commitment", field="secret", value=command.secret
+        )
+    try:
+        clearing = clearing_from_json(command.result)
+    except (KeyError, TypeError, ValueError) as error:
+        return refuse("malformed", str(error), field="result", value=command.result)
+    problem = snapshot(state, round_, command.seed)
+    faults = check_answer(problem, clearing) if clearing.status in _WITH_ANSWER else ["no answer to publish"]
+    if faults:
+        return refuse("check_failed", "; ".join(faults[:5]), field="result", value=clearing.digest)
+    assert clearing.objective is not None
+    published = events.ClearingPublished(
+        round_id=round_.id,
+        at_us=now_us,
+        rules_version=round_.rules_version,
+        status=clearing.status.value,
+        objective=clearing.objective,
+        bound=clearing.bound,
+        greedy_objective=clearing.greedy_objective,
+        digest=clearing.digest,
+        result=command.result,
+    )
+    awards = _Awards(state, round_, clearing, now_us)
+    return accept(published, *awards.outcome(), subject_id=round_.id)
+
+
+_WITH_ANSWER = frozenset({Status.OPTIMAL, Status.FEASIBLE, Status.FALLBACK})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Won:
+    """An accepted bid with the contract that it becomes; ``kept`` marks an earlier round's."""
+
+    contract: Contract
+    kept: bool
+
+
+class _Awards:
+    """Builds the events of one clearing, order by order."""
+
+    def __init__(self, state: State, round_: RoundRecord, clearing: Clearing, now_us: int) -> None:
+        self.state, self.round, self.now_us = state, round_, now_us
+        self.clearing = clearing
+        self.payment = _payments(round_, clearing)
+        self.charge = {charge.order: charge.amount for charge in clearing.charges or ()}
+        self.served = {served.order: served for served in clearing.served}
+        self.unserved = {unserved.order: unserved for unserved in clearing.unserved}
+        self.won = {
+            accepted.bid: self._won(accepted.bid, accepted.quantity) for accepted in clearing.accepted
+        }
+        self.by_order: dict[str, list[str]] = {}
+        for bid_id in sorted(self.won):
+            self.by_order.setdefault(self.won[bid_id].contract.order_id, []).append(bid_id)
+        self.shipments = self._shipments()
+
+    def outcome(self) -> list[Event]:
+        happened: list[Event] = []
+        for record in cleared_orders(self.state, self.round):
+            if record.order.id in self.served and self.clearing.payments is not None:
+                awarded = self._awarded(record)
+                happened.append(awarded)
+                if record.cancel_position is not None:
+                    happened += self._cancelled(record, awarded)
+            else:
+                happened += self._passed_over(record)
+        return happened
+
+    def _won(self, bid_id: str, quantity: int) -> _Won:
+        participant, local = bid_id.split("/", 1)
+        if local.startswith(KEPT):
+            return _Won(contract=self.state.contracts[local.removeprefix(KEPT)].contract, kept=True)
+        sheet = self.round.answers[participant].sheet
+        assert sheet is not None
+        bid = sheet.bid(sheet.bids.id.index(local))
+        whole = bid.min_quantity == 0
+        items = tuple(ContractItem(lot_id=lot, quantity=q if whole else quantity) for lot, q in bid.items)
+        capacities = sheet.capacities
+        uses = tuple(
+            ResourceUse(
+                resource=capacities.resource[row],
+                period=capacities.period[row],
+                amount=fixed + per_unit * quantity,
+            )
+            for row, fixed, per_unit in bid.uses
+        )
+        full = sum(q for _, q in bid.items)
+        order_id = next(lot.order_id for lot in self.round.lots if lot.id == bid.items[0][0])
+        return _Won(
+            contract=Contract(
+                id=contract_id(self.round.id, participant, local),
+                order_id=order_id,
+                round_id=self.round.id,
+                participant=participant,
+                bid_id=local,
+                site=bid.site,
+                items=items,
+                payment_minor=self.payment.get(bid_id, 0),
+                start_us=bid.start_us,
+                end_us=bid.end_us,
+                uses=uses,
+                emissions_g=-(-bid.emissions_g * quantity // full),
+            ),
+            kept=False,
+        )
+
+    def _shipments(self) -> dict[str, list[Shipment]]:
+        routes = logistics(self.state.network)
+        shipments: dict[str, list[Shipment]] = {}
+        for move in self.clearing.moves:
+            source = self.won[move.from_bid].contract
+            target = None if move.to_bid is None else self.won[move.to_bid].contract
+            to_site = move.to_site if target is None else target.site
+            assert to_site is not None
+            route = routes.route(source.site, to_site)
+            assert route is not None, (source.site, to_site)
+            shipments.setdefault(move.from_bid, []).append(
+                Shipment(
+                    arc_id=move.arc,
+                    to_site=to_site,
+                    to_contract=None if target is None else target.id,
+                    quantity=move.quantity,
+                    transit_minutes=route.transit_minutes,
+                    cost_minor=route.cost_minor(move.quantity),
+                    emissions_g=route.total_emissions_g(move.quantity),
+                )
+            )
+        return shipments
+
+    def _awarded(self, record: OrderRecord) -> events.OrderAwarded:
+        order_id = record.order.id
+        new: list[Contract] = []
+        kept: list[tuple[str, tuple[Shipment, ...]]] = []
+        promised_us = transport = owed = 0
+        for bid_id in self.by_order.get(order_id, ()):
+            won = self.won[bid_id]
+            shipments = tuple(self.shipments.get(bid_id, ()))
+            transport += sum(shipment.cost_minor for shipment in shipments)
+            arrivals = [s.transit_minutes * MINUTE_US for s in shipments if s.to_contract is None]
+            promised_us = max([promised_us, *(won.contract.end_us + transit_us for transit_us in arrivals)])
+            if won.kept:
+                kept.append((won.contract.id, shipments))
+                owed += won.contract.payment_minor
+            else:
+                fields = {name: getattr(won.contract, name) for name in Contract.__slots__}
+                new.append(Contract(**{**fields, "shipments": shipments}))
+        cost = self.charge[order_id] + owed
+        served = self.served[order_id]
+        fee = fee_minor(self.state.rules, cost)
+        return events.OrderAwarded(
+            order_id=order_id,
+            round_id=self.round.id,
+            at_us=self.now_us,
+            pieces=record.order.terms.quantity * served.units // served.of,
+            charge_minor=cost + fee,
+            production_minor=cost - transport,
+            transport_minor=transport,
+            fee_minor=fee,
+            promised_us=promised_us,
+            contracts=tuple(new),
+            kept=tuple(kept),
+            ended=tuple(
+                id_ for id_ in sorted(record.contracts) if self.state.contracts[id_].state == "at_risk"
+            ),
+        )
+
+    def _cancelled(self, record: OrderRecord, awarded: events.OrderAwarded) -> tuple[Event, ...]:
+        ended = tuple(
+            events.ContractEnded(contract_id=contract.id, at_us=self.now_us, reason="order cancelled")
+            for contract in awarded.contracts
+        )
+        return (*ended, *cancellation(self.state, record, self.now_us))
+
+    def _passed_over(self, record: OrderRecord) -> list[Event]:
+        order_id = record.order.id
+        unserved = self.unserved.get(order_id)
+        refusal = self.clearing.payment_refusal or "no payments"
+        reason = (
+            UnservedReason(code="not_proven", detail=refusal)
+            if unserved is None
+            else UnservedReason(code=unserved.reason, detail=_public_detail(unserved.detail))
+        )
+        cancelled = record.cancel_position is not None
+        again = (
+            cancelled
+            or record.state == "reallocating"
+            or len(record.rounds) < record.order.terms.good_for_takts
+        )
+        happened: list[Event] = [
+            events.OrderPassedOver(
+                order_id=order_id,
+                round_id=self.round.id,
+                at_us=self.now_us,
+                reasons=(reason,),
+                final=not again,
+            )
+        ]
+        if cancelled:
+            happened += cancellation(self.state, record, self.now_us)
+        return happened
+
+
+def _public_detail(detail: str) -> str:
+    """Return a reason's detail without what belongs to a participant: its resources are its own."""
+    return detail if "/" not in detail else ""
+
+
+def _payments(round_: RoundRecord, clearing: Clearing) -> Mapping[str, int]:
+    """Return what each accepted bid is paid; a group's fixed price goes to its first accepted bid."""
+    paid = {payment.bid: payment.amount for payment in clearing.payments or () if payment.bid is not None}
+    accepted = sorted(accepted.bid for accepted in clearing.accepted)
+    for payment in clearing.payments or ():
+        if payment.group is None:
+            continue
+        participant, group = payment.group.split("/", 1)
+        sheet = round_.answers[participant].sheet
+        assert sheet is not None
+        index = sheet.groups.id.index(group)
+        for bid_id in accepted:
+            owner, local = bid_id.split("/", 1)
+            if owner == participant and not local.startswith(KEPT):
+                bid = sheet.bid(sheet.bids.id.index(local))
+                if index in bid.groups:
+                    paid[bid_id] = paid.get(bid_id, 0) + payment.amount
+                    break
+    return paid

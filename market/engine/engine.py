@@ -1,0 +1,104 @@
+"""The two functions of the market: ``decide(state, inbound, now)`` and ``apply(state, event)``.
+
+Every host (service, simulator, replay) calls these and nothing else. No clock, no chance, no I/O.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from market.engine import admission, awards, bidding, execution, orders, rounds
+from market.engine.apply import apply, fold
+from market.engine.decision import Decision, Inbound, refuse
+from market.engine.state import State
+from market.model.messages import (
+    AdmitParticipant,
+    CancelOrder,
+    ChangeRules,
+    DeclineCall,
+    HostCommand,
+    OpenMarket,
+    OperatorCommand,
+    ParticipantCommand,
+    PublishNetwork,
+    PublishPart,
+    ReportBreakdown,
+    ReportMilestone,
+    SubmitOrder,
+    SuspendParticipant,
+    Tick,
+)
+from market.model.sheet import BidSheet
+
+__all__ = ["ENGINE_VERSION", "apply", "decide", "fold"]
+
+ENGINE_VERSION = "1"
+"""Version of ``decide``: replay compares decisions only where it matches."""
+
+
+def decide(state: State, inbound: Inbound, now_us: int) -> Decision:
+    """Say what a message does at market time ``now_us``; ``state`` is only read."""
+    command = inbound.body
+    if not state.market and not isinstance(command, OpenMarket):
+        return refuse("state", "the market is not open yet", state="unopened", retryable=True)
+    if now_us < state.now_us:
+        return refuse("dates", f"time went back from {state.now_us}", field="now_us", value=now_us)
+    refused = _sender_refused(state, inbound)
+    if refused is not None:
+        return refused
+    if isinstance(command, OperatorCommand):
+        return _operator(state, command, now_us)
+    if isinstance(command, HostCommand):
+        return _host(state, command, now_us)
+    return _participant(state, inbound, command, now_us)
+
+
+def _sender_refused(state: State, inbound: Inbound) -> Decision | None:
+    sender = inbound.sender
+    if isinstance(inbound.body, OperatorCommand):
+        allowed, detail = sender == admission.OPERATOR, "only the operator may do this"
+    elif isinstance(inbound.body, HostCommand):
+        allowed, detail = sender == admission.HOST, "only the market's host may do this"
+    else:
+        allowed, detail = sender in state.participants, "not admitted to this market"
+    return None if allowed else refuse("not_allowed", detail, field="sender", value=sender)
+
+
+def _host(state: State, command: HostCommand, now_us: int) -> Decision:
+    if isinstance(command, Tick):
+        return rounds.tick(state, command)
+    return awards.publish(state, command, now_us)
+
+
+def _participant(state: State, inbound: Inbound, command: ParticipantCommand, now_us: int) -> Decision:
+    match command:
+        case SubmitOrder():
+            return orders.submit(state, inbound, command, now_us)
+        case CancelOrder():
+            return orders.cancel(state, inbound, command, now_us)
+        case PublishPart():
+            return orders.publish_part(state, inbound, command)
+        case BidSheet() | DeclineCall():
+            return bidding.answer(state, inbound, command, now_us)
+        case ReportMilestone():
+            return execution.milestone(state, inbound, command, now_us)
+        case ReportBreakdown():
+            return execution.breakdown(state, inbound, command, now_us)
+        case _:
+            assert_never(command)
+
+
+def _operator(state: State, command: OperatorCommand, now_us: int) -> Decision:
+    match command:
+        case OpenMarket():
+            return admission.open_market(state, command, now_us)
+        case ChangeRules():
+            return admission.change_rules(state, command)
+        case PublishNetwork():
+            return admission.publish_network(state, command)
+        case AdmitParticipant():
+            return admission.admit(state, command)
+        case SuspendParticipant():
+            return admission.suspend(state, command)
+        case _:
+            assert_never(command)

@@ -1,0 +1,231 @@
+"""After the award: milestones, breakdowns, expiry, settlement. Decides; changes nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from market.engine.decision import Decision, Inbound, accept, refuse, repeat
+from market.engine.state import ContractRecord, OrderRecord, State
+from market.engine.transitions import STANDING, UNSTARTED, next_contract_state, next_order_state
+from market.model import events
+from market.model.contract import ContractState
+from market.model.events import Event
+from market.model.messages import OrderState, ReportBreakdown, ReportMilestone
+
+_BEGUN = frozenset({"in_production", "finished", "shipped", "delivered"})
+
+
+def milestone(state: State, inbound: Inbound, command: ReportMilestone, now_us: int) -> Decision:
+    """Take a contract's progress from its own participant; another's contract does not exist.
+
+    Reports of a contract are numbered upwards; the same number again is a retry, with another
+    content an equivocation.
+    """
+    record = state.contracts.get(command.contract_id)
+    if record is None or record.contract.participant != inbound.sender:
+        return refuse("unknown", "no such contract", field="contract_id", value=command.contract_id)
+    seen = record.reports.get(inbound.sequence)
+    if seen is not None:
+        if seen[0] == inbound.digest:
+            return repeat(seen[1], command.contract_id)
+        return refuse(
+            "equivocation", "another report has this number", field="sequence", value=inbound.sequence
+        )
+    if record.reports and inbound.sequence < max(record.reports):
+        return refuse("sequence", f"last was {max(record.reports)}", field="sequence", value=inbound.sequence)
+    refused = _milestone_refused(record, command, now_us)
+    if refused is not None:
+        return refused
+    reported = events.MilestoneReported(
+        contract_id=command.contract_id,
+        sequence=inbound.sequence,
+        digest=inbound.digest,
+        milestone=command.milestone,
+        at_us=command.at_us,
+        lot_id=command.lot_id,
+        quantity=command.quantity,
+        expected_end_us=command.expected_end_us,
+    )
+    after = next_contract_state(record.state, command.milestone)
+    assert after is not None
+    order = state.orders[record.contract.order_id]
+    return accept(
+        reported,
+        *progress(state, order, {command.contract_id: after}, now_us),
+        subject_id=command.contract_id,
+    )
+
+
+def _milestone_refused(record: ContractRecord, command: ReportMilestone, now_us: int) -> Decision | None:
+    if next_contract_state(record.state, command.milestone) is None:
+        return refuse(
+            "state",
+            f"a contract that is {record.state} can not be {command.milestone}",
+            field="milestone",
+            value=command.milestone,
+            state=record.state,
+        )
+    if command.at_us > now_us:
+        return refuse("dates", f"not after market time {now_us}", field="at_us", value=command.at_us)
+    items = {item.lot_id: item.quantity for item in record.contract.items}
+    if command.lot_id is not None and command.lot_id not in items:
+        return refuse("unknown", "no such lot in the contract", field="lot_id", value=command.lot_id)
+    total = items[command.lot_id] if command.lot_id is not None else sum(items.values())
+    if command.quantity > total:
+        return refuse("invalid", f"at most {total}", field="quantity", value=command.quantity)
+    return None
+
+
+def progress(
+    state: State, order: OrderRecord, changed: Mapping[str, ContractState], now_us: int
+) -> tuple[events.OrderProgressed, ...]:
+    """Return the steps that an order takes once its contracts are in the states of ``changed``."""
+    states = {id_: changed.get(id_, state.contracts[id_].state) for id_ in order.contracts}
+    standing = {id_: known for id_, known in states.items() if known in STANDING}
+    lost = any(
+        states[id_] in {"ended", "at_risk"} and state.contracts[id_].state in UNSTARTED for id_ in changed
+    )
+    final = [
+        known
+        for id_, known in standing.items()
+        if any(shipment.to_contract is None for shipment in state.contracts[id_].contract.shipments)
+    ]
+    steps: list[events.OrderProgressed] = []
+    at: OrderState = order.state
+
+    def step(name: str) -> None:
+        nonlocal at
+        following = next_order_state(at, name)
+        if following is not None:
+            at = following
+            steps.append(events.OrderProgressed(order_id=order.order.id, step=name, at_us=now_us))  # type: ignore[arg-type]
+
+    if lost:
+        step("at_risk")
+        return tuple(steps)
+    if at == "awarded" and all(known != "awarded" for known in standing.values()):
+        step("confirmed")
+    if at == "confirmed" and any(known in _BEGUN for known in standing.values()):
+        step("started")
+    if at == "in_production" and final and all(known in {"shipped", "delivered"} for known in final):
+        step("shipped")
+    if at == "shipped" and final and all(known == "delivered" for known in final):
+        step("delivered")
+    return tuple(steps)
+
+
+def breakdown(state: State, inbound: Inbound, command: ReportBreakdown, now_us: int) -> Decision:
+    """Put the sender's unstarted contracts on a resource that is down at risk."""
+    participant = state.participants.get(inbound.sender)
+    if participant is None or not {"plant", "supplier"} & set(participant.admission.roles):
+        return refuse(
+            "not_allowed", "only a plant or supplier has resources", field="sender", value=inbound.sender
+        )
+    seen = participant.notices.get(command.notice_id)
+    if seen is not None:
+        if seen[0] == inbound.digest:
+            return repeat(seen[1], command.notice_id)
+        return refuse(
+            "equivocation", "another notice has this id", field="notice_id", value=command.notice_id
+        )
+    happened: list[Event] = [
+        events.BreakdownReported(
+            participant=inbound.sender,
+            notice_id=command.notice_id,
+            digest=inbound.digest,
+            resource=command.resource,
+            window=command.window,
+            at_us=now_us,
+        )
+    ]
+    touched: dict[str, dict[str, ContractState]] = {}
+    for contract_id in sorted(state.index.active_contracts.get(inbound.sender, ())):
+        record = state.contracts[contract_id]
+        if record.state in UNSTARTED and _touches(state, record, command):
+            happened.append(
+                events.ContractAtRisk(
+                    contract_id=contract_id, at_us=now_us, cause=f"breakdown of {command.resource}"
+                )
+            )
+            touched.setdefault(record.contract.order_id, {})[contract_id] = "at_risk"
+    for order_id, changed in touched.items():
+        happened += progress(state, state.orders[order_id], changed, now_us)
+    return accept(*happened, subject_id=command.notice_id)
+
+
+def _touches(state: State, record: ContractRecord, command: ReportBreakdown) -> bool:
+    contract, window = record.contract, command.window
+    if contract.end_us <= window.start_us or window.end_us <= contract.start_us:
+        return False
+    periods = state.rules.periods
+    first, last = periods.index(window.start_us), periods.index(window.end_us - 1)
+    return any(use.resource == command.resource and first <= use.period <= last for use in contract.uses)
+
+
+def unconfirmed(state: State, now_us: int) -> list[Event]:
+    """Return the end of contracts whose participant did not confirm in time."""
+    happened: list[Event] = []
+    lost: dict[str, dict[str, ContractState]] = {}
+    for contract_id in sorted(state.index.unconfirmed):
+        record = state.contracts[contract_id]
+        if now_us >= record.awarded_us + state.rules.confirm_us:
+            happened.append(
+                events.ContractEnded(contract_id=contract_id, at_us=now_us, reason="not confirmed in time")
+            )
+            lost.setdefault(record.contract.order_id, {})[contract_id] = "ended"
+    for order_id, changed in lost.items():
+        happened += progress(state, state.orders[order_id], changed, now_us)
+    return happened
+
+
+def settlements(state: State, now_us: int) -> list[Event]:
+    """Return the settlement of orders whose time for acceptance has passed."""
+    happened: list[Event] = []
+    for order_id in sorted(state.index.open_orders):
+        record = state.orders[order_id]
+        if record.state == "delivered" and now_us >= record.history[-1].at_us + state.rules.acceptance_us:
+            assert record.charge_minor is not None
+            happened.append(
+                events.OrderSettled(
+                    order_id=order_id,
+                    at_us=now_us,
+                    charge_minor=record.charge_minor,
+                    payments=_payments(state, record, STANDING),
+                )
+            )
+    return happened
+
+
+def expiries(state: State, now_us: int) -> list[Event]:
+    """Return the end of orders that nobody serves any more: their deadline has passed.
+
+    Work already finished is paid and charged; what is not ends without payment.
+    """
+    happened: list[Event] = []
+    for order_id in sorted(state.index.open_orders):
+        record = state.orders[order_id]
+        if now_us < record.order.terms.deadline_us or next_order_state(record.state, "expired") is None:
+            continue
+        done = _payments(state, record, frozenset({"finished", "shipped", "delivered"}))
+        paid = {contract_id for contract_id, _ in done}
+        happened += [
+            events.ContractEnded(contract_id=contract_id, at_us=now_us, reason="order expired")
+            for contract_id in record.contracts
+            if contract_id not in paid
+            and next_contract_state(state.contracts[contract_id].state, "ended") is not None
+        ]
+        happened.append(
+            events.OrderExpired(
+                order_id=order_id, at_us=now_us, charge_minor=sum(amount for _, amount in done), payments=done
+            )
+        )
+    return happened
+
+
+def _payments(state: State, record: OrderRecord, states: frozenset[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(
+        (contract_id, state.contracts[contract_id].contract.payment_minor)
+        for contract_id in sorted(record.contracts)
+        if state.contracts[contract_id].state in states
+        and next_contract_state(state.contracts[contract_id].state, "settled") is not None
+    )

@@ -1,0 +1,168 @@
+"""What participants are told about events: calls and notices, from the state after them.
+
+Ids derive from content, so that a message made again is the same message. Sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal
+
+from market.engine.state import OrderRecord, RoundRecord, State
+from market.model import events
+from market.model.contract import Contract
+from market.model.events import Event
+from market.model.messages import CallForProposals, ContractNotice, Downlink, OrderNotice, RoundResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A message for one participant. ``correlation_id`` is the round, contract or order it is about."""
+
+    message_id: str
+    channel: Literal["cfp", "notice"]
+    participant: str
+    correlation_id: str
+    body: Downlink
+
+
+def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Outgoing]:
+    """Return what must reach participants because of the events of the entry at ``position``.
+
+    ``state`` is the state after them. Orders and contracts are told of once, in their latest state.
+    """
+    told: list[Outgoing] = []
+    orders: dict[str, int] = {}
+    contracts: dict[str, tuple[int, str]] = {}
+    for event in happened:
+        match event:
+            case events.RoundOpened():
+                told += _calls(state, state.rounds[event.round_id])
+            case events.ClearingPublished():
+                told += _results(state, state.rounds[event.round_id])
+            case events.ContractAtRisk():
+                contracts[event.contract_id] = (event.at_us, event.cause)
+            case events.ContractEnded():
+                contracts[event.contract_id] = (event.at_us, event.reason)
+            case events.OrderAwarded():
+                orders[event.order_id] = event.at_us
+                contracts |= dict.fromkeys(event.ended, (event.at_us, "replaced by a new award"))
+            case events.OrderSettled() | events.OrderExpired():
+                orders[event.order_id] = event.at_us
+                contracts |= {id_: (event.at_us, "order settled") for id_, _ in event.payments}
+            case events.OrderCancelled() | events.OrderPassedOver() | events.OrderProgressed():
+                orders[event.order_id] = event.at_us
+            case _:
+                pass
+    told += [_contract_notice(state, id_, at_us, why, position) for id_, (at_us, why) in contracts.items()]
+    told += [_order_notice(state.orders[id_], at_us, position) for id_, at_us in orders.items()]
+    return [message for message in told if state.participants[message.participant].admission.agent]
+
+
+def _message_id(*parts: object) -> str:
+    return "m-" + sha256("\n".join(map(str, parts)).encode()).hexdigest()[:32]
+
+
+def call(state: State, round_: RoundRecord, participant: str) -> CallForProposals:
+    """Return the call of a round to one participant."""
+    rules = state.rules
+    return CallForProposals(
+        market=state.market,
+        round_id=round_.id,
+        participant=participant,
+        opened_us=round_.opened_us,
+        deadline_us=round_.deadline_us,
+        currency=rules.currency,
+        periods=rules.periods,
+        max_periods=rules.max_periods,
+        rules_version=round_.rules_version,
+        seed_commitment=round_.seed_commitment,
+        lots=tuple(round_.lots[index] for index in round_.eligible[participant]),
+    )
+
+
+def _calls(state: State, round_: RoundRecord) -> list[Outgoing]:
+    return [
+        Outgoing(
+            message_id=_message_id(state.market, "cfp", round_.id, participant),
+            channel="cfp",
+            participant=participant,
+            correlation_id=round_.id,
+            body=call(state, round_, participant),
+        )
+        for participant in round_.eligible
+    ]
+
+
+def _results(state: State, round_: RoundRecord) -> list[Outgoing]:
+    won: dict[str, list[Contract]] = {}
+    for order_id in round_.orders:
+        for contract_id in state.orders[order_id].contracts:
+            contract = state.contracts[contract_id].contract
+            if contract.round_id == round_.id:
+                won.setdefault(contract.participant, []).append(contract)
+    told = []
+    for participant in sorted(round_.answers):
+        sheet = round_.answers[participant].sheet
+        if sheet is None:
+            continue
+        awards = tuple(sorted(won.get(participant, ()), key=lambda contract: contract.id))
+        accepted = {contract.bid_id for contract in awards}
+        told.append(
+            Outgoing(
+                message_id=_message_id(state.market, "result", round_.id, participant),
+                channel="notice",
+                participant=participant,
+                correlation_id=round_.id,
+                body=RoundResult(
+                    round_id=round_.id,
+                    participant=participant,
+                    awards=awards,
+                    rejected=tuple(bid for bid in sheet.bids.id if bid not in accepted),
+                ),
+            )
+        )
+    return told
+
+
+def _contract_notice(state: State, contract_id: str, at_us: int, reason: str, position: int) -> Outgoing:
+    record = state.contracts[contract_id]
+    return Outgoing(
+        message_id=_message_id(state.market, "contract", contract_id, record.state, position),
+        channel="notice",
+        participant=record.contract.participant,
+        correlation_id=contract_id,
+        body=ContractNotice(
+            contract_id=contract_id,
+            participant=record.contract.participant,
+            state=record.state,
+            at_us=at_us,
+            reason=reason,
+            payment_minor=record.payment_due_minor,
+        ),
+    )
+
+
+def order_notice(record: OrderRecord, at_us: int) -> OrderNotice:
+    """Return what an order's customer is told of its state."""
+    return OrderNotice(
+        order_id=record.order.id,
+        participant=record.order.customer,
+        state=record.state,
+        at_us=at_us,
+        charge_minor=record.charge_minor,
+        promised_us=record.promised_us,
+        reasons=record.reasons,
+    )
+
+
+def _order_notice(record: OrderRecord, at_us: int, position: int) -> Outgoing:
+    return Outgoing(
+        message_id=_message_id("order", record.order.id, record.state, position),
+        channel="notice",
+        participant=record.order.customer,
+        correlation_id=record.order.id,
+        body=order_notice(record, at_us),
+    )

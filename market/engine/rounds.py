@@ -1,0 +1,135 @@
+"""The takt: when a round opens, whom it calls for what, when it closes. Decides on ticks.
+
+Eligibility is decided here, before anything is sent.
+"""
+
+from __future__ import annotations
+
+from market.engine.decision import Decision, accept
+from market.engine.execution import expiries, settlements, unconfirmed
+from market.engine.state import OrderRecord, State
+from market.engine.transitions import STANDING
+from market.model import events
+from market.model.capability import DataClass, Requirement
+from market.model.events import Event
+from market.model.messages import Tick
+from market.model.order import Lot
+
+
+def tick(state: State, command: Tick) -> Decision:
+    """Let time pass: close what is due, settle, expire, open the next round."""
+    now_us = command.now_us
+    happened: list[Event] = [
+        *unconfirmed(state, now_us),
+        *settlements(state, now_us),
+        *expiries(state, now_us),
+    ]
+    round_ = state.round
+    if round_ is None:
+        if now_us >= state.next_call_us and not happened:
+            happened += open_round(state, now_us, command.seed_commitment)
+    elif round_.state == "open" and now_us >= round_.deadline_us:
+        happened.append(events.RoundClosed(round_id=round_.id, at_us=now_us, reason="deadline"))
+    return accept(*happened)
+
+
+def open_round(state: State, now_us: int, seed_commitment: str) -> list[Event]:
+    """Return the call for everything that is open now; nothing if nothing is.
+
+    A round in which nobody is eligible closes at once.
+    """
+    lots: list[Lot] = []
+    orders: list[str] = []
+    for order_id in sorted(state.index.open_orders):
+        record = state.orders[order_id]
+        if record.state not in {"submitted", "at_risk"} or record.order.terms.deadline_us <= now_us:
+            continue
+        orders.append(order_id)
+        lots += open_lots(state, record, now_us)
+    if not orders:
+        return []
+    number = len(state.rounds) + 1
+    round_id = f"r-{number:06d}"
+    eligible = _eligible(state, lots)
+    opened = events.RoundOpened(
+        round_id=round_id,
+        number=number,
+        opened_us=now_us,
+        deadline_us=now_us + state.rules.response_us,
+        seed_commitment=seed_commitment,
+        orders=tuple(orders),
+        lots=tuple(lots),
+        eligible=eligible,
+    )
+    if eligible or not state.rules.early_close:
+        return [opened]
+    return [opened, events.RoundClosed(round_id=round_id, at_us=now_us, reason="all_answered")]
+
+
+def _eligible(state: State, lots: list[Lot]) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Return who is called for which lots, by participant id; who is eligible for nothing is absent."""
+    known: dict[tuple[str, Requirement, DataClass], list[str]] = {}
+    called: dict[str, list[int]] = {}
+    for index, lot in enumerate(lots):
+        order = state.orders[lot.order_id].order
+        role = "supplier" if lot.kind == "material" else "plant"
+        key = (role, lot.requirement, order.terms.data_class)
+        if key not in known:
+            known[key] = [
+                participant
+                for participant, record in state.participants.items()
+                if not record.suspended
+                and role in record.admission.roles
+                and record.admission.qualification.eligible(lot.requirement, order.terms.data_class)
+            ]
+        for participant in known[key]:
+            if participant != order.customer:
+                called.setdefault(participant, []).append(index)
+    return tuple((participant, tuple(called[participant])) for participant in sorted(called))
+
+
+def open_lots(state: State, record: OrderRecord, now_us: int) -> list[Lot]:
+    """Return what of an order must be procured, in quantities and windows as they stand now.
+
+    Lots of a new order keep their slices. After a disruption a lot lies between the contracts that
+    still stand before and after it.
+    """
+    order = record.order
+    covered: dict[str, int] = {}
+    earliest: dict[str, int] = {}
+    latest: dict[str, int] = {}
+    for contract_id in record.contracts:
+        known = state.contracts[contract_id]
+        if known.state not in STANDING:
+            continue
+        for item in known.contract.items:
+            covered[item.lot_id] = covered.get(item.lot_id, 0) + item.quantity
+            earliest[item.lot_id] = max(earliest.get(item.lot_id, 0), known.expected_end_us)
+            latest[item.lot_id] = min(
+                latest.get(item.lot_id, known.contract.start_us), known.contract.start_us
+            )
+    lots = []
+    for lot in order.lots:
+        quantity = lot.quantity - covered.get(lot.id, 0)
+        if quantity == 0:
+            continue
+        start_us, end_us = lot.earliest_start_us, lot.latest_end_us
+        if covered:
+            before = [
+                earliest[arc.source] for arc in order.arcs if arc.target == lot.id and arc.source in earliest
+            ]
+            after = [latest[a.target] for a in order.arcs if a.source == lot.id and a.target in latest]
+            start_us, end_us = max(before, default=start_us), min(after, default=order.terms.deadline_us)
+        start_us = max(start_us, now_us)
+        lots.append(
+            Lot(
+                id=lot.id,
+                order_id=order.id,
+                kind=lot.kind,
+                requirement=lot.requirement,
+                quantity=quantity,
+                earliest_start_us=start_us,
+                latest_end_us=max(end_us, start_us + 1),
+            )
+        )
+    return lots

@@ -1,0 +1,240 @@
+"""The problem that a closed round poses: an immutable snapshot for the solver, outside the writer.
+
+Local ids of a participant are prefixed with its own (``plant-a/b1``). Contracts of earlier rounds
+that still stand come in as bids without price (``plant-a/=c-...``), so that transport is planned for
+the whole order. Times are whole minutes since the call, rounded so that nothing is promised too
+tight. Pure: the same state and seed give the same problem, whatever the order of arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from market.clearing.problem import NONE, Problem
+from market.clearing.problem_builder import ProblemBuilder
+from market.engine.state import OrderRecord, RoundRecord, State
+from market.engine.transitions import STANDING
+from market.logistics.network import LogisticsNetwork
+from market.model.network import Network
+from market.model.order import Order
+from market.model.rules import Rules
+from market.model.sheet import BidSheet
+from market.model.values import DAY_US, MINUTE_US
+
+KEPT = "="
+"""Marks the bid that stands for a contract of an earlier round; no bidder's id can hold it."""
+
+PPM = 1_000_000
+
+
+@lru_cache(maxsize=8)
+def logistics(network: Network) -> LogisticsNetwork:
+    """Return the router of a network, kept for the networks last used."""
+    return LogisticsNetwork(network)
+
+
+def fee_minor(rules: Rules, cost_minor: int) -> int:
+    """Return the platform fee on a cost, rounded down."""
+    return cost_minor * rules.fee_ppm // PPM
+
+
+def cleared_orders(state: State, round_: RoundRecord) -> list[OrderRecord]:
+    """Return the orders of a round that are still to be cleared, by id."""
+    records = (state.orders[order_id] for order_id in round_.orders)
+    return [record for record in records if record.state in {"clearing", "reallocating"}]
+
+
+def kept_contracts(state: State, record: OrderRecord) -> list[str]:
+    """Return the contracts of an order that stand, by id."""
+    return sorted(id_ for id_ in record.contracts if state.contracts[id_].state in STANDING)
+
+
+def order_value(state: State, record: OrderRecord) -> int:
+    """Return what serving the order is worth: its reservation value less fee and what is owed already."""
+    limit = record.order.terms.reservation_value_minor * PPM // (PPM + state.rules.fee_ppm)
+    owed = sum(state.contracts[id_].contract.payment_minor for id_ in kept_contracts(state, record))
+    return max(0, limit - owed)
+
+
+def snapshot(state: State, round_: RoundRecord, seed: int) -> Problem:
+    """Return the problem of a closed round."""
+    return _Snapshot(state, round_).problem(seed)
+
+
+class _Snapshot:
+    """Builds one problem; the methods stand in the order of the file format."""
+
+    def __init__(self, state: State, round_: RoundRecord) -> None:
+        self.state, self.round = state, round_
+        self.builder = ProblemBuilder()
+        self.records = cleared_orders(state, round_)
+        self.lot_index: dict[str, int] = {}
+        self.final_lots: dict[str, Order] = {}
+        self.sites_of_lot: dict[str, set[str]] = {}
+        self.routes = logistics(state.network)
+
+    def problem(self, seed: int) -> Problem:
+        self.add_orders()
+        for record in self.records:
+            self.add_kept(record)
+        for participant in sorted(self.round.answers):
+            sheet = self.round.answers[participant].sheet
+            if sheet is not None:
+                self.add_sheet(participant, sheet)
+        self.add_transport()
+        rules = self.state.rules
+        return self.builder.build(currency=rules.currency, mechanism=rules.mechanism, seed=seed)
+
+    def minutes(self, times_us: Iterable[int], *, up: bool) -> list[int]:
+        origin = self.round.opened_us - (MINUTE_US - 1 if up else 0)
+        return [(time_us - origin) // MINUTE_US for time_us in times_us]
+
+    def add_orders(self) -> None:
+        for record in self.records:
+            order, terms = record.order, record.order.terms
+            local = {lot.id: index for index, lot in enumerate(order.lots)}
+            first = len(self.builder.lot_ids)
+            self.lot_index |= {lot: first + index for lot, index in local.items()}
+            final = next(arc.source for arc in order.arcs if arc.target is None)
+            self.final_lots[final] = order
+            destination = self.builder.site(terms.destination)
+            self.builder.add_orders(
+                (order.id,),
+                value=(order_value(self.state, record),),
+                must_serve=(False,),
+                partial=(terms.partial and not kept_contracts(self.state, record),),
+                max_suppliers=(NONE if terms.max_suppliers is None else terms.max_suppliers,),
+                lot_counts=(len(order.lots),),
+                lot_ids=tuple(local),
+                lot_quantity=[lot.quantity for lot in order.lots],
+                arc_counts=(len(order.arcs),),
+                arc_ids=[arc.id for arc in order.arcs],
+                arc_from=[first + local[arc.source] for arc in order.arcs],
+                arc_to=[NONE if arc.target is None else first + local[arc.target] for arc in order.arcs],
+                arc_site=[destination if arc.target is None else NONE for arc in order.arcs],
+            )
+
+    def add_kept(self, record: OrderRecord) -> None:
+        for contract_id in kept_contracts(self.state, record):
+            contract = self.state.contracts[contract_id].contract
+            self.builder.add_bids(
+                (f"{contract.participant}/{KEPT}{contract_id}",),
+                bidder=self.builder.bidder(contract.participant),
+                site=self.builder.site(contract.site),
+                item_counts=(len(contract.items),),
+                item_lot=[self.lot_index[item.lot_id] for item in contract.items],
+                item_quantity=[item.quantity for item in contract.items],
+                divisible=(False,),
+                min_quantity=(0,),
+                fixed_price=(0,),
+                unit_price=(0,),
+                score=(0,),
+                start=self.minutes((contract.start_us,), up=False),
+                end=self.minutes((self.state.contracts[contract_id].expected_end_us,), up=True),
+                use_counts=(0,),
+            )
+            for item in contract.items:
+                self.sites_of_lot.setdefault(item.lot_id, set()).add(contract.site)
+
+    def add_sheet(self, participant: str, sheet: BidSheet) -> None:
+        bids, capacities, groups = sheet.bids, sheet.capacities, sheet.groups
+        kept = self._eligible_bids(sheet)
+        if not kept:
+            return
+        resource = self.builder.add_resources(
+            [f"{participant}/{r}/{p}" for r, p in zip(capacities.resource, capacities.period, strict=True)],
+            capacities.available,
+        )
+        group = self.builder.add_groups(
+            [f"{participant}/{name}" for name in groups.id],
+            max_accepted=[NONE if limit is None else limit for limit in groups.max_accepted],
+            fixed_price=groups.fixed_price_minor,
+        )
+        items = _ragged(bids.item_offset, kept)
+        uses = _ragged(bids.use_offset, kept)
+        grouped = _ragged(bids.group_offset, kept)
+        lots = [bids.item_lot[k] for k in items]
+        sites = [bids.site[k] for k in kept]
+        self.builder.add_bids(
+            [f"{participant}/{bids.id[k]}" for k in kept],
+            bidder=self.builder.bidder(participant),
+            site=[self.builder.site(site) for site in sites],
+            item_counts=_counts(bids.item_offset, kept),
+            item_lot=[self.lot_index[lot] for lot in lots],
+            item_quantity=[bids.item_quantity[k] for k in items],
+            divisible=[bids.min_quantity[k] > 0 for k in kept],
+            min_quantity=[bids.min_quantity[k] for k in kept],
+            fixed_price=[bids.fixed_price_minor[k] for k in kept],
+            unit_price=[bids.unit_price_minor[k] for k in kept],
+            score=[self._score(sheet, k) for k in kept],
+            start=self.minutes([bids.start_us[k] for k in kept], up=False),
+            end=self.minutes([bids.end_us[k] for k in kept], up=True),
+            use_counts=_counts(bids.use_offset, kept),
+            use_resource=[resource + bids.use_capacity[k] for k in uses],
+            use_fixed=[bids.use_fixed[k] for k in uses],
+            use_unit=[bids.use_per_unit[k] for k in uses],
+            group_counts=_counts(bids.group_offset, kept),
+            groups=[group + bids.group_index[k] for k in grouped],
+        )
+        for k in kept:
+            for lot in bids.item_lot[bids.item_offset[k] : bids.item_offset[k + 1]]:
+                self.sites_of_lot.setdefault(lot, set()).add(bids.site[k])
+
+    def _eligible_bids(self, sheet: BidSheet) -> list[int]:
+        """Return the bids on orders still in the round whose goods can arrive by the deadline."""
+        bids = sheet.bids
+        eligible = []
+        for k in range(len(bids)):
+            lots = bids.item_lot[bids.item_offset[k] : bids.item_offset[k + 1]]
+            if any(lot not in self.lot_index for lot in lots):
+                continue
+            orders = [self.final_lots[lot] for lot in lots if lot in self.final_lots]
+            if all(self._arrival_us(bids.site[k], bids.end_us[k], o) <= o.terms.deadline_us for o in orders):
+                eligible.append(k)
+        return eligible
+
+    def _arrival_us(self, site: str, end_us: int, order: Order) -> int:
+        route = self.routes.route(site, order.terms.destination)
+        return end_us if route is None else end_us + route.transit_minutes * MINUTE_US
+
+    def _score(self, sheet: BidSheet, k: int) -> int:
+        """Return what a bid's emissions and its lateness take from the objective, rounded against it."""
+        bids, rules = sheet.bids, self.state.rules
+        cost = -(-bids.emissions_g[k] * rules.emissions_minor_per_tonne // PPM)
+        for lot in bids.item_lot[bids.item_offset[k] : bids.item_offset[k + 1]]:
+            order = self.final_lots.get(lot)
+            if order is not None and order.terms.lateness_penalty_minor_per_day:
+                late_us = max(0, self._arrival_us(bids.site[k], bids.end_us[k], order) - order.terms.due_us)
+                cost += -(-late_us // DAY_US) * order.terms.lateness_penalty_minor_per_day
+        return -cost
+
+    def add_transport(self) -> None:
+        pairs: set[tuple[str, str]] = set()
+        for record in self.records:
+            for arc in record.order.arcs:
+                targets = (
+                    {record.order.terms.destination}
+                    if arc.target is None
+                    else self.sites_of_lot.get(arc.target, set())
+                )
+                pairs |= {(a, b) for a in self.sites_of_lot.get(arc.source, set()) for b in targets if a != b}
+        rows = [(pair, self.routes.route(*pair)) for pair in sorted(pairs)]
+        known = [(pair, route) for pair, route in rows if route is not None]
+        self.builder.add_transport(
+            from_site=[self.builder.site(pair[0]) for pair, _ in known],
+            to_site=[self.builder.site(pair[1]) for pair, _ in known],
+            fixed=[route.fixed_minor for _, route in known],
+            per_unit=[route.unit_minor for _, route in known],
+            minutes=[route.transit_minutes for _, route in known],
+        )
+
+
+def _ragged(offset: Sequence[int], rows: Sequence[int]) -> list[int]:
+    return [k for row in rows for k in range(offset[row], offset[row + 1])]
+
+
+def _counts(offset: Sequence[int], rows: Sequence[int]) -> list[int]:
+    if len(offset) <= 1:
+        return [0] * len(rows)
+    return [offset[row + 1] - offset[row] for row in rows]

@@ -1,0 +1,180 @@
+"""What the market knows: one mutable value, written only by `market.engine.apply`.
+
+Plain dictionaries by id in the order in which things happened; every output that depends on an
+order sorts by id. Caches that can be derived are marked and stand outside the digest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from market.model.contract import Contract, ContractState
+from market.model.messages import TERMINAL_ORDER_STATES, AdmitParticipant, OrderState, UnservedReason
+from market.model.network import Network
+from market.model.order import Lot, Order
+from market.model.plan import Part
+from market.model.rules import Rules
+from market.model.sheet import BidSheet
+from market.model.views import HistoryEntry
+
+
+@dataclass(slots=True, kw_only=True)
+class ParticipantRecord:
+    """An admitted company. ``notices`` maps its own notice ids to (digest, position)."""
+
+    admission: AdmitParticipant
+    suspended: bool = False
+    notices: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class PartRecord:
+    """A catalogue part of a customer, and the log position that last set it."""
+
+    part: Part
+    position: int
+
+
+@dataclass(slots=True, kw_only=True)
+class OrderRecord:
+    """An order and everything that became of it. Money fields are None until awarded."""
+
+    order: Order
+    digest: str
+    idempotency_key: str
+    position: int
+    submitted_us: int
+    state: OrderState = "submitted"
+    pieces: int = 0
+    charge_minor: int | None = None
+    production_minor: int | None = None
+    transport_minor: int | None = None
+    fee_minor: int | None = None
+    promised_us: int | None = None
+    contracts: list[str] = field(default_factory=list)
+    rounds: list[str] = field(default_factory=list)
+    reasons: tuple[UnservedReason, ...] = ()
+    cancel_position: int | None = None
+    history: list[HistoryEntry] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the order can still change."""
+        return self.state not in TERMINAL_ORDER_STATES
+
+
+@dataclass(slots=True, kw_only=True)
+class ContractRecord:
+    """A contract and its course. ``reports`` maps sequence to (digest, position)."""
+
+    contract: Contract
+    state: ContractState = "awarded"
+    awarded_us: int = 0
+    finished_quantity: int = 0
+    expected_end_us: int = 0
+    payment_due_minor: int = 0
+    reports: dict[int, tuple[str, int]] = field(default_factory=dict)
+    history: list[HistoryEntry] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """What stands for a participant in a round; ``sheet`` is None for a refusal."""
+
+    sequence: int
+    sheet: BidSheet | None
+
+
+@dataclass(slots=True, kw_only=True)
+class RoundRecord:
+    """A call, its answers and its clearing. Sheets and lots are dropped once it has cleared."""
+
+    id: str
+    number: int
+    state: str
+    opened_us: int
+    deadline_us: int
+    seed_commitment: str
+    rules_version: int
+    orders: tuple[str, ...]
+    lots: tuple[Lot, ...]
+    eligible: dict[str, tuple[int, ...]]
+    answers: dict[str, Answer] = field(default_factory=dict)
+    received: dict[str, dict[int, tuple[str, int]]] = field(default_factory=dict)
+    closed_us: int | None = None
+    close_position: int | None = None
+    called: int = 0
+    answered: int = 0
+    served: int = 0
+    clearing_status: str | None = None
+    objective: int | None = None
+    bound: int | None = None
+    greedy_objective: int | None = None
+    digest: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Index:
+    """What can be derived from a `State` and is kept for speed; never part of a digest."""
+
+    open_orders: dict[str, None] = field(default_factory=dict)
+    open_by_customer: dict[str, int] = field(default_factory=dict)
+    unconfirmed: dict[str, None] = field(default_factory=dict)
+    active_contracts: dict[str, dict[str, None]] = field(default_factory=dict)
+
+    def watch_order(self, record: OrderRecord) -> None:
+        """Take note of an order's present state."""
+        id_, customer = record.order.id, record.order.customer
+        if record.is_open:
+            if id_ not in self.open_orders:
+                self.open_orders[id_] = None
+                self.open_by_customer[customer] = self.open_by_customer.get(customer, 0) + 1
+        elif id_ in self.open_orders:
+            del self.open_orders[id_]
+            self.open_by_customer[customer] -= 1
+
+    def watch_contract(self, record: ContractRecord) -> None:
+        """Take note of a contract's present state."""
+        id_ = record.contract.id
+        active = self.active_contracts.setdefault(record.contract.participant, {})
+        if record.state == "awarded":
+            self.unconfirmed[id_] = None
+        else:
+            self.unconfirmed.pop(id_, None)
+        if record.state in {"ended", "settled"}:
+            active.pop(id_, None)
+        else:
+            active[id_] = None
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """The whole market. ``size`` is how many journal entries have been folded into it."""
+
+    market: str = ""
+    size: int = 0
+    now_us: int = 0
+    rules: Rules = field(default_factory=Rules)
+    network: Network = field(default_factory=Network)
+    seed: int | None = None
+    next_call_us: int = 0
+    round_id: str | None = None
+    participants: dict[str, ParticipantRecord] = field(default_factory=dict)
+    parts: dict[str, dict[str, PartRecord]] = field(default_factory=dict)
+    orders: dict[str, OrderRecord] = field(default_factory=dict)
+    contracts: dict[str, ContractRecord] = field(default_factory=dict)
+    rounds: dict[str, RoundRecord] = field(default_factory=dict)
+    index: Index = field(default_factory=Index, compare=False, repr=False)
+
+    @property
+    def round(self) -> RoundRecord | None:
+        """The round that is open or being cleared."""
+        return None if self.round_id is None else self.rounds[self.round_id]
+
+    def reindex(self) -> None:
+        """Derive the index anew, after the state was read back whole."""
+        self.index = Index()
+        for order in self.orders.values():
+            self.index.watch_order(order)
+        for contract in self.contracts.values():
+            self.index.watch_contract(contract)

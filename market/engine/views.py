@@ -1,0 +1,231 @@
+"""The read models as functions of the state, and which rows an event touches. Stores nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from market.engine.outbox import call, order_notice
+from market.engine.state import ContractRecord, OrderRecord, RoundRecord, State
+from market.engine.transitions import STANDING
+from market.model import events
+from market.model.messages import ContractStatus, SheetStatus, SyncReply
+from market.model.plan import Part
+from market.model.views import ClearingView, ContractView, LotView, OrderView, ParticipantView
+
+if TYPE_CHECKING:
+    from market.model.events import Event
+
+RowModel = Literal["orders", "contracts", "participants", "parts", "clearings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row of a read model before encoding."""
+
+    model: RowModel
+    key: str
+    tenant: str
+    status: str
+    view: OrderView | ContractView | ParticipantView | ClearingView | Part
+
+
+def touched(state: State, happened: Iterable[Event]) -> list[Row]:
+    """Return the rows that events changed, each once, as they are in ``state`` (after them)."""
+    keys: dict[tuple[RowModel, str, str], None] = {}
+    for event in happened:
+        match event:
+            case events.OrderSubmitted():
+                keys["orders", event.order.id, ""] = None
+            case events.ParticipantAdmitted():
+                keys["participants", event.admission.participant, ""] = None
+            case events.ParticipantSuspended():
+                keys["participants", event.participant, ""] = None
+            case events.PartPublished():
+                keys["parts", event.part.id, event.customer] = None
+            case events.SheetReceived():
+                keys["clearings", event.sheet.round_id, ""] = None
+            case events.OrderAwarded():
+                touched_contracts = [
+                    *(c.id for c in event.contracts),
+                    *(id_ for id_, _ in event.kept),
+                    *event.ended,
+                ]
+                keys |= {("contracts", contract_id, ""): None for contract_id in touched_contracts}
+                keys["orders", event.order_id, ""] = None
+                keys["clearings", event.round_id, ""] = None
+            case events.RoundOpened() | events.RoundClosed():
+                keys["clearings", event.round_id, ""] = None
+                keys |= {("orders", order_id, ""): None for order_id in state.rounds[event.round_id].orders}
+            case events.CallDeclined() | events.ClearingPublished():
+                keys["clearings", event.round_id, ""] = None
+            case events.MilestoneReported() | events.ContractAtRisk() | events.ContractEnded():
+                keys["contracts", event.contract_id, ""] = None
+            case events.OrderSettled() | events.OrderExpired():
+                keys |= {("contracts", contract_id, ""): None for contract_id, _ in event.payments}
+                keys["orders", event.order_id, ""] = None
+            case (
+                events.OrderCancelled()
+                | events.CancellationNoted()
+                | events.OrderPassedOver()
+                | events.OrderProgressed()
+            ):
+                keys["orders", event.order_id, ""] = None
+            case _:
+                pass
+    return [_row(state, *key) for key in keys]
+
+
+def all_rows(state: State) -> list[Row]:
+    """Return every row: what the read models must hold after a rebuild."""
+    return [
+        *(_row(state, "participants", id_) for id_ in state.participants),
+        *(
+            _row(state, "parts", part_id, customer)
+            for customer, parts in state.parts.items()
+            for part_id in parts
+        ),
+        *(_row(state, "orders", id_) for id_ in state.orders),
+        *(_row(state, "contracts", id_) for id_ in state.contracts),
+        *(_row(state, "clearings", id_) for id_ in state.rounds),
+    ]
+
+
+def _row(state: State, model: RowModel, key: str, owner: str = "") -> Row:
+    if model == "orders":
+        order = state.orders[key]
+        return Row(
+            model=model,
+            key=key,
+            tenant=order.order.customer,
+            status=order.state,
+            view=order_view(state, order),
+        )
+    if model == "contracts":
+        contract = state.contracts[key]
+        tenant = contract.contract.participant
+        return Row(model=model, key=key, tenant=tenant, status=contract.state, view=contract_view(contract))
+    if model == "participants":
+        participant = state.participants[key]
+        view = ParticipantView(admission=participant.admission, suspended=participant.suspended)
+        status = "suspended" if participant.suspended else "active"
+        return Row(model=model, key=key, tenant=key, status=status, view=view)
+    if model == "parts":
+        return Row(model=model, key=key, tenant=owner, status="active", view=state.parts[owner][key].part)
+    round_ = state.rounds[key]
+    return Row(model=model, key=key, tenant="", status=round_.state, view=clearing_view(round_))
+
+
+def order_view(state: State, record: OrderRecord) -> OrderView:
+    """Return an order as its customer sees it."""
+    order, terms = record.order, record.order.terms
+    standing = [id_ for id_ in record.contracts if state.contracts[id_].state in STANDING | {"settled"}]
+    by_lot: dict[str, list[str]] = {}
+    emissions_g = 0
+    for contract_id in standing:
+        contract = state.contracts[contract_id].contract
+        emissions_g += contract.emissions_g + sum(shipment.emissions_g for shipment in contract.shipments)
+        for item in contract.items:
+            by_lot.setdefault(item.lot_id, []).append(contract_id)
+    return OrderView(
+        order_id=order.id,
+        customer=order.customer,
+        part_id=order.part_id,
+        quantity=terms.quantity,
+        destination=terms.destination,
+        release_us=terms.release_us,
+        due_us=terms.due_us,
+        deadline_us=terms.deadline_us,
+        reservation_value_minor=terms.reservation_value_minor,
+        state=record.state,
+        submitted_us=record.submitted_us,
+        charge_minor=record.charge_minor,
+        production_minor=record.production_minor,
+        transport_minor=record.transport_minor,
+        fee_minor=record.fee_minor,
+        emissions_g=emissions_g if standing else None,
+        pieces=record.pieces,
+        promised_us=record.promised_us,
+        lots=tuple(
+            LotView(
+                lot_id=lot.id,
+                process=lot.requirement.process,
+                quantity=lot.quantity,
+                contracts=tuple(by_lot.get(lot.id, ())),
+            )
+            for lot in order.lots
+        ),
+        reasons=record.reasons,
+        rounds=tuple(record.rounds),
+        history=tuple(record.history),
+    )
+
+
+def contract_view(record: ContractRecord) -> ContractView:
+    """Return a contract as its participant sees it."""
+    return ContractView(
+        contract=record.contract,
+        state=record.state,
+        finished_quantity=record.finished_quantity,
+        payment_due_minor=record.payment_due_minor,
+        history=tuple(record.history),
+    )
+
+
+def clearing_view(round_: RoundRecord) -> ClearingView:
+    """Return the public part of a round: no participant, no bid, no price of a loser."""
+    gap = None
+    if round_.objective is not None and round_.bound is not None:
+        gap = -(-1_000_000 * (round_.bound - round_.objective) // max(1, abs(round_.objective)))
+    return ClearingView(
+        round_id=round_.id,
+        number=round_.number,
+        opened_us=round_.opened_us,
+        deadline_us=round_.deadline_us,
+        closed_us=round_.closed_us,
+        called=round_.called,
+        answered=round_.answered,
+        orders=len(round_.orders),
+        served=round_.served,
+        clearing_status=round_.clearing_status,
+        objective=round_.objective,
+        bound=round_.bound,
+        gap_ppm=gap,
+        greedy_objective=round_.greedy_objective,
+        digest=round_.digest,
+    )
+
+
+def sync_reply(state: State, participant: str, now_us: int) -> SyncReply:
+    """Return everything a participant needs to catch up; nothing of anybody else's."""
+    round_ = state.round
+    is_open = round_ is not None and round_.state == "open" and participant in round_.eligible
+    received = {} if round_ is None else round_.received.get(participant, {})
+    active = sorted(state.index.active_contracts.get(participant, ()))
+    return SyncReply(
+        participant=participant,
+        now_us=now_us,
+        calls=(call(state, round_, participant),) if round_ is not None and is_open else (),
+        sheets=tuple(
+            SheetStatus(
+                round_id="" if round_ is None else round_.id,
+                sequence=sequence,
+                position=received[sequence][1],
+            )
+            for sequence in sorted(received)
+        ),
+        contracts=tuple(
+            ContractStatus(
+                contract=state.contracts[id_].contract,
+                state=state.contracts[id_].state,
+                report_sequence=max(state.contracts[id_].reports, default=0),
+            )
+            for id_ in active
+        ),
+        orders=tuple(
+            order_notice(state.orders[id_], now_us)
+            for id_ in sorted(state.index.open_orders)
+            if state.orders[id_].order.customer == participant
+        ),
+    )
