@@ -1,0 +1,230 @@
+"""From a scenario to a population: who is admitted, what their agents know, what is ordered when.
+
+`build` is a pure function of the scenario, its orders and a seed. Every draw comes from a stream
+named by concern and participant (`scenarios.chance`), so that the same scenario and seed give the
+same population in any process, and a participant more moves nobody else's figures.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from agents.profile import CustomerProfile, Disruption, PlantProfile, Profile, admission
+from market.model.errors import ModelError
+from market.model.messages import AdmitParticipant, PublishPart, SubmitOrder
+from market.model.network import Network
+from market.model.order import OrderTerms
+from market.model.plan import Part
+from market.model.rules import Rules
+from market.model.values import DAY_US, MINUTE_US, PeriodGrid, Window
+from scenarios.companies import plant_profiles, supplier_profiles
+from scenarios.demand import draw_orders
+from scenarios.errors import ScenarioFileError
+from scenarios.facts.roads import road_network
+from scenarios.facts.tables import Facts, load_facts
+from scenarios.orders_file import OrderLine
+from scenarios.plans import build_parts
+from scenarios.scenario import Case, Scenario
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedOrder:
+    """An order and the market time at which its customer submits it."""
+
+    at_us: int
+    customer: str
+    command: SubmitOrder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakdown:
+    """A work centre that will be down. Its plant's profile holds the same; this is for the record."""
+
+    participant: str
+    resource: str
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Population:
+    """Everything that a run starts from.
+
+    Attributes
+    ----------
+    market
+        Id of the market.
+    start_us, end_us
+        First instant of market time, and the horizon: nothing runs beyond it.
+    reference_quantity
+        Units for which routes of ``network`` are the cheapest.
+    profiles, admissions
+        One each per participant, sorted by participant. Admissions carry no API key.
+    parts
+        What each customer publishes, as (customer, command).
+    orders
+        In order of submission.
+    """
+
+    market: str
+    title: str
+    seed: int
+    start_us: int
+    end_us: int
+    rules: Rules
+    network: Network
+    reference_quantity: int
+    profiles: tuple[Profile, ...]
+    admissions: tuple[AdmitParticipant, ...]
+    parts: tuple[tuple[str, PublishPart], ...]
+    orders: tuple[TimedOrder, ...]
+    breakdowns: tuple[Breakdown, ...]
+
+
+def build(case: Case, *, seed: int | None = None, facts: Facts | None = None) -> Population:
+    """Return the population of a scenario; ``seed`` replaces the scenario's own.
+
+    Raises
+    ------
+    ScenarioFileError
+        If a value contradicts another: an unknown city, part, material or work centre, a plan that
+        is none, an order that breaks a rule of the model.
+    MissingFactError
+        If a figure is neither given nor among the facts.
+    """
+    scenario = case.scenario
+    facts = load_facts() if facts is None else facts
+    number = scenario.seed if seed is None else seed
+    try:
+        return _build(case, number, facts)
+    except ModelError as error:
+        raise ScenarioFileError(
+            case.source, error.field, error.value, f"{error.rule} {error.detail}"
+        ) from error
+
+
+def _build(case: Case, seed: int, facts: Facts) -> Population:
+    scenario = case.scenario
+    start_us = instant_us(scenario.start)
+    breakdowns = tuple(
+        Breakdown(
+            participant=entry.participant,
+            resource=entry.work_centre,
+            window=Window(start_us=instant_us(entry.start), end_us=instant_us(entry.end)),
+        )
+        for entry in scenario.disruptions
+    )
+    profiles: list[Profile] = [
+        *plant_profiles(scenario, facts, seed, _by_participant(breakdowns)),
+        *supplier_profiles(scenario, facts, seed),
+        *(
+            CustomerProfile(participant=f"{city}-{section.id}", site=city)
+            for section in scenario.customers
+            for city in section.cities
+        ),
+    ]
+    profiles.sort(key=lambda profile: profile.participant)
+    _check_participants(case, profiles, breakdowns)
+    parts = build_parts(scenario, facts)
+    customers = {p.participant: p for p in profiles if isinstance(p, CustomerProfile)}
+    lines = case.orders
+    if lines is None:
+        lines = draw_orders(scenario, facts, seed, tuple(customers.values()))
+    network = road_network(facts, (profile.site for profile in profiles))
+    sites = {site.id for site in network.sites}
+    orders = tuple(_order(case, line, frozenset(customers), parts, frozenset(sites)) for line in lines)
+    return Population(
+        market=scenario.name,
+        title=scenario.title,
+        seed=seed,
+        start_us=start_us,
+        end_us=start_us + scenario.horizon_days * DAY_US,
+        rules=_rules(scenario, start_us),
+        network=network,
+        reference_quantity=scenario.reference_quantity,
+        profiles=tuple(profiles),
+        admissions=tuple(admission(profile) for profile in profiles),
+        parts=tuple((name, PublishPart(part=part)) for name in sorted(customers) for part in parts.values()),
+        orders=orders,
+        breakdowns=breakdowns,
+    )
+
+
+def _by_participant(breakdowns: tuple[Breakdown, ...]) -> dict[str, tuple[Disruption, ...]]:
+    found: dict[str, tuple[Disruption, ...]] = {}
+    for entry in breakdowns:
+        disruption = Disruption(resource=entry.resource, window=entry.window)
+        found[entry.participant] = (*found.get(entry.participant, ()), disruption)
+    return found
+
+
+def _check_participants(case: Case, profiles: list[Profile], breakdowns: tuple[Breakdown, ...]) -> None:
+    for first, second in itertools.pairwise(profile.participant for profile in profiles):
+        if first == second:
+            raise ScenarioFileError(case.source, "participants", first, "is given twice")
+    plants = {profile.participant for profile in profiles if isinstance(profile, PlantProfile)}
+    for index, entry in enumerate(breakdowns):
+        if entry.participant not in plants:
+            raise ScenarioFileError(
+                case.source, f"disruptions[{index}].participant", entry.participant, "is no plant"
+            )
+
+
+def instant_us(instant: datetime) -> int:
+    """Return microseconds UTC since 1970, exactly."""
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def _rules(scenario: Scenario, start_us: int) -> Rules:
+    given = scenario.rules
+    rules = Rules(
+        currency=given.currency,
+        mechanism=given.mechanism,
+        takt_us=given.takt_minutes * MINUTE_US,
+        response_us=given.response_minutes * MINUTE_US,
+        early_close=given.early_close,
+        periods=PeriodGrid(origin_us=start_us, length_us=given.period_minutes * MINUTE_US),
+        max_periods=given.max_periods,
+        transit_us=given.transit_minutes * MINUTE_US,
+        fee_ppm=given.fee_ppm,
+        emissions_minor_per_tonne=given.emissions_minor_per_tonne,
+        acceptance_us=given.acceptance_minutes * MINUTE_US,
+        confirm_us=given.confirm_minutes * MINUTE_US,
+        **({} if given.clearing_work is None else {"clearing_work": given.clearing_work}),
+    )
+    assert rules.clearing_time_us == 0, "a scenario clears under work limits, never time limits"
+    return rules
+
+
+def _order(
+    case: Case, line: OrderLine, customers: frozenset[str], parts: dict[str, Part], sites: frozenset[str]
+) -> TimedOrder:
+    known = (
+        ("customer", line.customer, customers),
+        ("part", line.part, parts),
+        ("destination", line.destination, sites),
+    )
+    for field, value, names in known:
+        if value not in names:
+            raise ScenarioFileError(case.source, f"orders[{line.key}].{field}", value, "is unknown")
+    try:
+        terms = OrderTerms(
+            quantity=line.quantity,
+            destination=line.destination,
+            release_us=instant_us(line.release),
+            due_us=instant_us(line.due),
+            deadline_us=instant_us(line.deadline),
+            reservation_value_minor=line.limit_minor,
+            lateness_penalty_minor_per_day=line.lateness_penalty_minor_per_day,
+            certificates=line.certificates,
+            good_for_takts=line.good_for_takts,
+        )
+        command = SubmitOrder(idempotency_key=line.key, part_id=line.part, terms=terms)
+    except ModelError as error:
+        raise ScenarioFileError(
+            case.source, f"orders[{line.key}].{error.field}", error.value, error.rule
+        ) from error
+    return TimedOrder(at_us=instant_us(line.at), customer=line.customer, command=command)

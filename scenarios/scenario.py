@@ -1,0 +1,306 @@
+"""Scenario files: one TOML file, one schema, refused with file, field and value where wrong.
+
+A scenario names its participants by city and kind; figures that it leaves out are drawn from the
+facts (`scenarios.facts`) with the run's seed. `scenarios.population` turns it into participants and
+orders. Holds the schema and its reading; draws and decides nothing. Money is minor units, time
+minutes unless a name says otherwise, factors millionths.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from market.model.rules import Mechanism
+from scenarios.errors import ScenarioFileError
+from scenarios.orders_file import OrderLine, read_orders
+
+FILE_NAME = "scenario.toml"
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(gt=0)]
+Ppm = Annotated[int, Field(ge=0, le=10_000_000)]
+Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Minutes = Annotated[int, Field(ge=0, le=366 * 24 * 60)]
+
+
+class Section(BaseModel):
+    """A table of a scenario file; unknown keys and loose types are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class Draw(Section):
+    """A triangular distribution of an integer, ``low`` to ``high`` with mode ``typical``."""
+
+    low: int
+    typical: int
+    high: int
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low <= self.typical <= self.high:
+            raise ValueError(f"low <= typical <= high is due, was {self.low}, {self.typical}, {self.high}")
+        return self
+
+
+Range = int | Draw
+"""A fixed figure or one to draw."""
+
+
+class RulesSection(Section):
+    """Market rules; those left out are the defaults of `market.model.rules.Rules`."""
+
+    currency: str = "EUR"
+    mechanism: Mechanism = "pay_as_bid"
+    takt_minutes: Positive = 720
+    response_minutes: Positive = 60
+    early_close: bool = True
+    period_minutes: Positive = 1440
+    max_periods: Positive = 60
+    transit_minutes: Minutes = 1440
+    fee_ppm: Ppm = 0
+    emissions_minor_per_tonne: Count = 0
+    clearing_work: Count | None = None
+    acceptance_minutes: Minutes = 0
+    confirm_minutes: Positive = 1440
+
+
+class ShiftSection(Section):
+    """Working time in minutes of the local day; Monday is 0."""
+
+    start_minute: Count
+    end_minute: Positive
+    weekdays: tuple[int, ...] = (0, 1, 2, 3, 4)
+
+
+class WorkCentreSection(Section):
+    """A kind of work centre. What it leaves out comes from the facts under its ``process``."""
+
+    process: str
+    materials: Annotated[tuple[str, ...], Field(min_length=1)]
+    envelope_mm: tuple[Positive, Positive, Positive] | None = None
+    tolerance_um: Count = 0
+    machines: Range = 1
+    shifts: Annotated[tuple[ShiftSection, ...], Field(min_length=1)]
+    run_time_ppm: Range = 1_000_000
+    rate_minor_per_hour: Range | None = None
+    """Charged price of an hour, margin included."""
+    setup_minutes: Range | None = None
+    power_w: Range | None = None
+
+
+class PricingSection(Section):
+    """How the plants of a kind price; the margin left out is drawn from the facts."""
+
+    policy: str = "cost_plus"
+    margin_ppm: Range | None = None
+    rush_margin_ppm: Range = 50_000
+    chain_discount_ppm: Range = 20_000
+    alternatives: Positive = 3
+    divisible_from: Positive | None = None
+    min_lot_ppm: Positive = 250_000
+
+
+class PlantSection(Section):
+    """``count`` plants of one kind in each of ``cities``, each called ``city-id``."""
+
+    id: Name
+    cities: Annotated[tuple[Name, ...], Field(min_length=1)]
+    count: Positive = 1
+    work_centres: Annotated[tuple[Name, ...], Field(min_length=1)]
+    certificates: tuple[str, ...] = ()
+    pricing: PricingSection = PricingSection()
+
+
+class MaterialSection(Section):
+    """A blank that suppliers sell: an alloy of the facts, cut to size."""
+
+    id: str
+    alloy: str
+    blank_mm: tuple[Positive, Positive, Positive]
+
+
+class SupplierSection(Section):
+    """``count`` suppliers of one kind in each of ``cities``."""
+
+    id: Name
+    cities: Annotated[tuple[Name, ...], Field(min_length=1)]
+    count: Positive = 1
+    materials: Annotated[tuple[str, ...], Field(min_length=1)]
+    stock_per_period: Range
+    certificates: tuple[str, ...] = ()
+    pricing: PricingSection = PricingSection(alternatives=1)
+
+
+class CustomerSection(Section):
+    """A customer in each of ``cities``."""
+
+    id: Name
+    cities: Annotated[tuple[Name, ...], Field(min_length=1)]
+
+
+class LotSection(Section):
+    """A lot of a part's plan. ``cycle`` names a cycle time of the facts, or ``run_minutes`` says it."""
+
+    id: str
+    kind: Literal["operation", "material"]
+    process: str = "supply"
+    material: str
+    envelope_mm: tuple[Positive, Positive, Positive] | None = None
+    tolerance_um: Count = 0
+    certificates: tuple[str, ...] = ()
+    quantity_per_piece: Positive = 1
+    cycle: str | None = None
+    run_minutes: Minutes | None = None
+    flows_into: str | None = None
+    """The lot that takes what this one gives; none for the last."""
+
+    @model_validator(mode="after")
+    def _one_time(self) -> Self:
+        if self.cycle is not None and self.run_minutes is not None:
+            raise ValueError(
+                f"only one of cycle and run_minutes is due, was {self.cycle!r} and {self.run_minutes}"
+            )
+        return self
+
+
+class PartSection(Section):
+    """A part that every customer has in its catalogue."""
+
+    id: str
+    name: str
+    lots: Annotated[tuple[LotSection, ...], Field(min_length=1)]
+
+
+class DemandPartSection(Section):
+    """How often a part is ordered, how many pieces, and how long the customer gives."""
+
+    part: str
+    weight: Positive
+    quantity: Draw
+    window_hours: Draw
+    """From release to due date."""
+
+
+class DemandSection(Section):
+    """Orders to draw: in working hours, spread evenly at random over the days."""
+
+    orders: Positive
+    days: Positive
+    first_hour: Annotated[int, Field(ge=0, le=23)] = 8
+    last_hour: Annotated[int, Field(ge=1, le=24)] = 17
+    release_hours: Count = 24
+    """From submission to release."""
+    slack_hours: Draw
+    """From due date to deadline."""
+    limit_ppm: Draw
+    """Reservation value as a fraction of should-cost."""
+    lateness_ppm_per_day: Ppm = 10_000
+    """Penalty per day as a fraction of the reservation value."""
+    certificates: tuple[str, ...] = ()
+    certified_ppm: Ppm = 0
+    """Share of orders that ask for ``certificates``."""
+    good_for_takts: Positive = 2
+    parts: Annotated[tuple[DemandPartSection, ...], Field(min_length=1)]
+
+
+class DisruptionSection(Section):
+    """A work centre that is down from ``start`` to ``end``; nobody knows it before."""
+
+    participant: str
+    work_centre: str
+    start: datetime
+    end: datetime
+
+
+class Scenario(Section):
+    """A scenario file."""
+
+    kind: Literal["takt.scenario.v1"]
+    name: Name
+    title: str
+    seed: Count = 1
+    start: datetime
+    """First instant of market time and origin of the capacity periods, UTC."""
+    horizon_days: Annotated[int, Field(gt=0, le=3660)]
+    reference_quantity: Count = 20
+    """Pieces for which the route between two sites is the cheapest."""
+    orders: str | None = None
+    """Name of the orders file beside this one; without it, orders are drawn from ``demand``."""
+    rules: RulesSection = RulesSection()
+    materials: tuple[MaterialSection, ...] = ()
+    parts: Annotated[tuple[PartSection, ...], Field(min_length=1)]
+    work_centres: dict[Name, WorkCentreSection]
+    plants: tuple[PlantSection, ...]
+    suppliers: tuple[SupplierSection, ...] = ()
+    customers: Annotated[tuple[CustomerSection, ...], Field(min_length=1)]
+    demand: DemandSection | None = None
+    disruptions: tuple[DisruptionSection, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_orders(self) -> Self:
+        if self.orders is None and self.demand is None:
+            raise ValueError("one of orders and demand is due")
+        if self.start.utcoffset() != timedelta(0):
+            raise ValueError(f"start must be in UTC (…Z), was {self.start.isoformat()}")
+        return self
+
+
+class Case(Section):
+    """A scenario with its orders: all that a run reads from files."""
+
+    source: str
+    scenario: Scenario
+    orders: tuple[OrderLine, ...] | None
+    """None where they are drawn from the scenario's demand."""
+
+
+def load_scenario(path: Path) -> Case:
+    """Read a scenario file, or the ``scenario.toml`` of a folder, and its orders file.
+
+    Raises
+    ------
+    ScenarioFileError
+        If the file cannot be read or breaks the schema.
+    OrdersFileError
+        At the first wrong line of the orders file.
+    """
+    file = path / FILE_NAME if path.is_dir() else path
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioFileError(str(file), "", file.name, f"cannot be read ({error})") from error
+    scenario = parse_scenario(text, source=str(file))
+    orders = None if scenario.orders is None else read_orders(file.parent / scenario.orders)
+    return Case(source=str(file), scenario=scenario, orders=orders)
+
+
+def parse_scenario(text: str, *, source: str = FILE_NAME) -> Scenario:
+    """Return the scenario in TOML text; errors as in `load_scenario`."""
+    try:
+        document = json.dumps(tomllib.loads(text), default=_isoformat, allow_nan=False)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioFileError(source, "", text[:40], f"is not TOML ({error})") from error
+    except ValueError as error:
+        raise ScenarioFileError(source, "", "nan or inf", "holds a number that is none") from error
+    try:
+        return Scenario.model_validate_json(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ScenarioFileError(source, _path(first["loc"]), first["input"], first["msg"]) from error
+
+
+def _isoformat(value: object) -> str:
+    assert isinstance(value, date | time), f"TOML holds no {type(value).__name__}"
+    return value.isoformat()
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(
+        "."
+    )
