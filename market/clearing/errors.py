@@ -1,0 +1,42 @@
+"""Errors of the clearing.
+
+::
+
+    ClearingError
+    ├── ProblemError        a problem document that cannot be cleared: names path and value
+    └── SolverError         a solver that crashed or answered nonsense; the clearing falls back
+
+An infeasible or unproven market is a status of the result, never an exception.
+"""
+
+from __future__ import annotations
+
+
+class ClearingError(Exception):
+    """Base of everything the clearing raises on purpose."""
+
+
+class ProblemError(ClearingError):
+    """A problem that breaks the rules of ``takt.problem.v1``.
+
+    Parameters
+    ----------
+    path
+        Where, as ``bids[12].uses[0].resource``; indices count from 0 in the order given.
+    detail
+        What is wrong, with the value.
+    """
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(f"{path}: {detail}")
+        self.path = path
+        self.detail = detail
+
+
+class SolverError(ClearingError):
+    """A solver that failed in a way that is not an answer about the program."""
+
+    def __init__(self, solver: str, detail: str) -> None:
+        super().__init__(f"{solver}: {detail}")
+        self.solver = solver
+        self.detail = detail

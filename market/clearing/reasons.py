@@ -1,0 +1,118 @@
+"""Say why an order was not served, by the first cause that can be shown.
+
+Causes are tried in a fixed order on what the accepted bids left; "price" is the answer when a
+feasible plan was left that costs more than the order is worth. An explanation, never a decision.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from market.clearing.allocation import units_of
+from market.clearing.plans import Planner
+from market.clearing.problem import NONE
+from market.clearing.result import Unserved
+from market.clearing.tie_break import lottery
+
+if TYPE_CHECKING:
+    from market.clearing.allocation import Allocation
+    from market.clearing.plans import Room
+    from market.clearing.problem import Ints, Problem
+    from market.clearing.terms import Terms
+
+
+def unserved_orders(p: Problem, terms: Terms, a: Allocation) -> tuple[Unserved, ...]:
+    """Return every order that got nothing, with reason and detail."""
+    missing = np.flatnonzero(a.units == 0)
+    if not missing.size:
+        return ()
+    offered = np.zeros(len(p.lot_ids), dtype=np.bool_)
+    offered[p.item_lot] = True
+    if not offered.any():
+        return tuple(
+            Unserved(p.order_ids[o], "no_bid", p.lot_ids[p.order_lot_ptr[o]]) for o in missing.tolist()
+        )
+    finder = _Finder(p, terms, a)
+    found = []
+    for o in missing.tolist():
+        lots = range(int(p.order_lot_ptr[o]), int(p.order_lot_ptr[o + 1]))
+        bare = next((lot for lot in lots if not offered[lot]), None)
+        found.append(
+            Unserved(p.order_ids[o], "no_bid", p.lot_ids[bare]) if bare is not None else finder.reason(o)
+        )
+    return tuple(found)
+
+
+class _Finder:
+    """Plans an unserved order with rules lifted one by one."""
+
+    def __init__(self, p: Problem, terms: Terms, a: Allocation) -> None:
+        self.p = p
+        self.planner = Planner(p, terms, lottery(p.seed, p.bid_ids))
+        self.left = self.planner.room()
+        self.full = self.planner.room()
+        won = np.flatnonzero(a.quantity > 0).tolist()
+        self.planner.take(self.left, tuple((b, int(a.quantity[b])) for b in won))
+        self.of: Ints = units_of(p)
+
+    def reason(self, o: int) -> Unserved:
+        """Return the first cause that explains the order."""
+        p, name = self.p, self.p.order_ids[o]
+        plan = self.planner.best(o, self.left)
+        if plan is not None:
+            if plan.profit + int(p.order_value[o]) > 0 or p.order_must[o]:
+                return Unserved(name, "not_proven", "")
+            return Unserved(name, "price", "")
+        alone = self.planner.best(o, self.full)
+        if alone is not None:
+            if alone.profit + int(p.order_value[o]) <= 0 and not p.order_must[o]:
+                return Unserved(name, "price", "")
+            return self.crowded_out(o, alone.chosen)
+        return self.impossible(o)
+
+    def crowded_out(self, o: int, chosen: tuple[tuple[int, int], ...]) -> Unserved:
+        """Name the resource or group that others filled."""
+        k, name = self.planner, self.p.order_ids[o]
+        need: dict[int, int] = {}
+        for b, q in chosen:
+            for i in range(k.use_ptr[b], k.use_ptr[b + 1]):
+                r, fixed, unit = k.use[i]
+                need[r] = need.get(r, 0) + fixed + unit * q
+        short = sorted(r for r, amount in need.items() if amount > self.left.capacity[r])
+        if short:
+            return Unserved(name, "capacity", self.p.resource_ids[short[0]])
+        groups = sorted(
+            {
+                g
+                for b, _ in chosen
+                for g in k.group[k.group_ptr[b] : k.group_ptr[b + 1]]
+                if self.left.group_left[g] < 1
+            }
+        )
+        return Unserved(name, "group", self.p.group_ids[groups[0]] if groups else "")
+
+    def impossible(self, o: int) -> Unserved:
+        """Name the rule that forbids every plan even in an empty market."""
+        p, k, name = self.p, self.planner, self.p.order_ids[o]
+        limit, k.limit[o] = k.limit[o], NONE
+        plan = k.best(o, self.full)
+        k.limit[o] = limit
+        if plan is not None:
+            return Unserved(name, "max_suppliers", "")
+        roomy: Room = k.room()
+        roomy.capacity = [2**62] * len(roomy.capacity)
+        if k.best(o, roomy) is not None:
+            lots = range(int(p.order_lot_ptr[o]), int(p.order_lot_ptr[o + 1]))
+            return Unserved(name, "capacity", p.lot_ids[lots[0]])
+        roomy.group_left = [2**62] * len(roomy.group_left)
+        if k.best(o, roomy) is not None:
+            return Unserved(name, "group", "")
+        start, k.start = k.start, [-(2**63)] * len(k.start)
+        plan = k.best(o, roomy)
+        k.start = start
+        if plan is not None:
+            return Unserved(name, "dates", "")
+        ends = np.flatnonzero(p.lot_order[p.arc_from] == o) if p.arc_ids else np.zeros(0, dtype=np.int64)
+        return Unserved(name, "transport" if ends.size else "no_bid", p.lot_ids[p.order_lot_ptr[o]])
