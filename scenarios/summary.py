@@ -126,14 +126,16 @@ class ParticipantRow(Record):
 
 
 class CapacityRow(Record):
-    """What a plant's work centre or a supplier's stock gave over the run."""
+    """What a plant's work centre or a supplier's stock gave in one week of the run."""
 
     participant: str
     site: str
     resource: str
     unit: Literal["min", "units"]
+    week: Count
+    """0 is the week from ``start_us``; a period counts in the week in which it starts."""
     declared: Count
-    """Sum over periods of the last declared capacity before any award."""
+    """Sum over the week's periods of what the sheets declared before anything of it was awarded."""
     used: Count
     """Taken by contracts that were not ended."""
 
