@@ -19,6 +19,7 @@ from market.model.values import (
     check_id,
     check_ids,
     check_int,
+    check_local_id,
     check_money,
     check_participant_id,
 )
@@ -90,7 +91,7 @@ class WorkCentre:
     consumables_minor_per_unit: int = 0
 
     def __post_init__(self) -> None:
-        check_id("id", self.id)
+        check_local_id("id", self.id)
         if not self.capabilities:
             raise EmptyError("capabilities", self.capabilities)
         if not self.shifts:
@@ -225,7 +226,7 @@ class StockedMaterial:
     min_quantity: int = 1
 
     def __post_init__(self) -> None:
-        check_id("material", self.material)
+        check_local_id("material", self.material)
         check_id("process", self.process)
         check_money("cost_minor_per_unit", self.cost_minor_per_unit)
         check_int("stock_per_period", self.stock_per_period, 0, MAX_QUANTITY)

@@ -1,0 +1,114 @@
+"""What plants and suppliers have in common: calls are answered once, contracts are carried out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import assert_never
+
+from agents.profile import Pricing
+from agents.roles.execution import Execution
+from agents.roles.outgoing import Incoming, Outgoing
+from agents.roles.sheet_builder import SheetBuilder
+from market.model.contract import Contract
+from market.model.messages import (
+    CallForProposals,
+    ContractNotice,
+    DeclineCall,
+    DeclineCode,
+    OrderNotice,
+    RoundResult,
+    SyncReply,
+    Tick,
+)
+from market.model.order import Lot
+
+DECLINE_ORDER: tuple[DeclineCode, ...] = ("no_material", "no_capacity", "dates", "technical")
+"""Of several reasons the first is given: it came closest to a bid."""
+
+
+class Bidder(ABC):
+    """A role that answers calls. One instance is one company; nothing in it is shared.
+
+    Parameters
+    ----------
+    participant
+        The company's id; messages for others are refused as a broken invariant.
+    pricing
+        How costs become prices.
+    """
+
+    def __init__(self, participant: str, pricing: Pricing) -> None:
+        self.participant = participant
+        self.pricing = pricing
+        self.execution = Execution(book=self._book)
+        self.answered: dict[str, int] = {}
+        """Deadline of every round that is answered and not yet past."""
+
+    def handle(self, message: Incoming, now_us: int) -> tuple[Outgoing, ...]:
+        """Take a message at market time ``now_us``; return what has to be sent, in order."""
+        news = self._before(now_us)
+        outgoing: tuple[Outgoing, ...] = ()
+        match message:
+            case CallForProposals():
+                outgoing = self._call(message, now_us)
+            case RoundResult():
+                self.execution.award(message.awards)
+            case ContractNotice():
+                self.execution.notice(message)
+            case SyncReply():
+                outgoing = self._sync(message, now_us)
+            case Tick() | OrderNotice():
+                pass
+            case _:
+                assert_never(message)
+        return (*news, *outgoing, *self.execution.due(now_us))
+
+    def _call(self, call: CallForProposals, now_us: int) -> tuple[Outgoing, ...]:
+        assert call.participant == self.participant, "a call reaches only whom it names"
+        self.answered = {name: end_us for name, end_us in self.answered.items() if end_us > now_us}
+        if call.round_id in self.answered or now_us >= call.deadline_us:
+            return ()
+        self.answered[call.round_id] = call.deadline_us
+        builder = SheetBuilder()
+        reasons = self._offer(call, builder, now_us)
+        body = (
+            builder.build(call.round_id, call.deadline_us + self.pricing.validity_us)
+            if len(builder)
+            else DeclineCall(
+                round_id=call.round_id,
+                code=next((code for code in DECLINE_ORDER if code in reasons), "not_interested"),
+            )
+        )
+        return (Outgoing(channel="bid", correlation_id=call.round_id, body=body),)
+
+    def _sync(self, reply: SyncReply, now_us: int) -> tuple[Outgoing, ...]:
+        self.execution.restore(reply.contracts)
+        done = {sheet.round_id for sheet in reply.sheets}
+        self.answered = {call.round_id: call.deadline_us for call in reply.calls if call.round_id in done}
+        return tuple(out for call in reply.calls for out in self._call(call, now_us))
+
+    @abstractmethod
+    def _offer(self, call: CallForProposals, builder: SheetBuilder, now_us: int) -> set[DeclineCode]:
+        """Add bids on the lots of a call; return why lots got none."""
+
+    @abstractmethod
+    def _book(self, contract: Contract, sign: int) -> None:
+        """Take (+1) or give back (-1) what a contract uses."""
+
+    def _before(self, now_us: int) -> tuple[Outgoing, ...]:  # noqa: ARG002 - plants use it
+        """Take note of what time alone has brought about; return what must be said first."""
+        return ()
+
+
+def bidding_window_us(call: CallForProposals, lot: Lot, now_us: int) -> tuple[int, int]:
+    """Return the part of a lot's slice in which work can still be promised; may be empty.
+
+    Nothing is promised before the call's deadline (the award comes no earlier, unless a round closes
+    early) nor in periods for which no capacity may be declared.
+    """
+    grid = call.periods
+    horizon = grid.index(call.opened_us) + call.max_periods
+    return (
+        max(lot.earliest_start_us, call.deadline_us, now_us),
+        min(lot.latest_end_us, grid.origin_us + horizon * grid.length_us),
+    )

@@ -1,0 +1,169 @@
+"""The contracts of a company and the milestones that it owes the market for them.
+
+Milestones of a contract come in one order, confirmed → started → finished → shipped → delivered,
+at the contract's planned times. Knows no costs and no capacity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+
+from agents.roles.outgoing import Outgoing
+from market.model.contract import Contract, ContractState
+from market.model.messages import ContractNotice, ContractStatus, Milestone, ReportMilestone
+from market.model.values import MINUTE_US
+
+MILESTONE_ORDER: tuple[Milestone, ...] = ("confirmed", "started", "finished", "shipped", "delivered")
+CONFIRMED, STARTED, FINISHED, SHIPPED, DELIVERED = range(1, len(MILESTONE_ORDER) + 1)
+STAGES: dict[ContractState, int] = {
+    "awarded": 0,
+    "confirmed": CONFIRMED,
+    "in_production": STARTED,
+    "finished": FINISHED,
+    "shipped": SHIPPED,
+    "delivered": DELIVERED,
+}
+"""How many milestones a contract in this state has behind it."""
+
+Booking = Callable[[Contract, int], None]
+"""Take (+1) or give back (-1) what a contract uses of the company's capacity."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Running:
+    """A contract and how many of its milestones are reported.
+
+    ``halted`` says that the market has put it at risk: it must not be started.
+    """
+
+    contract: Contract
+    stage: int
+    halted: bool = False
+
+
+def due_us(contract: Contract, stage: int) -> int | None:
+    """Return when the milestone after ``stage`` is due, or None if there is none."""
+    if stage < FINISHED:
+        return (0, contract.start_us, contract.end_us)[stage]
+    if stage == FINISHED:
+        return contract.end_us if contract.shipments else None
+    if stage == SHIPPED:
+        last = [s.transit_minutes for s in contract.shipments if s.to_contract is None]
+        return contract.end_us + max(last) * MINUTE_US if last else None
+    return None
+
+
+def _quantity(contract: Contract, stage: int) -> int:
+    if stage < FINISHED:
+        return 0
+    made = sum(item.quantity for item in contract.items)
+    if stage == FINISHED:
+        return made
+    return min(made, sum(s.quantity for s in contract.shipments if stage == SHIPPED or s.to_contract is None))
+
+
+@dataclass(slots=True, kw_only=True)
+class Execution:
+    """All contracts that are not over, and a queue of the milestones that are due.
+
+    ``book`` is told of every contract from its award until its work is done.
+    """
+
+    book: Booking = field(compare=False, repr=False)
+    running: dict[str, Running] = field(default_factory=dict)
+    _queue: list[tuple[int, str]] = field(default_factory=list, compare=False, repr=False)
+
+    def restore(self, statuses: Iterable[ContractStatus]) -> None:
+        """Forget everything and take over what the market says."""
+        for running in self.running.values():
+            self._release(running)
+        self.running = {}
+        self._queue = []
+        for status in statuses:
+            if status.state in {"ended", "settled"}:
+                continue
+            halted = status.state == "at_risk"
+            running = Running(
+                contract=status.contract, stage=STAGES.get(status.state, CONFIRMED), halted=halted
+            )
+            self.running[status.contract.id] = running
+            if running.stage < FINISHED:
+                self.book(running.contract, 1)
+            self._enqueue(running)
+        heapify(self._queue)
+
+    def award(self, contracts: Iterable[Contract]) -> None:
+        """Take on contracts; one that is known is replaced, its milestones stand."""
+        for contract in contracts:
+            known = self.running.get(contract.id)
+            if known is None:
+                running = Running(contract=contract, stage=0)
+                self.running[contract.id] = running
+                self.book(contract, 1)
+            else:
+                running = known
+                if running.stage < FINISHED:
+                    self.book(running.contract, -1)
+                    self.book(contract, 1)
+                running.contract = contract
+            self._enqueue(running)
+
+    def notice(self, notice: ContractNotice) -> None:
+        """Take a change of state that the market has made."""
+        running = self.running.get(notice.contract_id)
+        if running is None:
+            return
+        if notice.state in {"ended", "settled"}:
+            self._release(running)
+            del self.running[notice.contract_id]
+        elif notice.state == "at_risk":
+            running.halted = True
+        else:
+            running.halted = False
+            self._enqueue(running)
+
+    def due(self, now_us: int) -> tuple[Outgoing, ...]:
+        """Return the milestones due by ``now_us``, in order of their times (ties by contract id)."""
+        reports: list[Outgoing] = []
+        while self._queue and self._queue[0][0] <= now_us:
+            at_us, contract_id = heappop(self._queue)
+            running = self.running.get(contract_id)
+            if running is None or at_us != due_us(running.contract, running.stage):
+                continue
+            if running.halted and running.stage < STARTED:
+                continue
+            running.stage += 1
+            if running.stage == FINISHED:
+                self.book(running.contract, -1)
+            reports.append(_report(running, at_us if running.stage > CONFIRMED else now_us))
+            self._enqueue(running)
+        return tuple(reports)
+
+    def next_due_us(self) -> int | None:
+        """Return when the next milestone may be due, None if there is nothing to do."""
+        return self._queue[0][0] if self._queue else None
+
+    def _enqueue(self, running: Running) -> None:
+        at_us = due_us(running.contract, running.stage)
+        if at_us is not None:
+            heappush(self._queue, (at_us, running.contract.id))
+
+    def _release(self, running: Running) -> None:
+        if running.stage < FINISHED:
+            self.book(running.contract, -1)
+
+
+def _report(running: Running, at_us: int) -> Outgoing:
+    contract = running.contract
+    return Outgoing(
+        channel="report",
+        correlation_id=contract.id,
+        body=ReportMilestone(
+            contract_id=contract.id,
+            milestone=MILESTONE_ORDER[running.stage - 1],
+            at_us=at_us,
+            quantity=_quantity(contract, running.stage),
+        ),
+    )

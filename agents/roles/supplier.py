@@ -1,0 +1,98 @@
+"""A supplier of materials: sells its stock, period by period."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from agents.policies import policy_named
+from agents.profile import StockedMaterial, SupplierProfile
+from agents.roles.bidder import Bidder, bidding_window_us
+from agents.roles.sheet_builder import MAX_SHEET_BIDS, SheetBuilder
+from market.model.contract import Contract
+from market.model.messages import CallForProposals, DeclineCode
+from market.model.order import Lot
+from market.model.values import PeriodGrid
+
+
+class SupplierRole(Bidder):
+    """A supplier as an agent.
+
+    ``sold`` are units promised per (material, period) by contracts that stand. The stock of a
+    period is one resource of the market.
+    """
+
+    def __init__(self, profile: SupplierProfile) -> None:
+        self.profile = profile
+        self.sold: dict[tuple[str, int], int] = {}
+        self._stock = {(stock.process, stock.material): stock for stock in profile.materials}
+        self._policy = policy_named(profile.pricing.policy)
+        super().__init__(profile.participant, profile.pricing)
+
+    def left(self, stock: StockedMaterial, period: int) -> int:
+        """Return the units of a material in a period that nobody has."""
+        return max(0, stock.stock_per_period - self.sold.get((stock.material, period), 0))
+
+    def _book(self, contract: Contract, sign: int) -> None:
+        for use in contract.uses:
+            key = use.resource, use.period
+            total = self.sold.get(key, 0) + sign * use.amount
+            assert total >= 0, "units are given back only once"
+            if total:
+                self.sold[key] = total
+            else:
+                self.sold.pop(key, None)
+
+    def _offer(self, call: CallForProposals, builder: SheetBuilder, now_us: int) -> set[DeclineCode]:
+        count = min(self.pricing.alternatives, max(1, MAX_SHEET_BIDS // max(1, len(call.lots))))
+        reasons: set[DeclineCode] = set()
+        for lot in call.lots:
+            stock = self._stock.get((lot.requirement.process, lot.requirement.material))
+            if lot.kind != "material" or stock is None:
+                reasons.add("technical")
+                continue
+            start_us, end_us = bidding_window_us(call, lot, now_us)
+            latest_us = end_us - max(1, stock.handling_us)
+            if latest_us < start_us:
+                reasons.add("dates")
+                continue
+            dates = list(islice(self._dates(call.periods, lot, stock, (start_us, latest_us)), count))
+            if not dates or not self._offer_lot(lot, stock, dates, builder):
+                reasons.add("no_material")
+        return reasons
+
+    def _dates(
+        self, grid: PeriodGrid, lot: Lot, stock: StockedMaterial, starts_us: tuple[int, int]
+    ) -> Iterator[tuple[int, int, int]]:
+        """Yield (period, start, units left) for every period that has enough for a delivery."""
+        least = max(1, min(stock.min_quantity, lot.quantity))
+        first, last = (grid.index(time_us) for time_us in starts_us)
+        for period in range(first, last + 1):
+            left = self.left(stock, period)
+            if left >= least:
+                yield period, max(starts_us[0], grid.origin_us + period * grid.length_us), left
+
+    def _offer_lot(
+        self,
+        lot: Lot,
+        stock: StockedMaterial,
+        dates: list[tuple[int, int, int]],
+        builder: SheetBuilder,
+    ) -> bool:
+        """Offer a lot, or what the stock allows of it, at each date; return whether a bid was made."""
+        fixed = self._policy((stock.fixed_cost_minor,) * len(dates), 0, self.pricing)
+        unit = self._policy((stock.cost_minor_per_unit,) * len(dates), 0, self.pricing)
+        taken = False
+        for rank, (period, start_us, left) in enumerate(dates):
+            quantity = min(left, lot.quantity)
+            taken |= builder.add(
+                site=self.profile.site,
+                window_us=(start_us, start_us + max(1, stock.handling_us)),
+                items=((lot.id, quantity),),
+                uses=((builder.capacity(stock.material, period, left), 0, 1),),
+                fixed_minor=fixed[rank],
+                unit_minor=unit[rank],
+                min_quantity=min(stock.min_quantity, quantity),
+                emissions_g=stock.emissions_g_per_unit * quantity,
+            )
+        return taken
