@@ -34,9 +34,9 @@ PROCESSES = ("milling", "turning")
 
 @st.composite
 def shifts(draw: st.DrawFn) -> tuple[Shift, ...]:
-    cuts = sorted(draw(st.sets(st.integers(0, 96), min_size=2, max_size=4)))
-    days = tuple(sorted(draw(st.sets(st.integers(0, 6), min_size=1))))
-    pairs = list(zip(cuts[::2], cuts[1::2], strict=False))
+    cuts = draw(st.sampled_from(((0, 96), (24, 56, 56, 88), (32, 64), (3, 40, 41, 94), (90, 96))))
+    days = draw(st.sampled_from(((0, 1, 2, 3, 4), (0, 1, 2, 3, 4, 5, 6), (1, 3, 6))))
+    pairs = zip(cuts[::2], cuts[1::2], strict=True)
     return tuple(Shift(start_minute=a * 15, end_minute=b * 15, weekdays=days) for a, b in pairs)
 
 
@@ -76,8 +76,8 @@ def pricings(draw: st.DrawFn) -> Pricing:
         rush_margin_ppm=draw(st.integers(0, ONE_PPM)),
         chain_discount_ppm=draw(st.integers(0, margin)),
         alternatives=draw(st.integers(1, 5)),
-        divisible_from=draw(st.none() | st.integers(2, 50)),
-        min_lot_ppm=draw(st.integers(1, ONE_PPM)),
+        divisible_from=draw(st.sampled_from((None, 2, 10))),
+        min_lot_ppm=draw(st.sampled_from((1, 200_000, 500_000, ONE_PPM))),
     )
 
 
@@ -85,7 +85,8 @@ def pricings(draw: st.DrawFn) -> Pricing:
 def calls(draw: st.DrawFn, kind: LotKind = "operation") -> CallForProposals:
     lots: list[Lot] = []
     for index in range(draw(st.integers(1, 6))):
-        start = draw(st.integers(-24, 24 * 8)) * HOUR_US + draw(st.integers(0, 10**9))
+        start = draw(st.sampled_from(range(-12, 96, 6))) * HOUR_US + draw(st.integers(0, 10**9))
+        length = draw(st.sampled_from((1, HOUR_US, *range(20 * HOUR_US, 6 * DAY_US, 20 * HOUR_US))))
         lots.append(
             Lot(
                 id=f"o-1.l{index}",
@@ -95,10 +96,12 @@ def calls(draw: st.DrawFn, kind: LotKind = "operation") -> CallForProposals:
                     process="supply" if kind == "material" else draw(st.sampled_from(PROCESSES)),
                     material="steel",
                 ),
-                quantity=draw(st.integers(1, 200) | st.just(2**31 - 1)),
+                quantity=draw(st.sampled_from((1, 2, 7, 20, 33, 50, 90, 200, 2**31 - 1))),
                 earliest_start_us=MONDAY_US + start,
-                latest_end_us=MONDAY_US + start + draw(st.integers(1, 6 * DAY_US)),
-                run_time_us=draw(st.integers(0, HOUR_US) | st.just(MINUTE_US)),
+                latest_end_us=MONDAY_US + start + length,
+                run_time_us=draw(
+                    st.sampled_from((0, 1, 30_000_000, MINUTE_US, 12 * MINUTE_US, 37 * MINUTE_US + 1))
+                ),
                 inputs=tuple(f"o-1.l{at}" for at in range(index) if draw(st.booleans())),
             )
         )
@@ -107,12 +110,12 @@ def calls(draw: st.DrawFn, kind: LotKind = "operation") -> CallForProposals:
         round_id=f"r-{draw(st.integers(1, 99))}",
         participant="acme",
         opened_us=MONDAY_US,
-        deadline_us=MONDAY_US + draw(st.integers(1, 2 * DAY_US)),
+        deadline_us=MONDAY_US + draw(st.sampled_from((1, HOUR_US, DAY_US))),
         currency="EUR",
         periods=PeriodGrid(
             origin_us=draw(st.integers(0, DAY_US)), length_us=draw(st.sampled_from((DAY_US, 7 * HOUR_US)))
         ),
-        max_periods=draw(st.integers(1, 40)),
+        max_periods=draw(st.sampled_from((1, 3, 20, 40))),
         rules_version=1,
         seed_commitment="0" * 64,
         lots=tuple(lots),
