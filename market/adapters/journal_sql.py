@@ -322,14 +322,14 @@ class SqlJournal:
         try:
             with connection.begin() as transaction:
                 yield connection
-                self._commit(transaction)
+                self._commit(connection, transaction)
         except DBAPIError as error:
             failure = self._store.translate(error)
             if error.connection_invalidated:
                 self._unusable = failure
             raise failure from error
 
-    def _commit(self, transaction: RootTransaction) -> None:
+    def _commit(self, connection: Connection, transaction: RootTransaction) -> None:
         unknown = JournalUnknownError(self.location, "a commit did not return, so its batch may be stored")
         self._unusable = unknown
         try:
@@ -337,7 +337,9 @@ class SqlJournal:
         except DBAPIError as error:
             if not self._store.is_rolled_back(error):
                 raise unknown from error
-            transaction.connection.connection.rollback()
+            # SQLAlchemy only forgets its side of a transaction whose COMMIT failed; the driver's may be open.
+            connection.rollback()
+            connection.connection.rollback()
             self._unusable = None
             raise
         self._unusable = None
