@@ -79,9 +79,9 @@ def admit(state: State, command: AdmitParticipant) -> Decision:
         if site not in known:
             return refuse("unknown", "no such site in the network", field=f"sites[{index}]", value=site)
     if command.api_key_sha256 is not None:
-        for other, record in state.participants.items():
-            if other != command.participant and record.admission.api_key_sha256 == command.api_key_sha256:
-                return refuse("conflict", "this key is another participant's", field="api_key_sha256")
+        holder = state.index.key_holders.get(command.api_key_sha256, command.participant)
+        if holder != command.participant:
+            return refuse("conflict", "this key is another participant's", field="api_key_sha256")
     return accept(events.ParticipantAdmitted(admission=command), subject_id=command.participant)
 
 

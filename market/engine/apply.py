@@ -76,6 +76,7 @@ def _network_published(state: State, event: events.NetworkPublished) -> None:
 
 def _participant_admitted(state: State, event: events.ParticipantAdmitted) -> None:
     known = state.participants.get(event.admission.participant)
+    state.index.watch_participant(None if known is None else known.admission, event.admission)
     if known is None:
         state.participants[event.admission.participant] = ParticipantRecord(admission=event.admission)
     else:

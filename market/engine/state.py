@@ -121,6 +121,7 @@ class Index:
     open_by_customer: dict[str, int] = field(default_factory=dict)
     unconfirmed: dict[str, None] = field(default_factory=dict)
     active_contracts: dict[str, dict[str, None]] = field(default_factory=dict)
+    key_holders: dict[str, str] = field(default_factory=dict)
 
     def watch_order(self, record: OrderRecord) -> None:
         """Take note of an order's present state."""
@@ -132,6 +133,13 @@ class Index:
         elif id_ in self.open_orders:
             del self.open_orders[id_]
             self.open_by_customer[customer] -= 1
+
+    def watch_participant(self, before: AdmitParticipant | None, now: AdmitParticipant) -> None:
+        """Take note of a participant's present API key."""
+        if before is not None and before.api_key_sha256 is not None:
+            self.key_holders.pop(before.api_key_sha256, None)
+        if now.api_key_sha256 is not None:
+            self.key_holders[now.api_key_sha256] = now.participant
 
     def watch_contract(self, record: ContractRecord) -> None:
         """Take note of a contract's present state."""
@@ -174,6 +182,8 @@ class State:
     def reindex(self) -> None:
         """Derive the index anew, after the state was read back whole."""
         self.index = Index()
+        for participant in self.participants.values():
+            self.index.watch_participant(None, participant.admission)
         for order in self.orders.values():
             self.index.watch_order(order)
         for contract in self.contracts.values():

@@ -17,7 +17,7 @@ ANY_MATERIAL = "any"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class WorkEnvelope:
     """Outer dimensions in micrometres, any orientation."""
 
     x_um: int
@@ -28,7 +28,7 @@ class Envelope:
         for name in ("x_um", "y_um", "z_um"):
             check_int(name, getattr(self, name), 0, MAX_LENGTH_UM)
 
-    def fits(self, other: Envelope) -> bool:
+    def fits(self, other: WorkEnvelope) -> bool:
         """Return whether this fits into ``other``, turned as needed."""
         inner = sorted((self.x_um, self.y_um, self.z_um))
         outer = sorted((other.x_um, other.y_um, other.z_um))
@@ -44,7 +44,7 @@ class Requirement:
 
     process: str
     material: str
-    envelope: Envelope | None = None
+    envelope: WorkEnvelope | None = None
     tolerance_um: int = 0
     certificates: tuple[str, ...] = ()
 
@@ -65,7 +65,7 @@ class Capability:
 
     process: str
     materials: tuple[str, ...]
-    envelope: Envelope | None = None
+    envelope: WorkEnvelope | None = None
     tolerance_um: int = 0
 
     def __post_init__(self) -> None:
