@@ -23,7 +23,7 @@ from pydantic import (
 from gateway.errors import ProblemError
 from gateway.instants import format_instant, parse_instant
 from gateway.strict_json import join, printable
-from market.model.capability import MAX_LENGTH_UM, DataClass, Envelope, LotKind, Requirement
+from market.model.capability import MAX_LENGTH_UM, DataClass, WorkEnvelope, LotKind, Requirement
 from market.model.errors import ModelError
 from market.model.messages import PublishPart, SubmitOrder
 from market.model.order import MAX_TAKTS, OrderTerms
@@ -119,7 +119,7 @@ class RequirementRequest(Request):
             Requirement,
             process=self.process,
             material=self.material,
-            envelope=None if size is None else Envelope(x_um=size.x_um, y_um=size.y_um, z_um=size.z_um),
+            envelope=None if size is None else WorkEnvelope(x_um=size.x_um, y_um=size.y_um, z_um=size.z_um),
             tolerance_um=self.tolerance_um,
             certificates=tuple(self.certificates),
         )

@@ -17,6 +17,8 @@ _TYPES = {
     "index.html": "text/html; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
     "view.js": "text/javascript; charset=utf-8",
+    "client.js": "text/javascript; charset=utf-8",
+    "detail.js": "text/javascript; charset=utf-8",
     "market.js": "text/javascript; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
