@@ -53,7 +53,12 @@ jetstream {{
 }}
 operator: {operator}
 system_account: {system}
-resolver: MEMORY
+resolver {{
+    type: full
+    dir: {accounts}
+    allow_delete: false
+    timeout: "200ms"
+}}
 resolver_preload {{
     {account}: {account_jwt}
     {system}: {system_jwt}
@@ -64,8 +69,9 @@ resolver_preload {{
 class EmbeddedNats:
     """One nats-server process with its folder, keys and port.
 
-    ``folder`` gets ``keys/`` (0600), ``store/``, ``nats-server.conf`` and ``nats-server.log``. The port is
-    a free one at the first start and stays the same over restarts. Use as an asynchronous context manager.
+    ``folder`` gets ``keys/`` (0600), ``accounts/``, ``store/``, ``nats-server.conf`` and
+    ``nats-server.log``. The port is a free one at the first start and stays the same over restarts. Use as
+    an asynchronous context manager.
 
     Attributes
     ----------
@@ -91,6 +97,8 @@ class EmbeddedNats:
         self.keys = MarketKeys.load_or_create(self.folder / "keys", entropy)
         self.name = f"takt-{market}-{(entropy or OsEntropy()).token(12).hex()}"
         self.log_file = self.folder / "nats-server.log"
+        self._accounts = self.folder / "accounts"
+        self._accounts.mkdir(exist_ok=True)
         self._binary = binary
         self._max_connections = max_connections
         self._port = -1
@@ -121,7 +129,12 @@ class EmbeddedNats:
         return nats_identity.issue_market_creds(self.keys, self.market)
 
     def participant_creds(self, participant: str, *, expires_us: int | None = None) -> str:
-        """Return fresh credentials of a participant, as the text of a ``.creds`` file."""
+        """Return a participant's new credentials as the text of a ``.creds`` file; the server knows them."""
+        account = nats_identity.public_key(self.keys.participant(self.market, participant))
+        known = self._accounts / f"{account}.jwt"
+        draft = known.with_suffix(".new")
+        draft.write_text(nats_identity.participant_account_jwt(self.keys, self.market, participant))
+        draft.replace(known)
         return nats_identity.issue_participant_creds(
             self.keys, self.market, participant, expires_us=expires_us
         )
@@ -232,6 +245,7 @@ class EmbeddedNats:
             pid_file=json.dumps(str(self.folder / "nats-server.pid")),
             ports_folder=json.dumps(str(ports)),
             log_file=json.dumps(str(self.log_file)),
+            accounts=json.dumps(str(self._accounts)),
             store=json.dumps(str(self.folder / "store")),
             max_payload=MAX_PAYLOAD_BYTES,
             max_connections=self._max_connections,

@@ -34,7 +34,6 @@ from market.adapters.nats_subjects import (
     MAILBOX_CONSUMER,
     MAX_PAYLOAD_BYTES,
     REQUEST_CHANNELS,
-    inbox_prefix,
     market_id,
     stream_name,
     subject,
@@ -54,6 +53,7 @@ _TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 5.0
 _PARALLEL = 32
 _DUPLICATE_WINDOW_S = 3600.0
+_FROM_ANOTHER_ACCOUNT = "_R_."
 
 
 class _Mailbox:
@@ -156,24 +156,25 @@ class NatsMarketBus:
         await self._client.flush()
 
     def _request_of(self, message: Msg) -> Request | None:
-        """Return the request; None if it came on another way than a participant's own.
+        """Return the request; None if it did not come out of a participant's account.
 
-        A participant can have its mailbox delivered to any subject, and can name any subject for the
-        reply: answering there would let it write in another's name.
+        Only then is the subject the sender's own, and the reply subject one that the server made up.
         """
         prefix, _, participant = message.subject.rpartition(".")
         base, _, channel = prefix.rpartition(".")
         if base != f"takt.v1.{self._market}" or channel not in REQUEST_CHANNELS:
             _LOG.warning("dropped a message delivered from %s", message.subject)
             return None
-        if not message.reply.startswith(inbox_prefix(participant) + "."):
-            _LOG.warning("dropped a request of %s with a foreign reply subject", participant)
+        if not message.reply.startswith(_FROM_ANOTHER_ACCOUNT):
+            _LOG.warning("dropped a request on %s that asks for no reply", message.subject)
             return None
         return Request(
             channel=cast(RequestChannel, channel),
             participant=participant,
             body=message.data,
-            headers=tuple((message.headers or {}).items()),
+            headers=tuple(
+                pair for pair in (message.headers or {}).items() if not pair[0].startswith("Nats-")
+            ),
         )
 
     async def _answer(

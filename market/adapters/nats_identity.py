@@ -1,14 +1,17 @@
 """Identities on NATS: the market's keys, and the credentials that it issues to participants.
 
-NATS decentralised JWT authentication: the operator key signs the market's account, the account key signs
-users. A participant's user may publish and subscribe only what `_participant_permissions` lists; the server
-enforces it. Holds no connection.
+NATS decentralised JWT authentication: the operator key signs accounts, an account's key signs its users.
+Every participant is an account of its own, which imports nothing but its own subjects and its own mailbox
+from the market's account. The server lets JetStream answer wherever a client says, whatever that client
+may publish: inside one shared account a participant could delete another's mailbox that way; across
+accounts the answer stays with the one who asked. Holds no connection.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 import re
@@ -27,13 +30,13 @@ from market.adapters.nats_subjects import (
     market_id,
     participant_id,
     stream_name,
-    subject,
     tape_subject,
 )
 from market.adapters.wall_clock import OsEntropy, WallClock
 from market.ports import Entropy
 
 MAX_SUBSCRIPTIONS = 16
+MAX_CONNECTIONS = 8
 
 _PREFIXES = {
     "operator": nkeys.PREFIX_BYTE_OPERATOR,
@@ -76,6 +79,13 @@ class MarketKeys:
 
     def __repr__(self) -> str:
         return f"MarketKeys(operator={public_key(self.operator)})"
+
+    def participant(self, market: str, participant: str) -> str:
+        """Return the seed of a participant's account, derived from the market's: nothing to keep."""
+        purpose = f"takt participant account {market_id(market)} {participant_id(participant)}"
+        secret = hmac.digest(self.account.encode(), purpose.encode(), "sha256")
+        seed: bytes = nkeys.encode_seed(secret, _PREFIXES["account"])
+        return seed.decode()
 
     @classmethod
     def create(cls, entropy: Entropy | None = None) -> MarketKeys:
@@ -131,10 +141,52 @@ def operator_jwt(keys: MarketKeys, name: str) -> str:
 
 
 def account_jwt(keys: MarketKeys, market: str) -> str:
-    """Return the market's account, with JetStream."""
+    """Return the market's account: it has JetStream, and exports what participants import."""
     storage = {"mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1}
-    claim = {"type": "account", "version": 2, "limits": _UNLIMITED_ACCOUNT | storage}
+    exports = [_exchanged(name, "service") for name in _requests(market, "*")]
+    exports += [_exchanged(name, "service", response_type="Stream") for name in _mailbox("*")]
+    exports.append(_exchanged(tape_subject(market), "stream"))
+    claim = {
+        "type": "account",
+        "version": 2,
+        "limits": _UNLIMITED_ACCOUNT | storage,
+        "exports": exports,
+    }
     return _signed(market, public_key(keys.account), claim, keys.operator)
+
+
+def participant_account_jwt(keys: MarketKeys, market: str, participant: str) -> str:
+    """Return a participant's account, which the server must know before the participant connects."""
+    source = public_key(keys.account)
+    services = [*_requests(market, participant), *_mailbox(stream_name(market, participant))]
+    imports = [_exchanged(name, "service", account=source) for name in services]
+    imports.append(_exchanged(tape_subject(market), "stream", account=source))
+    claim = {
+        "type": "account",
+        "version": 2,
+        "limits": _UNLIMITED_ACCOUNT | {"conn": MAX_CONNECTIONS, "exports": 0, "leaf": 0},
+        "imports": imports,
+    }
+    name = f"{market_id(market)}.{participant_id(participant)}"
+    return _signed(name, public_key(keys.participant(market, participant)), claim, keys.operator)
+
+
+def _exchanged(name: str, kind: Literal["service", "stream"], **more: str) -> dict[str, str]:
+    return {"name": name, "subject": name, "type": kind, **more}
+
+
+def _requests(market: str, participant: str) -> list[str]:
+    """Return what participants send; ``*`` stands for any of them."""
+    prefix = f"takt.v1.{market_id(market)}"
+    return [f"{prefix}.{channel}.{participant}" for channel in (*REQUEST_CHANNELS, "heartbeat")]
+
+
+def _mailbox(stream: str) -> list[str]:
+    """Return what taking messages out of a mailbox needs; ``*`` stands for any stream."""
+    return [
+        f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{MAILBOX_CONSUMER}",
+        f"$JS.ACK.{stream}.{MAILBOX_CONSUMER}.>",
+    ]
 
 
 def system_jwt(keys: MarketKeys) -> str:
@@ -167,9 +219,16 @@ def issue_participant_creds(
     user key is drawn each time: issuing again does not revoke what was issued before. The server closes
     the connection at ``expires_us`` (whole seconds count).
     """
+    permissions = {
+        "pub": {"allow": [*_requests(market, participant), *_mailbox(stream_name(market, participant))]},
+        "sub": {"allow": [f"{inbox_prefix(participant)}.>", tape_subject(market)]},
+        "subs": MAX_SUBSCRIPTIONS,
+        "payload": MAX_PAYLOAD_BYTES,
+        "data": -1,
+    }
     name = f"{market_id(market)}.{participant_id(participant)}"
-    claim = _participant_permissions(market, participant)
-    return _creds(keys.account, name, claim, expires_us=expires_us, entropy=entropy)
+    issuer = keys.participant(market, participant)
+    return _creds(issuer, name, permissions, expires_us=expires_us, entropy=entropy)
 
 
 def jwt_of(creds: str) -> str:
@@ -194,22 +253,6 @@ def claims_of(jwt: str) -> dict[str, Any]:
     body = jwt.split(".")[1]
     claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     return claims
-
-
-def _participant_permissions(market: str, participant: str) -> dict[str, object]:
-    stream = stream_name(market, participant)
-    publish = [subject(market, channel, participant) for channel in (*REQUEST_CHANNELS, "heartbeat")]
-    publish += [
-        f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{MAILBOX_CONSUMER}",
-        f"$JS.ACK.{stream}.{MAILBOX_CONSUMER}.>",
-    ]
-    return {
-        "pub": {"allow": publish},
-        "sub": {"allow": [f"{inbox_prefix(participant)}.>", tape_subject(market)]},
-        "subs": MAX_SUBSCRIPTIONS,
-        "payload": MAX_PAYLOAD_BYTES,
-        "data": -1,
-    }
 
 
 def _creds(
