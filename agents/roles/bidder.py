@@ -47,21 +47,23 @@ class Bidder(ABC):
     def handle(self, message: Incoming, now_us: int) -> tuple[Outgoing, ...]:
         """Take a message at market time ``now_us``; return what has to be sent, in order."""
         news = self._before(now_us)
-        outgoing: tuple[Outgoing, ...] = ()
+        calls: tuple[CallForProposals, ...] = ()
         match message:
             case CallForProposals():
-                outgoing = self._call(message, now_us)
+                calls = (message,)
             case RoundResult():
                 self.execution.award(message.awards)
             case ContractNotice():
                 self.execution.notice(message)
             case SyncReply():
-                outgoing = self._sync(message, now_us)
+                calls = self._sync(message)
             case Tick() | OrderNotice():
                 pass
             case _:
                 assert_never(message)
-        return (*news, *outgoing, *self.execution.due(now_us))
+        # Milestones before answers: what is done by now is capacity again, whichever message came first.
+        reports = self.execution.due(now_us)
+        return (*news, *reports, *(out for call in calls for out in self._call(call, now_us)))
 
     def _call(self, call: CallForProposals, now_us: int) -> tuple[Outgoing, ...]:
         assert call.participant == self.participant, "a call reaches only whom it names"
@@ -81,11 +83,11 @@ class Bidder(ABC):
         )
         return (Outgoing(channel="bid", correlation_id=call.round_id, body=body),)
 
-    def _sync(self, reply: SyncReply, now_us: int) -> tuple[Outgoing, ...]:
+    def _sync(self, reply: SyncReply) -> tuple[CallForProposals, ...]:
         self.execution.restore(reply.contracts)
         done = {sheet.round_id for sheet in reply.sheets}
         self.answered = {call.round_id: call.deadline_us for call in reply.calls if call.round_id in done}
-        return tuple(out for call in reply.calls for out in self._call(call, now_us))
+        return reply.calls
 
     @abstractmethod
     def _offer(self, call: CallForProposals, builder: SheetBuilder, now_us: int) -> set[DeclineCode]:

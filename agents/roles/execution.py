@@ -13,7 +13,7 @@ from heapq import heapify, heappop, heappush
 from agents.roles.outgoing import Outgoing
 from market.model.contract import Contract, ContractState
 from market.model.messages import ContractNotice, ContractStatus, Milestone, ReportMilestone
-from market.model.values import MINUTE_US
+from market.model.values import MAX_QUANTITY, MINUTE_US
 
 MILESTONE_ORDER: tuple[Milestone, ...] = ("confirmed", "started", "finished", "shipped", "delivered")
 CONFIRMED, STARTED, FINISHED, SHIPPED, DELIVERED = range(1, len(MILESTONE_ORDER) + 1)
@@ -58,7 +58,7 @@ def due_us(contract: Contract, stage: int) -> int | None:
 def _quantity(contract: Contract, stage: int) -> int:
     if stage < FINISHED:
         return 0
-    made = sum(item.quantity for item in contract.items)
+    made = min(MAX_QUANTITY, sum(item.quantity for item in contract.items))
     if stage == FINISHED:
         return made
     return min(made, sum(s.quantity for s in contract.shipments if stage == SHIPPED or s.to_contract is None))

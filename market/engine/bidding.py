@@ -13,6 +13,7 @@ from market.model.events import Event
 from market.model.messages import DeclineCall
 from market.model.order import Lot
 from market.model.sheet import BidSheet
+from market.model.values import MAX_TIME_US
 
 
 def answer(state: State, inbound: Inbound, command: BidSheet | DeclineCall, now_us: int) -> Decision:
@@ -110,6 +111,7 @@ def _bid_refused(
     bids = sheet.bids
     order_id: str | None = None
     total = 0
+    earliest_us, latest_us = MAX_TIME_US, 0
     for at in range(bids.item_offset[index], bids.item_offset[index + 1]):
         lot = called.get(bids.item_lot[at])
         if lot is None:
@@ -133,20 +135,22 @@ def _bid_refused(
             return refuse(
                 "invalid", f"at most {lot.quantity}", field=f"bids.item_quantity[{at}]", value=quantity
             )
-        if bids.start_us[index] < lot.earliest_start_us:
-            return refuse(
-                "dates",
-                f"{lot.id} starts at {lot.earliest_start_us}",
-                field=f"bids.start_us[{index}]",
-                value=bids.start_us[index],
-            )
-        if bids.end_us[index] > lot.latest_end_us:
-            return refuse(
-                "dates",
-                f"{lot.id} ends by {lot.latest_end_us}",
-                field=f"bids.end_us[{index}]",
-                value=bids.end_us[index],
-            )
+        earliest_us = min(earliest_us, lot.earliest_start_us)
+        latest_us = max(latest_us, lot.latest_end_us)
+    if bids.start_us[index] < earliest_us:
+        return refuse(
+            "dates",
+            f"not before {earliest_us}, the start of its first lot",
+            field=f"bids.start_us[{index}]",
+            value=bids.start_us[index],
+        )
+    if bids.end_us[index] > latest_us:
+        return refuse(
+            "dates",
+            f"not after {latest_us}, the end of its last lot",
+            field=f"bids.end_us[{index}]",
+            value=bids.end_us[index],
+        )
     price = bids.fixed_price_minor[index] + bids.unit_price_minor[index] * total
     if price > max_price_minor:
         return refuse(

@@ -5,6 +5,8 @@ Eligibility is decided here, before anything is sent.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from market.engine.decision import Decision, accept
 from market.engine.execution import expiries, settlements, unconfirmed
 from market.engine.state import OrderRecord, State
@@ -122,11 +124,8 @@ def open_lots(state: State, record: OrderRecord, now_us: int) -> list[Lot]:
             start_us, end_us = max(before, default=start_us), min(after, default=order.terms.deadline_us)
         start_us = max(start_us, now_us)
         lots.append(
-            Lot(
-                id=lot.id,
-                order_id=order.id,
-                kind=lot.kind,
-                requirement=lot.requirement,
+            replace(
+                lot,
                 quantity=quantity,
                 earliest_start_us=start_us,
                 latest_end_us=max(end_us, start_us + 1),

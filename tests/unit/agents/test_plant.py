@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -116,6 +117,21 @@ def test_milestones_come_in_order_at_the_planned_times() -> None:
         ("shipped", contract.end_us, 10),
         ("delivered", contract.end_us + 600 * MINUTE_US, 10),
     ]
+
+
+def test_what_is_finished_is_capacity_again_before_the_next_answer() -> None:
+    role = PlantRole(plant())
+    contract = replace(
+        contract_of(sheet_of(role.handle(call(lot(days=(0, 1))), MONDAY_US)), 0, "acme"),
+        shipments=(),
+        end_us=MONDAY_US + 10 * HOUR_US,
+    )
+    role.handle(RoundResult(round_id="r-1", participant="acme", awards=(contract,), rejected=()), MONDAY_US)
+    now = contract.end_us
+    *said, answer = role.handle(call(lot(days=(0, 1)), number=2, at_us=now), now)
+    assert [name for name, _, _ in milestones(tuple(said))] == ["started", "finished"]
+    assert isinstance(answer.body, BidSheet)
+    assert answer.body.capacities.available == (2 * 300,)  # from the deadline at 11:00 to 16:00
 
 
 def test_a_contract_that_is_not_the_last_ships_and_does_not_deliver() -> None:
