@@ -112,7 +112,8 @@ def _row(state: State, model: RowModel, key: str, owner: str = "") -> Row:
         status = "suspended" if participant.suspended else "active"
         return Row(model=model, key=key, tenant=key, status=status, view=view)
     if model == "parts":
-        return Row(model=model, key=key, tenant=owner, status="active", view=state.parts[owner][key].part)
+        part = state.parts[owner][key].part
+        return Row(model=model, key=f"{owner}/{key}", tenant=owner, status="active", view=part)
     round_ = state.rounds[key]
     return Row(model=model, key=key, tenant="", status=round_.state, view=clearing_view(round_))
 
