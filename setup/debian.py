@@ -67,12 +67,9 @@ def for_suite(stanza: str, own: set[str], wanted: str) -> str:
     """Return the stanza for another suite of the same archive; empty if it is not the main archive's."""
     if not own & set(_field(stanza, "Suites").split()):
         return ""
-    stanza = re.sub(
-        r"^Suites:.*(?:\n[ \t].*)*", f"Suites: {wanted}", stanza, flags=re.MULTILINE | re.IGNORECASE
-    )
-    stanza = re.sub(
-        r"^Components:.*(?:\n[ \t].*)*", "Components: main", stanza, flags=re.MULTILINE | re.IGNORECASE
-    )
+    for field, value in (("Types", "deb"), ("Suites", wanted), ("Components", "main")):
+        pattern = rf"^{field}:.*(?:\n[ \t].*)*"
+        stanza = re.sub(pattern, f"{field}: {value}", stanza, flags=re.MULTILINE | re.IGNORECASE)
     return stanza + "\n"
 
 
