@@ -1,0 +1,292 @@
+"""The fourth host of the engine: virtual time, messages in memory, faults by seeded dice.
+
+It runs the same kernel, roles and clearing as the live market, synchronously, and checks what must hold
+after every step. Waits for nothing and reads no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from agents.roles import role_of
+from market.adapters.codec import DecodeError, decode_envelope, digest_of, encode, state_digest
+from market.adapters.journal_memory import MemoryJournal
+from market.adapters.solver_pulp import PulpSolver
+from market.clearing.clear import Limits, Stopwatch, clear
+from market.clearing.problem import Problem
+from market.clearing.result import Clearing, clearing_to_json
+from market.engine.admission import HOST, OPERATOR
+from market.engine.decision import Inbound, Refusal
+from market.engine.snapshot import snapshot
+from market.engine.views import sync_reply
+from market.model.messages import Command, Envelope, OpenMarket, Receipt, ReportClearing, Tick
+from market.ports import Decided, Entropy, OutboxMessage, Request
+from market.service.kernel import Handled, Kernel, refused, subject_of
+from market.service.lottery import Lottery
+from market.service.recovery import recover
+from scenarios.chance import stream
+from scenarios.faults import NO_FAULTS, Dice, Faults
+from scenarios.population import Population
+from scenarios.simulated_company import SimulatedCompany
+from scenarios.timetable import tick_times
+
+STEPS_PER_TICK = 1_000_000
+"""Bound on the steps between two ticks: a run that never comes to rest is a bug."""
+
+FAULTY_STEPS_PER_TICK = 2_000
+"""Steps after which the faults of one tick stop, so that the run can go on."""
+
+Watch = Callable[["Simulation"], None]
+
+
+class SeededEntropy:
+    """`market.ports.Entropy` from a seeded stream: salts of a simulated journal."""
+
+    def __init__(self, seed: int) -> None:
+        self._stream = stream(seed, "salt")
+
+    def token(self, size: int) -> bytes:
+        """Return ``size`` bytes of the stream."""
+        return self._stream.randbytes(size)
+
+
+class Simulation:
+    """One run of a population in virtual time.
+
+    ``watch`` is called after every step with the simulation itself; ``clearer`` may replace the clearing
+    (default: PuLP and HiGHS under the rules' work limit).
+    """
+
+    def __init__(
+        self,
+        population: Population,
+        *,
+        stopwatch: Stopwatch,
+        faults: Faults = NO_FAULTS,
+        fault_seed: int = 0,
+        watch: Watch | None = None,
+    ) -> None:
+        self.population = population
+        self.now_us = population.start_us
+        self.entropy: Entropy = SeededEntropy(population.seed)
+        self.journal = MemoryJournal(entropy=self.entropy)
+        self.kernel = Kernel(recover(self.journal))
+        self.lottery = Lottery(b"")
+        self.dice = Dice(fault_seed, faults)
+        self.solver = PulpSolver()
+        self.stopwatch = stopwatch
+        self.watch = watch
+        self.mailbox: dict[str, list[OutboxMessage]] = {}
+        self.companies = {
+            profile.participant: SimulatedCompany(lambda profile=profile: role_of(profile))  # type: ignore[misc]
+            for profile in population.profiles
+        }
+        self.problems: dict[str, Problem] = {}
+        self.clearings: dict[str, Clearing] = {}
+        self.messages: dict[str, int] = {}
+        self.crashes = 0
+
+    def run(self) -> None:
+        """Run to the horizon, or until every order has ended."""
+        for _ in self.steps():
+            pass
+
+    def steps(self) -> Iterator[int]:
+        """Yield market time after each tick has come to rest."""
+        self._open()
+        orders = list(self.population.orders)
+        for moment in tick_times(self.population):
+            self.now_us = moment
+            while orders and orders[0].at_us <= moment:
+                order = orders.pop(0)
+                self._submit_order(order.customer, order.command)
+            for company in self.companies.values():
+                company.tick(moment)
+            self._settle()
+            self._advance(moment)
+            yield moment
+            if not orders and not self.kernel.state.index.open_orders:
+                return
+
+    # --- the market's side -------------------------------------------------------------------
+
+    def _open(self) -> None:
+        population = self.population
+        self._command(
+            OPERATOR,
+            OpenMarket(
+                market=population.market, rules=population.rules, network=population.network, seed=population.seed
+            ),
+        )
+        for admission in population.admissions:
+            self._command(OPERATOR, admission)
+        for customer, part in population.parts:
+            self._command(customer, part)
+
+    def _command(self, sender: str, body: Command) -> Handled:
+        envelope = Envelope(
+            message_id=f"sim-{self.kernel.state.size}",
+            correlation_id="",
+            causation_id="",
+            sender=sender,
+            sequence=0,
+            occurred_us=self.now_us,
+            body=body,
+        )
+        inbound = Inbound(sender=sender, sequence=0, digest=digest_of(body), body=body)
+        handled = self._take(inbound, "host", encode(envelope))
+        assert not isinstance(handled.decision.reply, Refusal), handled.decision.reply
+        return handled
+
+    def _submit_order(self, customer: str, body: Command) -> None:
+        while self.dice.happens("loss"):
+            if self.dice.happens("duplicate"):
+                self._command(customer, body)
+        self._command(customer, body)
+
+    def _take(self, inbound: Inbound, source: str, raw: bytes) -> Handled:
+        """Decide and commit; the engine may die before or after the commit."""
+        while self.dice.happens("commit_crash"):
+            self.kernel.handle(inbound, self.now_us, source=source, raw=raw)
+            self._restart()
+        handled = self.kernel.handle(inbound, self.now_us, source=source, raw=raw)
+        kind = inbound.body.kind
+        self.messages[kind] = self.messages.get(kind, 0) + 1
+        if handled.decided is not None:
+            self._commit(handled.decided)
+            if self.dice.happens("engine_crash"):
+                before = state_digest(self.kernel.state)
+                self._restart()
+                assert state_digest(self.kernel.state) == before, "a restart must give the same state"
+        if self.watch is not None:
+            self.watch(self)
+        return handled
+
+    def _commit(self, decided: Decided) -> None:
+        self.journal.append([decided])
+        for message in decided.outbox:
+            self.mailbox.setdefault(message.participant, []).append(message)
+
+    def _restart(self) -> None:
+        self.crashes += 1
+        self.kernel = Kernel(recover(self.journal))
+        self.mailbox = {}
+        for message in self.journal.open_outbox():
+            self.mailbox.setdefault(message.participant, []).append(message)
+
+    def _advance(self, moment: int) -> None:
+        """Tick until nothing is due any more, letting everybody come to rest in between."""
+        while True:
+            state = self.kernel.state
+            tick = Tick(now_us=self.now_us, seed_commitment=self.lottery.next_commitment(state))
+            happened = bool(self._command(HOST, tick).events)
+            self._settle()
+            round_ = self.kernel.state.round
+            if round_ is not None and round_.state == "open":
+                self.now_us = max(self.now_us, round_.deadline_us)
+            elif not happened:
+                break
+        self.now_us = max(self.now_us, moment)
+
+    def _clear(self) -> None:
+        """Clear the round that is closed, as the live market's worker does."""
+        state = self.kernel.state
+        round_ = state.round
+        if round_ is None or round_.state != "clearing":
+            return
+        seed = self.lottery.seed(state, round_.number, b"")
+        problem = snapshot(state, round_, seed)
+        limits = Limits(work=state.rules.clearing_work)
+        clearing = clear(problem, solver=self.solver, limits=limits, clock=self.stopwatch)
+        self.problems[round_.id], self.clearings[round_.id] = problem, clearing
+        self._command(
+            HOST,
+            ReportClearing(
+                round_id=round_.id,
+                secret=self.lottery.secret(state, round_.number),
+                seed=seed,
+                result=clearing_to_json(clearing).decode(),
+            ),
+        )
+
+    # --- messages ----------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Carry messages until nobody has anything to send and no round waits for its clearing."""
+        faults = self.dice.faults
+        for step in range(STEPS_PER_TICK):
+            if step == FAULTY_STEPS_PER_TICK:
+                self.dice.faults = NO_FAULTS
+            self._clear()
+            busy = [name for name, company in self.companies.items() if company.requests or self._waiting(name)]
+            if not busy:
+                break
+            self._step(busy[self.dice.pick("delay", len(busy))])
+        else:
+            raise AssertionError(f"no rest after {STEPS_PER_TICK} steps at {self.now_us}")
+        self.dice.faults = faults
+
+    def _waiting(self, name: str) -> bool:
+        return bool(self.mailbox.get(name))
+
+    def _step(self, name: str) -> None:
+        """Let one company send its oldest request or take one message from its mailbox."""
+        company = self.companies[name]
+        if self.dice.happens("agent_crash"):
+            company.crash()
+            company.sync(sync_reply(self.kernel.state, name, self.now_us), self.now_us)
+        if company.requests:
+            self._send(company, company.requests[0])
+        elif self._waiting(name):
+            box = self.mailbox[name]
+            message = box[self.dice.pick("delay", len(box))]
+            if not self.dice.happens("loss"):
+                kind = decode_envelope(message.body).body.kind
+                self.messages[kind] = self.messages.get(kind, 0) + 1
+                company.deliver(message, self.now_us)
+                if self.dice.happens("duplicate"):
+                    company.deliver(message, self.now_us)
+        self._acknowledge(name, company)
+
+    def _send(self, company: SimulatedCompany, request: Request) -> None:
+        if self.dice.happens("loss"):
+            return
+        reply = self._request(request)
+        if self.dice.happens("duplicate"):
+            reply = self._request(request)
+        if not self.dice.happens("loss"):
+            company.answered(reply)
+
+    def _request(self, request: Request) -> bytes:
+        with suppress(DecodeError):
+            envelope = decode_envelope(request.body)
+            body = envelope.body
+            inbound = Inbound(
+                sender=request.participant,
+                sequence=envelope.sequence,
+                digest=digest_of(body),
+                body=body,  # type: ignore[arg-type] - roles send commands
+            )
+            handled = self._take(inbound, request.channel, request.body)
+            reply = handled.decision.reply
+            if isinstance(reply, Refusal):
+                return encode(refused(envelope.message_id, reply))
+            return encode(
+                Receipt(
+                    message_id=envelope.message_id,
+                    position=handled.position,
+                    leaf="",
+                    size=self.kernel.state.size,
+                    root="",
+                    subject_id=subject_of(handled.decision),
+                )
+            )
+        raise AssertionError("a company sent bytes that are no message")
+
+    def _acknowledge(self, name: str, company: SimulatedCompany) -> None:
+        box = self.mailbox.get(name, [])
+        done = [message.message_id for message in box if message.message_id in company.done]
+        if done:
+            self.journal.close_outbox(done)
+            self.mailbox[name] = [message for message in box if message.message_id not in company.done]

@@ -1,0 +1,22 @@
+"""When market time stops in a scenario run: the ticks that every transport shares.
+
+Between two ticks nothing happens; agents report what was due since the last one with its own time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scenarios.population import Population
+
+
+def tick_times(population: Population) -> Iterator[int]:
+    """Yield the times at which the market's clock stands, rising, until the horizon.
+
+    They are the beats of the takt and half of it, every order's submission and every breakdown's start.
+    """
+    step_us = max(1, population.rules.takt_us // 2)
+    moments = {order.at_us for order in population.orders}
+    moments |= {breakdown.window.start_us for breakdown in population.breakdowns}
+    moments |= set(range(population.start_us, population.end_us + 1, step_us))
+    yield from sorted(moment for moment in moments if population.start_us <= moment <= population.end_us)
