@@ -1,7 +1,7 @@
 // One order: where it stands, what it costs, who does what, what happened, and why not.
 
 import {
-  CANCELLABLE, STEPS, badge, element, kilograms, money, moment, number, reasonText, stateOf, time,
+  CANCELLABLE, STEPS, TERMINAL, badge, element, kilograms, money, moment, number, reasonText, stateOf, time,
 } from "./view.js";
 
 export function orderDetail(order, { onCancel, onRound }) {
@@ -132,7 +132,7 @@ function lots(order) {
               element("th", { scope: "row" }, shown(lot.lot_id)),
               element("td", {}, lot.process),
               element("td", { class: "num" }, number(lot.quantity)),
-              element("td", { class: "mono" }, lot.contracts.length ? lot.contracts.map((id) => element("span", { class: "contract", title: id }, id.slice(0, 12))) : element("span", { class: "soft" }, "none yet")),
+              element("td", { class: lot.contracts.length ? "mono" : null }, lot.contracts.length ? lot.contracts.map((id) => element("span", { class: "contract", title: id }, id.slice(0, 12))) : element("span", { class: "soft" }, TERMINAL.has(order.state) ? "none" : "none yet")),
             ),
           ),
         ),

@@ -89,6 +89,6 @@ export const clock = (date) => `${timeFormat.format(date)} UTC`;
 export const time = (text) => element("time", { datetime: text, title: text }, moment(text));
 export const number = (value) => (value === null || value === undefined ? "–" : new Intl.NumberFormat("en-GB").format(value));
 export const inputMoment = (date) => date.toISOString().slice(0, 16);
-export const percent = (share) => `${share.toFixed(share !== 0 && Math.abs(share) < 1 ? 2 : 1)} %`;
+export const percent = (share) => share === 0 ? "0 %" : `${share.toFixed(Math.abs(share) < 1 ? 2 : 1)} %`;
 export const kilograms = (grams) =>
   grams === null ? "–" : `${new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 }).format(grams / 1000)} kg CO₂e`;

@@ -23,7 +23,14 @@ from market.adapters.memory_bus import MemoryBroker
 from market.adapters.wall_clock import OsEntropy
 from market.engine.admission import OPERATOR
 from market.model.capability import Capability, Qualification
-from market.model.messages import AdmitParticipant, Command, OpenMarket, Receipt, ReportMilestone
+from market.model.messages import (
+    AdmitParticipant,
+    Command,
+    Milestone,
+    OpenMarket,
+    Receipt,
+    ReportMilestone,
+)
 from market.model.network import Lane, Network, Site
 from market.model.rules import Rules
 from market.model.sheet import Bids, BidSheet
@@ -148,7 +155,7 @@ class LiveMarket:
         sheet = BidSheet(round_id=round_.id, expires_us=round_.deadline_us + DAY_US, bids=bids)
         await self.command(PLANT, sheet, f"sheet-{round_.id}", 1)
 
-    async def report(self, milestone: Any, sequence: int, quantity: int = 0) -> None:
+    async def report(self, milestone: Milestone, sequence: int, quantity: int = 0) -> None:
         """Let the plant report on its only contract."""
         (contract,) = self.service.state_of().state.contracts.values()
         body = ReportMilestone(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -214,7 +215,7 @@ async def test_orders_are_paged_and_filtered(market: LiveMarket) -> None:
         assert answer.json()["field"] == query.partition("=")[0]
 
 
-async def _until(market: LiveMarket, path: str, state: str) -> dict[str, object]:
+async def _until(market: LiveMarket, path: str, state: str) -> dict[str, Any]:
     """Return the order once it is in ``state``, told by the market's own changes."""
     async with asyncio.timeout(20):
         changes = market.service.watch("alice")
