@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from market.adapters.journal_postgresql import PostgresqlStore
 from market.adapters.journal_sql import SqlJournal
 from market.adapters.journal_sqlite import SqliteSettings, SqliteStore
 from market.journal_errors import JournalUnavailableError
@@ -24,7 +25,8 @@ def open_journal(
     Parameters
     ----------
     database
-        A file path or ``sqlite:///PATH`` for SQLite.
+        A file path or ``sqlite:///PATH`` for SQLite, ``postgresql://USER:PASSWORD@HOST/NAME`` for
+        PostgreSQL (with the extra ``takt[postgresql]``).
     entropy
         Where the salts of the leaves come from.
     sqlite
@@ -43,7 +45,18 @@ def open_journal(
         raise JournalUnavailableError(database, f"database URL cannot be read: {error}") from error
     if url.drivername in {"sqlite", "sqlite+pysqlite"} and url.database:
         return SqlJournal(SqliteStore(Path(url.database), sqlite or SqliteSettings()), entropy=entropy)
+    if url.drivername in {"postgresql", "postgresql+psycopg"}:
+        return SqlJournal(_postgresql(url), entropy=entropy)
     raise JournalUnavailableError(
         url.render_as_string(),
-        f"database URL must begin with sqlite:///; was {url.drivername}",
+        f"database URL must begin with sqlite:/// or postgresql://; was {url.drivername}://",
     )
+
+
+def _postgresql(url: URL) -> PostgresqlStore:
+    try:
+        return PostgresqlStore(url)
+    except ModuleNotFoundError as error:
+        raise JournalUnavailableError(
+            url.render_as_string(), "PostgreSQL needs the extra: pip install 'takt[postgresql]'"
+        ) from error

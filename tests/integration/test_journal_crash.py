@@ -89,8 +89,8 @@ def kill_points(first: int, stop: int, step: int) -> list[str]:
 @pytest.mark.parametrize(
     "faults",
     [
-        pytest.param(kill_points(2, 60, 19), id="sample"),
-        pytest.param(kill_points(1, 90, 1), id="every", marks=pytest.mark.slow),
+        pytest.param(kill_points(2, 60, 24), id="sample"),
+        pytest.param(kill_points(1, 60, 1), id="every", marks=pytest.mark.slow),
     ],
 )
 def test_killed_inside_a_write_or_an_fsync(tmp_path: Path, faults: list[str]) -> None:

@@ -1,0 +1,186 @@
+"""The journal contract over PostgreSQL, and what only a server can meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from market.adapters.journal import open_journal as open_database
+from market.adapters.journal_audit import audit_tree
+from market.adapters.journal_sql import SqlJournal
+from market.journal_errors import (
+    JournalBackupError,
+    JournalClosedError,
+    JournalFormatError,
+    JournalLockedError,
+    JournalSettingError,
+    JournalUnavailableError,
+    JournalUnknownError,
+    JournalVersionError,
+)
+from tests.contract.journal_contract import (
+    CountingEntropy,
+    OpenJournal,
+    StoredJournalContract,
+    decided,
+    keys,
+    row,
+)
+from tests.integration.postgresql_server import PASSWORD, PostgresqlServer, available
+
+OpenUrl = Callable[[], SqlJournal]
+
+
+@pytest.fixture(scope="module")
+def running_server() -> Iterator[PostgresqlServer]:
+    server = PostgresqlServer(available())
+    try:
+        server.start()
+        yield server
+    finally:
+        server.discard()
+
+
+@pytest.fixture
+def server(running_server: PostgresqlServer) -> PostgresqlServer:
+    execute(running_server, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    return running_server
+
+
+def execute(server: PostgresqlServer, *statements: str) -> None:
+    with psycopg.connect(server.conninfo, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+@pytest.fixture
+def open_url(server: PostgresqlServer) -> Iterator[OpenUrl]:
+    opened: list[SqlJournal] = []
+
+    def open_journal() -> SqlJournal:
+        opened.append(open_database(server.url, entropy=CountingEntropy()))
+        return opened[-1]
+
+    yield open_journal
+    for journal in opened:
+        journal.close()
+
+
+@pytest.fixture
+def journal(open_url: OpenUrl) -> SqlJournal:
+    return open_url()
+
+
+class TestPostgresqlJournal(StoredJournalContract):
+    @pytest.fixture
+    def open_journal(self, open_url: OpenUrl) -> OpenJournal:
+        return open_url
+
+
+def test_a_second_writer_is_refused_without_the_password(journal: SqlJournal, open_url: OpenUrl) -> None:
+    with pytest.raises(JournalLockedError, match="another writer") as caught:
+        open_url()
+    assert PASSWORD not in str(caught.value)
+    journal.close()
+    with closing(open_url()) as again:
+        assert again.head().size == 0
+
+
+def test_two_schemas_hold_two_journals(server: PostgresqlServer, journal: SqlJournal) -> None:
+    execute(server, "DROP SCHEMA IF EXISTS north CASCADE", "CREATE SCHEMA north")
+    url = f"{server.url}&options=-csearch_path=north"
+    with closing(open_database(url, entropy=CountingEntropy())) as north:
+        north.append([decided(0), decided(1)])
+        journal.append([decided(0)])
+        assert (north.head().size, journal.head().size) == (2, 1)
+
+
+def test_readers_cannot_write(journal: SqlJournal) -> None:
+    with journal._store.readers.connect() as connection, pytest.raises(Exception, match="read-only"):
+        connection.exec_driver_sql("DELETE FROM entries")
+
+
+def test_a_server_that_does_not_fsync_is_refused() -> None:
+    server = PostgresqlServer(available())
+    try:
+        server.start("fsync=off")
+        with pytest.raises(JournalSettingError, match="fsync must be 'on'; was 'off'"):
+            open_database(server.url, entropy=CountingEntropy())
+    finally:
+        server.discard()
+
+
+def test_a_role_that_gave_up_durable_commits_gets_them_back(server: PostgresqlServer) -> None:
+    execute(server, "ALTER ROLE takt SET synchronous_commit = off")
+    try:
+        with closing(open_database(server.url, entropy=CountingEntropy())) as journal:
+            found = journal._store.writer.exec_driver_sql("SHOW synchronous_commit").scalar()
+            journal._store.writer.rollback()
+            assert found == "on"
+    finally:
+        execute(server, "ALTER ROLE takt RESET synchronous_commit")
+
+
+def test_another_programs_database_is_refused(server: PostgresqlServer, open_url: OpenUrl) -> None:
+    execute(server, "CREATE TABLE invoices (id bigint)")
+    with pytest.raises(JournalFormatError, match="was a database of invoices"):
+        open_url()
+
+
+def test_a_newer_journal_is_refused(server: PostgresqlServer, open_url: OpenUrl) -> None:
+    open_url().close()
+    execute(server, "UPDATE journal_format SET version = 9")
+    with pytest.raises(JournalVersionError, match="at most 1; was 9"):
+        open_url()
+
+
+@pytest.mark.parametrize("change", [("only-in-tests", "wrong"), ("host=/", "host=/nowhere/")])
+def test_a_server_that_cannot_be_reached_is_named(server: PostgresqlServer, change: tuple[str, str]) -> None:
+    with pytest.raises(JournalUnavailableError, match=r"postgresql\+psycopg://takt:\*\*\*@") as caught:
+        open_database(server.url.replace(*change), entropy=CountingEntropy())
+    assert "wrong" not in str(caught.value)
+
+
+def test_a_backup_is_the_servers_business(journal: SqlJournal, tmp_path: Path) -> None:
+    with pytest.raises(JournalBackupError, match="pg_dump"):
+        journal.backup_to(tmp_path / "backup.db")
+
+
+def test_a_crashed_server_ends_the_journal_and_loses_nothing(
+    running_server: PostgresqlServer, journal: SqlJournal, open_url: OpenUrl
+) -> None:
+    journal.append([decided(0, rows=(row("a"),))])
+    _, head = journal.append([decided(1, rows=(row("b"),))])
+    running_server.kill()
+    for _ in range(2):
+        with pytest.raises((JournalUnavailableError, JournalUnknownError)):
+            journal.append([decided(2, rows=(row("c"),))])
+    running_server.start()
+    with pytest.raises((JournalUnavailableError, JournalUnknownError)):
+        journal.append([decided(2, rows=(row("c"),))])
+    journal.close()
+    with pytest.raises(JournalClosedError):
+        journal.head()
+    with closing(open_url()) as again:
+        assert audit_tree(again, location=again.location) == head
+        assert keys(again.rows("orders")) == ["a", "b"]
+        assert again.append([decided(2)])[1].size == 3
+
+
+def test_a_session_that_the_server_ended_frees_the_lock(
+    server: PostgresqlServer, journal: SqlJournal, open_url: OpenUrl
+) -> None:
+    journal.append([decided(0)])
+    execute(
+        server,
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+        "AND backend_type = 'client backend'",
+    )
+    with pytest.raises(JournalUnavailableError):
+        journal.append([decided(1)])
+    with closing(open_url()) as again:
+        assert again.append([decided(1)])[1].size == 2
