@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from hashlib import sha256
+from typing import cast
 
+from agents.hosts.mail import Mail
 from agents.roles import Role
-from agents.roles.outgoing import Incoming, Outgoing
-from market.adapters.codec import decode_envelope, decode_reply, encode
-from market.model.messages import Envelope, Receipt, Refused, SyncReply, Tick
+from agents.roles.outgoing import Incoming
+from market.adapters.codec import decode_envelope, decode_reply
+from market.model.messages import Receipt, Refused, SyncReply, Tick
 from market.ports import OutboxMessage, Request
 
 
@@ -28,24 +29,19 @@ class SimulatedCompany:
         self.role = self._new_role()
         self.requests: deque[Request] = deque()
         self.done: set[str] = set()
-        self.synced = False
-        self._sequence: dict[str, int] = {}
+        self._mail = Mail(self.role.participant)
         self._causes: deque[str] = deque()
 
     def sync(self, reply: SyncReply, now_us: int) -> None:
         """Catch up after a crash."""
-        self.synced = True
-        for sheet in reply.sheets:
-            self._sequence[sheet.round_id] = max(self._sequence.get(sheet.round_id, 0), sheet.sequence)
-        for status in reply.contracts:
-            self._sequence[status.contract.id] = status.report_sequence
+        self._mail.restore(reply)
         self._take(reply, "", now_us)
 
     def deliver(self, message: OutboxMessage, now_us: int) -> None:
         """Take a message from the mailbox; one that was taken before changes nothing."""
         if message.message_id not in self.done and message.message_id not in self._causes:
             envelope = decode_envelope(message.body)
-            self._take(envelope.body, message.message_id, now_us)  # type: ignore[arg-type] - a mailbox holds downlinks
+            self._take(cast("Incoming", envelope.body), message.message_id, now_us)
 
     def tick(self, now_us: int) -> None:
         """Let the company see market time."""
@@ -65,25 +61,8 @@ class SimulatedCompany:
     def _take(self, message: Incoming, cause: str, now_us: int) -> None:
         outgoing = self.role.handle(message, now_us)
         for out in outgoing:
-            self.requests.append(self._request(out, cause, now_us))
+            _, body = self._mail.seal(out.correlation_id, out.body, now_us, cause)
+            self.requests.append(Request(channel=out.channel, participant=self.role.participant, body=body))
             self._causes.append(cause)
         if cause and not outgoing:
             self.done.add(cause)
-
-    def _request(self, out: Outgoing, cause: str, now_us: int) -> Request:
-        sequence = 0
-        if out.correlation_id:
-            sequence = self._sequence.get(out.correlation_id, 0) + 1
-            self._sequence[out.correlation_id] = sequence
-        body = encode(out.body)
-        name = sha256(f"{self.role.participant}\n{out.correlation_id}\n{sequence}\n".encode() + body).hexdigest()
-        envelope = Envelope(
-            message_id=f"m-{name[:32]}",
-            correlation_id=out.correlation_id,
-            causation_id=cause,
-            sender=self.role.participant,
-            sequence=sequence,
-            occurred_us=now_us,
-            body=out.body,
-        )
-        return Request(channel=out.channel, participant=self.role.participant, body=encode(envelope))

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import cast
 
 from agents.roles import role_of
 from market.adapters.codec import DecodeError, decode_envelope, digest_of, encode, state_digest
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.solver_pulp import PulpSolver
 from market.clearing.clear import Limits, Stopwatch, clear
-from market.clearing.problem import Problem
-from market.clearing.result import Clearing, clearing_to_json
+from market.clearing.result import clearing_to_json
 from market.engine.admission import HOST, OPERATOR
 from market.engine.decision import Inbound, Refusal
 from market.engine.snapshot import snapshot
@@ -27,6 +27,7 @@ from market.service.lottery import Lottery
 from market.service.recovery import recover
 from scenarios.chance import stream
 from scenarios.faults import NO_FAULTS, Dice, Faults
+from scenarios.measure import Record
 from scenarios.population import Population
 from scenarios.simulated_company import SimulatedCompany
 from scenarios.timetable import tick_times
@@ -36,6 +37,8 @@ STEPS_PER_TICK = 1_000_000
 
 FAULTY_STEPS_PER_TICK = 2_000
 """Steps after which the faults of one tick stop, so that the run can go on."""
+
+_NOT_SENT = frozenset({HOST, OPERATOR})
 
 Watch = Callable[["Simulation"], None]
 
@@ -82,9 +85,7 @@ class Simulation:
             profile.participant: SimulatedCompany(lambda profile=profile: role_of(profile))  # type: ignore[misc]
             for profile in population.profiles
         }
-        self.problems: dict[str, Problem] = {}
-        self.clearings: dict[str, Clearing] = {}
-        self.messages: dict[str, int] = {}
+        self.record = Record()
         self.crashes = 0
 
     def run(self) -> None:
@@ -116,7 +117,10 @@ class Simulation:
         self._command(
             OPERATOR,
             OpenMarket(
-                market=population.market, rules=population.rules, network=population.network, seed=population.seed
+                market=population.market,
+                rules=population.rules,
+                network=population.network,
+                seed=population.seed,
             ),
         )
         for admission in population.admissions:
@@ -151,8 +155,7 @@ class Simulation:
             self.kernel.handle(inbound, self.now_us, source=source, raw=raw)
             self._restart()
         handled = self.kernel.handle(inbound, self.now_us, source=source, raw=raw)
-        kind = inbound.body.kind
-        self.messages[kind] = self.messages.get(kind, 0) + 1
+        self.record.messages[inbound.body.kind] += inbound.sender not in _NOT_SENT
         if handled.decided is not None:
             self._commit(handled.decided)
             if self.dice.happens("engine_crash"):
@@ -199,7 +202,7 @@ class Simulation:
         problem = snapshot(state, round_, seed)
         limits = Limits(work=state.rules.clearing_work)
         clearing = clear(problem, solver=self.solver, limits=limits, clock=self.stopwatch)
-        self.problems[round_.id], self.clearings[round_.id] = problem, clearing
+        self.record.cleared.append((problem, clearing))
         self._command(
             HOST,
             ReportClearing(
@@ -219,7 +222,9 @@ class Simulation:
             if step == FAULTY_STEPS_PER_TICK:
                 self.dice.faults = NO_FAULTS
             self._clear()
-            busy = [name for name, company in self.companies.items() if company.requests or self._waiting(name)]
+            busy = [
+                name for name, company in self.companies.items() if company.requests or self._waiting(name)
+            ]
             if not busy:
                 break
             self._step(busy[self.dice.pick("delay", len(busy))])
@@ -242,8 +247,7 @@ class Simulation:
             box = self.mailbox[name]
             message = box[self.dice.pick("delay", len(box))]
             if not self.dice.happens("loss"):
-                kind = decode_envelope(message.body).body.kind
-                self.messages[kind] = self.messages.get(kind, 0) + 1
+                self.record.messages[decode_envelope(message.body).body.kind] += 1
                 company.deliver(message, self.now_us)
                 if self.dice.happens("duplicate"):
                     company.deliver(message, self.now_us)
@@ -261,12 +265,12 @@ class Simulation:
     def _request(self, request: Request) -> bytes:
         with suppress(DecodeError):
             envelope = decode_envelope(request.body)
-            body = envelope.body
+            body = cast("Command", envelope.body)
             inbound = Inbound(
                 sender=request.participant,
                 sequence=envelope.sequence,
                 digest=digest_of(body),
-                body=body,  # type: ignore[arg-type] - roles send commands
+                body=body,
             )
             handled = self._take(inbound, request.channel, request.body)
             reply = handled.decision.reply
