@@ -96,7 +96,7 @@ def draw_orders(
     return tuple(sorted(lines, key=lambda line: (line.at, line.key)))
 
 
-def _line(  # noqa: PLR0917 - what one order depends on
+def _line(
     scenario: Scenario,
     facts: Facts,
     demand: DemandSection,

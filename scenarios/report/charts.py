@@ -10,7 +10,7 @@ from scenarios.summary import ClearingRow, OrderRow, Summary
 
 WIDTH = 1040
 COLUMNS_HEIGHT, COLUMNS_LEFT, COLUMNS_TOP = 240, 64, 14
-MAX_COLUMN = 26.0
+MAX_COLUMN, MAX_SLOT = 44.0, 90.0
 GRID_LINES = 4
 
 
@@ -98,7 +98,7 @@ def _pieces(parts: list[tuple[int, str, str]], *, unit: str) -> tuple[Piece, ...
     pieces, start = [], 0.0
     for count, tone, label in parts:
         size = 100 * count / total
-        title = f"{label}: {whole(count)} {unit}, {share(count, total)}"
+        title = f"{label}: {whole(count)} {unit if count != 1 else unit[:-1]}, {share(count, total)}"
         pieces.append(
             Piece(
                 start=round(start, 3),
@@ -112,11 +112,11 @@ def _pieces(parts: list[tuple[int, str, str]], *, unit: str) -> tuple[Piece, ...
     return tuple(pieces)
 
 
-def bars(counts: Mapping[str, int], tone: str) -> tuple[Piece, ...]:
-    """Return a bar for each count, the longest 100 percent, in the order given."""
+def bars(counts: Mapping[str, int], texts: Mapping[str, str]) -> tuple[Piece, ...]:
+    """Return a bar for each count, the longest 100 percent, in the order given, with its text."""
     most = max(counts.values(), default=0) or 1
     return tuple(
-        Piece(start=0.0, size=round(100 * count / most, 2), tone=tone, label=words(name), title=whole(count))
+        Piece(start=0.0, size=round(100 * count / most, 2), tone="busy", label=words(name), title=texts[name])
         for name, count in counts.items()
     )
 
@@ -216,7 +216,7 @@ class _Frame:
 
     def __init__(self, count: int, top: int) -> None:
         self.top = top
-        self.slot_width = min(MAX_COLUMN * 1.5, (WIDTH - COLUMNS_LEFT) / count)
+        self.slot_width = min(MAX_SLOT, (WIDTH - COLUMNS_LEFT) / count)
 
     def slot(self, index: int) -> tuple[float, float]:
         width = min(MAX_COLUMN, self.slot_width * 0.72)

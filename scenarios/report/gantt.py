@@ -12,7 +12,7 @@ from market.model.values import DAY_US, MINUTE_US
 from scenarios.report.wording import CONTRACT_TONES, day, moment, money, words
 from scenarios.summary import ContractRow, Summary
 
-WIDTH, LABEL, TOP = 1040, 190, 34
+WIDTH, LABEL, TOP = 1040, 240, 34
 BAR, GAP, PAD = 11, 2, 4
 LETTER = 5.6
 WEEK_US = 7 * DAY_US

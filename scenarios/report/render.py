@@ -27,6 +27,7 @@ def render(summary: Summary) -> str:
         (summary.production_emissions_g, "busy", "production"),
         (summary.transport_emissions_g, "risk", "transport"),
     )
+    orders = max(summary.orders_total, 1)
     html = environment.get_template("report.html").render(
         run=summary,
         tones=wording.ORDER_TONES,
@@ -44,8 +45,13 @@ def render(summary: Summary) -> str:
         ),
         emissions_total_g=sum(grams for grams, _, _ in emissions),
         emissions=emissions,
-        phases=charts.bars(summary.phase_wall_ms, "busy"),
-        messages=charts.bars(summary.messages_by_kind, "busy"),
+        phases=charts.bars(
+            summary.phase_wall_ms, {name: wording.wall(ms) for name, ms in summary.phase_wall_ms.items()}
+        ),
+        messages=charts.bars(
+            summary.messages_by_kind,
+            {name: f"{count / orders:.1f}" for name, count in summary.messages_by_kind.items()},
+        ),
         messages_total=sum(summary.messages_by_kind.values()),
         weeks=weeks,
         use_rows=use_rows,
