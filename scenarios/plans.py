@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from market.model.capability import Envelope, Requirement
+from market.model.capability import Requirement, WorkEnvelope
 from market.model.plan import Part, PlannedArc, PlannedLot, ProcessPlan
 from market.model.values import MINUTE_US
 from scenarios.facts.tables import Facts
@@ -45,12 +45,12 @@ def run_time_us(lot: LotSection, facts: Facts) -> int:
     return (lot.run_minutes or 0) * MINUTE_US
 
 
-def envelope(size_mm: tuple[int, int, int] | None) -> Envelope | None:
+def envelope(size_mm: tuple[int, int, int] | None) -> WorkEnvelope | None:
     """Return an envelope of millimetres, None for none."""
     if size_mm is None:
         return None
     x_um, y_um, z_um = (UM_PER_MM * side for side in size_mm)
-    return Envelope(x_um=x_um, y_um=y_um, z_um=z_um)
+    return WorkEnvelope(x_um=x_um, y_um=y_um, z_um=z_um)
 
 
 def _lot(lot: LotSection, facts: Facts) -> PlannedLot:

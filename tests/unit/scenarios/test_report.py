@@ -110,27 +110,9 @@ def test_the_same_summary_gives_the_same_report() -> None:
 
 
 def test_a_run_in_which_nothing_happened_still_has_a_report() -> None:
-    nothing = dict.fromkeys(
-        (
-            "orders",
-            "clearings",
-            "participants",
-            "sites",
-            "capacities",
-            "shifts",
-            "contracts",
-            "breakdowns",
-            "flows",
-        ),
-        (),
-    )
-    numbers = (
-        "orders_total",
-        "orders_served",
-        "charges_minor",
-        "production_emissions_g",
-        "transport_emissions_g",
-    )
+    rows = [name for name in Summary.model_fields if isinstance(getattr(SUMMARY, name), tuple)]
+    nothing: dict[str, object] = dict.fromkeys(rows, ())
+    numbers = ("orders_total", "orders_served", "charges_minor", "production_emissions_g")
     unknown = ("bound_minor", "gap_ppm", "first_award_wall_ms")
     counts: dict[str, dict[str, int]] = {"orders_by_state": {}, "messages_by_kind": {}, "phase_wall_ms": {}}
     empty = changed(**nothing, **dict.fromkeys(numbers, 0), **dict.fromkeys(unknown), **counts)
