@@ -94,7 +94,11 @@ def plain_sqlite(path: Path, settings: SqliteSettings) -> Iterator[Callable[[lis
 
 
 def rate(append: Callable[[list[Decided]], object], batches: list[list[Decided]]) -> tuple[float, float]:
-    """Return entries per second and the median milliseconds of a commit."""
+    """Return entries per second and the median milliseconds of a commit, after a warm-up of a tenth."""
+    warm_up = len(batches) // 10
+    for batch in batches[:warm_up]:
+        append(batch)
+    batches = batches[warm_up:]
     seconds: list[float] = []
     started = perf_counter()
     for batch in batches:

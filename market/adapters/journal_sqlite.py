@@ -199,6 +199,8 @@ class SqliteStore:
             for pragma, value in self._settings.pragmas().items():
                 driver.execute(f"PRAGMA {pragma} = {value}")
             if not writes:
+                # Releases before 3.51.3 can lose commits when two connections checkpoint at once: one may.
+                driver.execute("PRAGMA wal_autocheckpoint = 0")
                 driver.execute("PRAGMA query_only = 1")
 
         if writes:

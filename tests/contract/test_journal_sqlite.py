@@ -100,6 +100,11 @@ def test_readers_cannot_write(journal: SqlJournal) -> None:
         connection.exec_driver_sql("DELETE FROM entries")
 
 
+def test_readers_never_checkpoint(journal: SqlJournal) -> None:
+    with journal._store.readers.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar() == 0
+
+
 def test_a_setting_that_is_not_in_force_is_named(path: Path) -> None:
     """A file that is larger already cannot be bounded to one page, whatever is asked of it."""
     open_database(path, entropy=CountingEntropy()).close()
