@@ -27,7 +27,7 @@ from nats.js.api import (
     StreamConfig,
 )
 
-from market.adapters.nats_connection import connect
+from market.adapters.nats_connection import connect, settle
 from market.adapters.nats_subjects import (
     FAILED_HEADER,
     MAILBOX_CHANNELS,
@@ -153,7 +153,7 @@ class NatsMarketBus:
         self._subscriptions.append(
             await self._client.subscribe(f"takt.v1.{self._market}.heartbeat.*", cb=hear)
         )
-        await self._client.flush()
+        await settle(self._client)
 
     def _request_of(self, message: Msg) -> Request | None:
         """Return the request; None if it did not come out of a participant's account.
@@ -224,10 +224,10 @@ class NatsMarketBus:
         try:
             info = await self._context.add_stream(stream)
             await self._context.add_consumer(stream_name(self._market, participant), consumer)
-        except TimeoutError:
-            raise BusTimeoutError(f"no answer when admitting {participant!r}") from None
         except nats.errors.ConnectionClosedError:
             raise BusClosedError("the market's connection is closed") from None
+        except (TimeoutError, nats.errors.Error) as error:
+            raise BusTimeoutError(f"no mailbox for {participant!r} yet: {error!r}") from error
         if participant not in self._mailboxes or self._mailboxes[participant].created != info.created:
             self._mailboxes[participant] = _Mailbox(info.created)
 
@@ -268,14 +268,16 @@ class NatsMarketBus:
                 stream=stream_name(self._market, message.participant),
                 headers={"Nats-Msg-Id": message.message_id},
             )
-        except TimeoutError:
-            raise BusTimeoutError(f"message {message.message_id!r} was not confirmed") from None
+        except nats.js.errors.NoStreamResponseError:
+            raise
         except nats.errors.ConnectionClosedError:
             raise BusClosedError("the market's connection is closed") from None
         except nats.js.errors.APIError as error:
             if "maximum" in str(error.description):
                 raise BusMailboxFullError(message.participant) from None
-            raise
+            raise BusTimeoutError(f"message {message.message_id!r} was not stored: {error}") from error
+        except (TimeoutError, nats.errors.Error) as error:
+            raise BusTimeoutError(f"message {message.message_id!r} was not confirmed") from error
 
     async def acknowledged(self) -> Sequence[str]:
         """Return the ids of messages that their participants acknowledged since last asked.
@@ -324,7 +326,8 @@ class NatsMarketBus:
                 task.cancel()
         if self._client.is_connected:
             try:
-                await self._client.flush(timeout=1)
+                async with asyncio.timeout(_TIMEOUT_S):
+                    await settle(self._client)
             except (TimeoutError, nats.errors.Error):
                 _LOG.warning("the last replies may not have been sent")
         await self._client.close()

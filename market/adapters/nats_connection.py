@@ -89,3 +89,12 @@ async def _attempt(url: str, creds: str, client_name: str, inbox: str) -> Client
         await client.close()
         raise
     return client
+
+
+async def settle(client: Client) -> None:
+    """Return when the server has processed everything that was published and subscribed before.
+
+    nats-py's ``flush`` sends its PING ahead of what is pending, so that only a second one proves it.
+    """
+    await client.flush()
+    await client.flush()

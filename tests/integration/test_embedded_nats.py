@@ -15,13 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from market.adapters import embedded_nats, nats_binary
+from market.adapters import embedded_nats, nats_binary, nats_bus
 from market.adapters.embedded_nats import EmbeddedNats
 from market.adapters.nats_bus import NatsMarketBus
 from market.adapters.nats_connection import connect
 from market.adapters.nats_identity import MarketKeys
 from market.adapters.nats_participant import NatsParticipantBus
-from market.bus_errors import BusClosedError, BusRefusedError, BusServerError
+from market.bus_errors import BusClosedError, BusRefusedError, BusServerError, BusTimeoutError
 from market.model.errors import InvalidIdError
 from market.ports import OutboxMessage, Request
 
@@ -269,6 +269,39 @@ async def test_a_lost_store_is_begun_anew(tmp_path: Path) -> None:
                 delivery, acknowledge = await anext(deliveries)
             assert delivery.body == str(number).encode()
             await acknowledge()
+        await acme.close()
+        await market.close()
+
+
+async def test_without_a_server_everything_says_so_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nats_bus, "_TIMEOUT_S", 0.3)
+    async with EmbeddedNats(tmp_path, "m1") as server:
+        market, acme = await market_of(server), await participant_of(server, "acme")
+        await market.start(echo, ignore)
+        await market.admit("acme")
+        await market.send(note(1))
+        await server.stop()
+        with pytest.raises(BusTimeoutError):
+            await market.send(note(2))
+        with pytest.raises(BusTimeoutError):
+            await market.admit("rival")
+        assert tuple(await market.acknowledged()) == ()
+        with pytest.raises(BusTimeoutError):
+            await acme.request("bid", b"1", timeout_s=0.3)
+        await acme.heartbeat(b"")
+        await market.publish_tape(b"")
+        await server.start()
+        await market.send(note(2))
+        await market.admit("rival")
+        deliveries = acme.deliveries()
+        for number in (1, 2):
+            async with asyncio.timeout(DEADLINE_S):
+                delivery, acknowledge = await anext(deliveries)
+            assert delivery.body == str(number).encode()
+            await acknowledge()
+        assert await acme.request("bid", b"1", timeout_s=DEADLINE_S) == b"1"
         await acme.close()
         await market.close()
 

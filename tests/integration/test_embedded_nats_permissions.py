@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 from market.adapters import nats_identity
 from market.adapters.embedded_nats import EmbeddedNats
 from market.adapters.nats_bus import NatsMarketBus
-from market.adapters.nats_connection import connect
+from market.adapters.nats_connection import connect, settle
 from market.adapters.nats_identity import claims_of, issue_participant_creds, jwt_of
 from market.adapters.nats_participant import NatsParticipantBus
 from market.adapters.nats_subjects import MAX_PAYLOAD_BYTES
@@ -147,16 +147,9 @@ def errors_of(client: Client) -> list[str]:
 
 
 async def refusals(client: Client, said: list[str], subjects: list[str]) -> list[str]:
-    """Return which subjects the server named in refusals, once it has spoken of all or fell silent."""
-
-    def named() -> list[str]:
-        return [name for name in subjects if any(f'"{name}"'.lower() in error for error in said)]
-
-    for _ in range(20):
-        if named() == subjects:
-            break
-        await client.flush()
-    return named()
+    """Return which subjects the server named in refusals."""
+    await settle(client)
+    return [name for name in subjects if any(f'"{name}"'.lower() in error for error in said)]
 
 
 async def test_foreign_subjects_are_refused(world: World) -> None:
@@ -199,7 +192,7 @@ async def test_nobody_answers_to_a_foreign_subject_on_a_participants_behalf(
     await client.publish(next_message, pull, reply=target)  # a delivery
     await client.publish(next_message, b"not json", reply=target)  # a status
     await client.publish(taken.reply, b"+ACK", reply=target)  # an answer to an acknowledgement
-    await client.flush()
+    await settle(client)
     assert await world.harmed() == []
     await client.close()
 
@@ -212,7 +205,7 @@ async def test_an_acknowledgement_cannot_delete_a_rivals_mailbox(world: World) -
     )
     taken: Msg = await inbox.next_msg(timeout=DEADLINE_S)
     await client.publish(taken.reply, b"+ACK", reply="$JS.API.STREAM.DELETE.m1_rival")
-    await client.flush()
+    await settle(client)
     async with asyncio.timeout(DEADLINE_S):
         while "a1" not in await world.market.acknowledged():  # the acknowledgement itself counts
             pass
@@ -224,7 +217,7 @@ async def test_a_rivals_message_id_suppresses_nothing(world: World) -> None:
     """De-duplication is per stream, and no participant can write to one."""
     client = await world.attacker()
     await client.publish("takt.v1.m1.bid.acme", b"x", headers={"Nats-Msg-Id": "r2"}, reply="_INBOX_acme.x")
-    await client.flush()
+    await settle(client)
     await world.market.send(
         OutboxMessage(message_id="r2", channel="cfp", participant="rival", body=b"second")
     )
@@ -257,7 +250,7 @@ async def test_subscriptions_and_connections_are_limited(world: World) -> None:
     client = await world.attacker()
     for number in range(nats_identity.MAX_SUBSCRIPTIONS):
         await client.subscribe(f"_INBOX_acme.{number}")
-    await client.flush()
+    await settle(client)
     await client.subscribe("_INBOX_acme.more")
     async with asyncio.timeout(DEADLINE_S):
         while not client.is_closed:  # noqa: ASYNC110  (the server closes it)
@@ -293,7 +286,7 @@ async def test_credentials_signed_by_somebody_else_are_refused(world: World) -> 
 async def test_the_tape_reaches_participants(world: World) -> None:
     client = await world.attacker()
     tape = await client.subscribe("takt.v1.m1.tape")
-    await client.flush()
+    await settle(client)
     await world.market.publish_tape(b"volumes")
     assert (await tape.next_msg(timeout=DEADLINE_S)).data == b"volumes"
     await client.close()
