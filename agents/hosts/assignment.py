@@ -1,0 +1,50 @@
+"""What it takes to run a company somewhere: who it is, what it means to do, how it reaches its market."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from agents.hosts.company import Company, Pace
+from agents.profile import Profile
+from agents.roles import role_of
+from agents.roles.customer import Intention
+from market.adapters.nats_participant import NatsParticipantBus
+from market.ports import ParticipantBus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NatsAddress:
+    """Where a market is reached. ``server_name`` is checked if given."""
+
+    url: str
+    market: str
+    server_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """A company to host. ``creds`` is the text of its ``.creds`` file; ``intentions`` a customer's."""
+
+    profile: Profile
+    creds: str = field(repr=False)
+    intentions: tuple[Intention, ...] = ()
+
+
+def company_on_nats(assignment: Assignment, address: NatsAddress, pace: Pace) -> Company:
+    """Return a company that will connect with its own credentials."""
+
+    async def connect() -> ParticipantBus:
+        return await NatsParticipantBus.connect(
+            address.url,
+            assignment.creds,
+            address.market,
+            assignment.profile.participant,
+            server_name=address.server_name,
+        )
+
+    return Company(
+        assignment.profile.participant,
+        lambda: role_of(assignment.profile, assignment.intentions),
+        connect,
+        pace,
+    )
