@@ -6,9 +6,12 @@
     ├── ScenarioFileError           a scenario file that cannot be read or breaks its schema
     ├── OrdersFileError             a line of an orders file, with its number
     └── MissingFactError            a fact that a scenario draws from and the tables do not hold
+    RunError(TaktError)             a run that cannot go on
 """
 
 from __future__ import annotations
+
+from market.errors import TaktError
 
 MAX_SHOWN = 80
 
@@ -53,3 +56,7 @@ class OrdersFileError(ScenarioError):
 
 class MissingFactError(ScenarioError):
     """No fact answers a question that a scenario asks."""
+
+
+class RunError(TaktError):
+    """A run cannot go on: something was refused that must not be, or somebody stays silent."""

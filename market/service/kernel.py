@@ -22,11 +22,15 @@ from market.ports import Decided, Entry, OutboxMessage, RowChange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handled:
-    """What one message came to. ``decided`` is None where nothing has to be stored."""
+    """What one message came to.
+
+    ``decided`` is None where nothing has to be stored; ``told`` are the kinds of the messages in its outbox.
+    """
 
     decision: Decision
     decided: Decided | None
     position: int
+    told: tuple[str, ...] = ()
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -62,15 +66,14 @@ class Kernel:
             engine_version=ENGINE_VERSION,
             rules_version=state.rules.version,
         )
+        messages = outgoing(state, decision.events, position)
         decided = Decided(
             entry=entry,
             rows=encode_rows(touched(state, decision.events), now_us),
-            outbox=tuple(
-                self._outbox_message(message, now_us)
-                for message in outgoing(state, decision.events, position)
-            ),
+            outbox=tuple(self._outbox_message(message, now_us) for message in messages),
         )
-        return Handled(decision=decision, decided=decided, position=position)
+        told = tuple(message.body.kind for message in messages)
+        return Handled(decision=decision, decided=decided, position=position, told=told)
 
     def rows(self) -> tuple[RowChange, ...]:
         """Return every row of the read models: a rebuild."""

@@ -15,7 +15,10 @@ from market.ports import Clock, Journal, MarketBus, OutboxMessage
 
 _LOG = logging.getLogger(__name__)
 
-POLL_S = 0.1
+FIRST_POLL_S = 0.01
+LONGEST_POLL_S = 0.25
+RETRY_S = 0.1
+BATCH = 64
 RESEND_S = 60.0
 
 
@@ -25,14 +28,16 @@ class OutboxPump:
     def __init__(self, journal: Journal, bus: MarketBus, clock: Clock) -> None:
         self._journal, self._bus, self._clock = journal, bus, clock
         self._waiting: deque[OutboxMessage] = deque()
+        self._sending: list[OutboxMessage] = []
         self._sent: dict[str, tuple[OutboxMessage, float]] = {}
+        self._closing = 0
         self._changed = asyncio.Event()
         self.sent_count = 0
 
     @property
     def open_count(self) -> int:
         """Messages not yet acknowledged by their participants."""
-        return len(self._waiting) + len(self._sent)
+        return len(self._waiting) + len(self._sending) + len(self._sent) + self._closing
 
     def put(self, messages: tuple[OutboxMessage, ...]) -> None:
         """Take committed messages for sending."""
@@ -43,26 +48,30 @@ class OutboxPump:
     async def run(self) -> None:
         """Send, learn of acknowledgements, send again after a gap; until cancelled."""
         self.put(tuple(await asyncio.to_thread(self._journal.open_outbox)))
+        poll_s = FIRST_POLL_S
         while True:
             await self._send_waiting()
-            await self._close_acknowledged()
+            progress = await self._close_acknowledged()
             self._resend_overdue()
-            if not self._waiting:
-                self._changed.clear()
-                try:
-                    async with asyncio.timeout(POLL_S if self._sent else None):
-                        await self._changed.wait()
-                except TimeoutError:
-                    pass
+            if self._waiting:
+                continue
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(poll_s if self._sent else None):
+                    await self._changed.wait()
+                poll_s = FIRST_POLL_S
+            except TimeoutError:
+                poll_s = FIRST_POLL_S if progress else min(LONGEST_POLL_S, 1.5 * poll_s)
 
     async def _send_waiting(self) -> None:
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), 64))]
-            outcomes = await asyncio.gather(*map(self._send, batch))
-            failed = [message for message, done in zip(batch, outcomes, strict=True) if not done]
+            self._sending = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH))]
+            outcomes = await asyncio.gather(*map(self._send, self._sending))
+            failed = [message for message, done in zip(self._sending, outcomes, strict=True) if not done]
+            self._sending = []
             if failed:
                 self._waiting.extendleft(reversed(failed))
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(RETRY_S)
                 return
 
     async def _send(self, message: OutboxMessage) -> bool:
@@ -81,16 +90,20 @@ class OutboxPump:
         self.sent_count += 1
         return True
 
-    async def _close_acknowledged(self) -> None:
+    async def _close_acknowledged(self) -> bool:
+        """Close what was acknowledged; return whether anything was."""
         if not self._sent:
-            return
+            return False
         try:
             done = [id_ for id_ in await self._bus.acknowledged() if self._sent.pop(id_, None) is not None]
         except (BusError, BusTimeoutError) as error:
             _LOG.warning("could not learn of acknowledgements: %s", error)
-            return
+            return False
         if done:
+            self._closing = len(done)
             await asyncio.to_thread(self._journal.close_outbox, done)
+            self._closing = 0
+        return bool(done)
 
     def _resend_overdue(self) -> None:
         now_s = self._clock.monotonic_s()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -17,7 +18,7 @@ from market.adapters.codec import digest_of, encode
 from market.clearing.clear import Limits
 from market.clearing.result import clearing_to_json
 from market.desk import Change, Health, Terms
-from market.engine.admission import HOST
+from market.engine.admission import HOST, RESERVED_IDS
 from market.engine.decision import Inbound, Refusal
 from market.engine.snapshot import snapshot
 from market.errors import InvariantError, MarketUnavailableError
@@ -61,7 +62,7 @@ class Counters:
     entries: int = 0
     refused: int = 0
     repeated: int = 0
-    received: dict[str, int] = field(default_factory=dict)
+    messages: Counter[str] = field(default_factory=Counter)
 
 
 class MarketService:
@@ -107,7 +108,7 @@ class MarketService:
         await self._bus.start(handler.handle, handler.heartbeat)
         loops = [self._write(), self.pump.run()]
         if self._tick_s is not None:
-            loops.append(self._tick(self._tick_s))
+            loops.append(self._keep_time(self._tick_s))
         self._tasks = [asyncio.create_task(self._guard(loop)) for loop in loops]
         self._clear_if_closed()
         return self
@@ -232,20 +233,27 @@ class MarketService:
         """Market time: the clock's, but never back."""
         return max(self._clock.now_us(), self._kernel.state.now_us)
 
-    async def advance(self, now_us: int) -> None:
-        """Let market time reach ``now_us`` and everything that is due then happen."""
-        while True:
-            size = self._kernel.state.size
-            commitment = self._lottery.next_commitment(self._kernel.state)
-            tick = Tick(now_us=now_us, seed_commitment=commitment)
-            await self.submit(HOST, tick, message_id=f"tick-{now_us}-{size}", source="clock")
-            if self._kernel.state.size == size:
-                return
+    async def tick(self, now_us: int) -> bool:
+        """Let market time reach ``now_us``; return whether anything was due.
 
-    async def _tick(self, tick_s: float) -> None:
+        What is due may make more due: call again until nothing is.
+        """
+        state = self._kernel.state
+        tick = Tick(now_us=now_us, seed_commitment=self._lottery.next_commitment(state))
+        receipt = await self.submit(HOST, tick, message_id=f"tick-{now_us}-{state.size}", source="clock")
+        return isinstance(receipt, Receipt) and receipt.position >= 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is on its way: no message unacknowledged, none undecided, no round in clearing."""
+        round_ = self._kernel.state.round
+        clearing = round_ is not None and round_.state == "clearing"
+        return not clearing and self._queue.empty() and self._settled.is_set() and self.pump.open_count == 0
+
+    async def _keep_time(self, tick_s: float) -> None:
         while not self._stopping:
-            if self._kernel.state.market:
-                await self.advance(self._now_us())
+            while self._kernel.state.market and await self.tick(self._now_us()):
+                pass
             await asyncio.sleep(tick_s)
 
     # --- the writer --------------------------------------------------------------------------
@@ -277,6 +285,8 @@ class MarketService:
             if not pending.answer.cancelled():
                 pending.answer.set_result(await self._reply(pending, one, head.size, head.root))
         position = head.size - len(decided)
+        for one in handled:
+            self.counters.messages.update(one.told)
         for entry in decided:
             self.pump.put(entry.outbox)
             self._watchers.publish(Change(position=position, row=row) for row in entry.rows)
@@ -285,8 +295,8 @@ class MarketService:
             self._clear_if_closed()
 
     def _handle(self, pending: _Pending) -> Handled:
-        kind = pending.inbound.body.kind
-        self.counters.received[kind] = self.counters.received.get(kind, 0) + 1
+        if pending.inbound.sender not in RESERVED_IDS:
+            self.counters.messages[pending.inbound.body.kind] += 1
         return self._kernel.handle(
             pending.inbound, self._time_of(pending), source=pending.source, raw=pending.raw
         )

@@ -1,0 +1,295 @@
+"""Runs a population: in memory with the simulator, or on the embedded market over HTTP, NATS and Ray.
+
+Both transports see the same ticks and the same orders in the same order, so both come to the same
+outcome. On NATS a tick is given only after everybody has come to rest (a barrier). Wall times are only
+written down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+
+from agents.hosts.assignment import Assignment, NatsAddress
+from agents.hosts.fleet import Fleet
+from agents.hosts.ray_host import RayFleet
+from agents.profile import CustomerProfile
+from market.adapters.manual_clock import ManualClock
+from market.adapters.wall_clock import OsEntropy
+from market.clearing.clear import Limits
+from market.clearing.problem import Problem
+from market.clearing.result import Clearing
+from market.engine.admission import OPERATOR
+from market.engine.state import State
+from market.model.messages import Command, OpenMarket, Receipt
+from market.service.clearing_worker import Clearer, ProcessClearer
+from scenarios.embedded import KEY_BYTES, MarketFolder, RunningMarket, embedded_market, key_digest
+from scenarios.errors import RunError
+from scenarios.http_orders import order_document, part_document
+from scenarios.local_ray import local_ray
+from scenarios.measure import Record
+from scenarios.population import Population, TimedOrder
+from scenarios.simulator import Simulation
+from scenarios.timetable import tick_times
+
+REST_POLL_S = 0.005
+REST_LIMIT_S = 600.0
+"""Longest time between two ticks: somebody must have died for good."""
+
+HOSTS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run is: market time, and what became of the orders so far."""
+
+    now_us: int
+    share: float
+    state: State
+
+
+Show = Callable[[Progress], None]
+
+
+class RecordingClearer:
+    """A `Clearer` that keeps what it cleared, for the summary."""
+
+    def __init__(self, inner: Clearer, record: Record) -> None:
+        self._inner, self._record = inner, record
+
+    async def clear(self, problem: Problem, limits: Limits) -> Clearing:
+        """Return the inner clearing."""
+        clearing = await self._inner.clear(problem, limits)
+        self._record.cleared.append((problem, clearing))
+        return clearing
+
+    async def close(self) -> None:
+        """Close the inner one."""
+        await self._inner.close()
+
+
+class _Phases:
+    """Wall time per phase."""
+
+    def __init__(self, clock: ManualClock, record: Record) -> None:
+        self._clock, self._record = clock, record
+        self._started_s = clock.monotonic_s()
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the time of the block to ``name``."""
+        begun_s = self._clock.monotonic_s()
+        yield
+        spent = int((self._clock.monotonic_s() - begun_s) * 1000)
+        self._record.phase_wall_ms[name] = self._record.phase_wall_ms.get(name, 0) + spent
+
+    def note_award(self, state: State) -> None:
+        """Write down when the first award was seen."""
+        if self._record.first_award_wall_ms is None and state.contracts:
+            self._record.first_award_wall_ms = self.elapsed_ms()
+
+    def elapsed_ms(self) -> int:
+        """Return the time since the run began."""
+        return int((self._clock.monotonic_s() - self._started_s) * 1000)
+
+
+def run_in_memory(population: Population, show: Show) -> tuple[State, Record]:
+    """Run in virtual time in this process; return the final state and what was written down."""
+    clock = ManualClock(population.start_us)
+    simulation = Simulation(population, stopwatch=clock)
+    phases = _Phases(clock, simulation.record)
+    with phases.phase("market and agents in memory"):
+        for now_us in simulation.steps():
+            phases.note_award(simulation.kernel.state)
+            show(_progress(population, now_us, simulation.kernel.state))
+    clearing_s = sum(clearing.seconds.solve + clearing.seconds.check for _, clearing in simulation.record.cleared)
+    simulation.record.phase_wall_ms["of which clearing"] = int(clearing_s * 1000)
+    simulation.record.wall_ms = phases.elapsed_ms()
+    return simulation.kernel.state, simulation.record
+
+
+def _progress(population: Population, now_us: int, state: State) -> Progress:
+    share = (now_us - population.start_us) / max(1, population.end_us - population.start_us)
+    return Progress(now_us=now_us, share=share, state=state)
+
+
+async def run_on_nats(
+    population: Population, folder: Path, show: Show, *, ray_address: str | None = None, hosts: int = HOSTS
+) -> tuple[State, Record]:
+    """Run on the embedded market in ``folder``: orders by HTTP, companies on Ray, messages over NATS.
+
+    Raises
+    ------
+    RunError
+        If a customer's order is not acknowledged, or the market does not come to rest.
+    """
+    record = Record()
+    clock = ManualClock(population.start_us)
+    phases = _Phases(clock, record)
+    clearer = ProcessClearer()
+    with phases.phase("starting market and Ray"):
+        starting = asyncio.create_task(clearer.warm_up())
+        stack = _Stack(population, folder, clock, RecordingClearer(clearer, record), ray_address, hosts)
+        context = stack.running()
+        run = await context.__aenter__()
+        await starting
+    try:
+        orders = list(population.orders)
+        for moment in tick_times(population):
+            clock.set(moment)
+            with phases.phase("orders by HTTP"):
+                while orders and orders[0].at_us <= moment:
+                    await run.order(orders.pop(0))
+            with phases.phase("companies and rounds"):
+                await run.pass_time(moment, phases)
+            state = run.market.service.state_of().state
+            show(_progress(population, moment, state))
+            if not orders and not state.index.open_orders:
+                break
+        record.messages = run.market.service.counters.messages
+        clearing_s = sum(clearing.seconds.solve + clearing.seconds.check for _, clearing in record.cleared)
+        record.phase_wall_ms["of which clearing"] = int(clearing_s * 1000)
+        final = run.market.service.state_of().state
+    finally:
+        with phases.phase("stopping"):
+            await context.__aexit__(None, None, None)
+    record.wall_ms = phases.elapsed_ms()
+    return final, record
+
+
+class _Run:
+    """A running market with its companies and customers."""
+
+    def __init__(
+        self, market: RunningMarket, fleet: Fleet, http: httpx.AsyncClient, keys: dict[str, str], clock: ManualClock
+    ) -> None:
+        self.market, self.fleet, self._http, self._keys, self._clock = market, fleet, http, keys, clock
+
+    async def order(self, order: TimedOrder) -> None:
+        """Send an order as its customer would."""
+        response = await self._http.post(
+            "/v1/orders",
+            json=order_document(order.command),
+            headers=self._headers(order.customer) | {"Idempotency-Key": order.command.idempotency_key},
+        )
+        _check(response, f"order {order.command.idempotency_key} of {order.customer}")
+
+    async def publish_parts(self, population: Population) -> None:
+        """Put every customer's parts into its catalogue."""
+        for customer, command in population.parts:
+            response = await self._http.put(
+                f"/v1/parts/{command.part.id}", json=part_document(command.part), headers=self._headers(customer)
+            )
+            _check(response, f"part {command.part.id} of {customer}")
+
+    def _headers(self, customer: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._keys[customer]}"}
+
+    async def pass_time(self, moment: int, phases: _Phases) -> None:
+        """Let everybody see ``moment`` and do what is due, as the simulator does."""
+        service = self.market.service
+        await self.fleet.advance(moment)
+        await self._rest(phases)
+        now_us = moment
+        while True:
+            happened = await service.tick(now_us)
+            await self._rest(phases)
+            round_ = service.state_of().state.round
+            if round_ is not None and round_.state == "open":
+                now_us = max(now_us, round_.deadline_us)
+                self._clock.set(now_us)
+            elif not happened:
+                return
+
+    async def _rest(self, phases: _Phases) -> None:
+        service = self.market.service
+        try:
+            async with asyncio.timeout(REST_LIMIT_S):
+                while not service.is_settled:
+                    await asyncio.sleep(REST_POLL_S)
+                    phases.note_award(service.state_of().state)
+        except TimeoutError as error:
+            raise RunError(f"{service.pump.open_count} messages stayed unacknowledged") from error
+        phases.note_award(service.state_of().state)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    """Starts everything that a run on NATS needs."""
+
+    population: Population
+    folder: Path
+    clock: ManualClock
+    clearer: Clearer
+    ray_address: str | None
+    hosts: int
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[_Run]:
+        """Yield the run, everybody admitted and started."""
+        population = self.population
+        async with (
+            local_ray(self.ray_address),
+            embedded_market(
+                MarketFolder(self.folder),
+                population.market,
+                clock=self.clock,
+                clearer=self.clearer,
+                pid=os.getpid(),
+                tick_s=None,
+            ) as market,
+            httpx.AsyncClient(base_url=market.address.http_url, timeout=60.0) as http,
+        ):
+            keys = await _admit(population, market)
+            address = NatsAddress(url=market.nats.url, market=population.market, server_name=market.nats.name)
+            assignments = [
+                Assignment(profile=profile, creds=market.nats.participant_creds(profile.participant))
+                for profile in population.profiles
+            ]
+            fleet = RayFleet(assignments, address, hosts=self.hosts)
+            run = _Run(market, fleet, http, keys, self.clock)
+            await asyncio.gather(fleet.start(), run.publish_parts(population))
+            try:
+                yield run
+            finally:
+                await fleet.stop()
+
+
+async def _admit(population: Population, market: RunningMarket) -> dict[str, str]:
+    """Open the market and admit everybody; return the customers' keys."""
+    entropy = OsEntropy()
+    customers = {profile.participant for profile in population.profiles if isinstance(profile, CustomerProfile)}
+    keys = {customer: entropy.token(KEY_BYTES).hex() for customer in sorted(customers)}
+    opening = OpenMarket(
+        market=population.market, rules=population.rules, network=population.network, seed=population.seed
+    )
+    await operate(market, opening)
+    for admission in population.admissions:
+        key = keys.get(admission.participant)
+        await operate(market, admission if key is None else replace(admission, api_key_sha256=key_digest(key)))
+    return keys
+
+
+async def operate(market: RunningMarket, command: Command) -> Receipt:
+    """Put an operator's command before the market.
+
+    Raises
+    ------
+    RunError
+        If the market refuses it.
+    """
+    reply = await market.service.submit(OPERATOR, command, message_id=f"operator-{command.kind}", source="operator")
+    if not isinstance(reply, Receipt):
+        raise RunError(f"{command.kind} was refused: {reply.code} {reply.field} {reply.detail}")
+    return reply
+
+
+def _check(response: httpx.Response, what: str) -> None:
+    if response.is_error:
+        raise RunError(f"{what} was refused: {response.status_code} {response.text[:300]}")
