@@ -15,6 +15,7 @@ import hmac
 import json
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,11 +113,11 @@ class MarketKeys:
 def write_secret(path: Path, text: str) -> None:
     """Write a file that only its owner can read; an existing one is kept.
 
-    The file appears whole or not at all, also when two processes write it at once.
+    The file appears whole or not at all, also when two write it at once.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
+    draft = Path(name)
+    with os.fdopen(descriptor, "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
