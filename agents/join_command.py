@@ -39,7 +39,8 @@ def join(profile: Path, creds: Path, nats_url: str, server_name: str | None) -> 
     address = NatsAddress(url=nats_url, market=market, server_name=server_name)
     click.echo(f"{company.participant} joins {market} at {nats_url}")
     try:
-        asyncio.run(run_company(Assignment(profile=company, creds=text), address))
+        assignment = Assignment(profile=company, creds=text)
+        asyncio.run(run_company(assignment, address, lambda: creds.read_text(encoding="utf-8")))
     except (BusRefusedError, RefusedError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{company.participant} has left")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agents.hosts.company import Company, Pace
@@ -30,13 +31,22 @@ class Assignment:
     intentions: tuple[Intention, ...] = ()
 
 
-def company_on_nats(assignment: Assignment, address: NatsAddress, pace: Pace) -> Company:
-    """Return a company that will connect with its own credentials."""
+def company_on_nats(
+    assignment: Assignment,
+    address: NatsAddress,
+    pace: Pace,
+    *,
+    read_creds: Callable[[], str] | None = None,
+) -> Company:
+    """Return a company that will connect with its own credentials.
+
+    ``read_creds`` is asked at each connection for what the credentials are by then.
+    """
 
     async def connect() -> ParticipantBus:
         return await NatsParticipantBus.connect(
             address.url,
-            assignment.creds,
+            assignment.creds if read_creds is None else read_creds(),
             address.market,
             assignment.profile.participant,
             server_name=address.server_name,

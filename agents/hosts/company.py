@@ -141,6 +141,7 @@ class Company:
             with suppress(asyncio.CancelledError):
                 await task
         self._tasks.clear()
+        self._connected.clear()
         if self._bus is not None:
             await self._bus.close()
             self._bus = None
@@ -272,15 +273,18 @@ class Company:
         _LOG.error("%s: the market keeps refusing: %s", self.participant, self._mail.last_refusal)
 
     def _keep_time(self, reply: SyncReply) -> None:
-        if self._pace.clock is not None:
+        """Set market time by the market's: live, it may step back where the own clock ran ahead."""
+        if self._pace.clock is None:
+            self._now_us = max(self._now_us, reply.now_us)
+        else:
             self._ahead_us = reply.now_us - self._pace.clock.now_us()
-        self._now_us = max(self._now_us, reply.now_us)
+            self._now_us = reply.now_us
 
     def _read_clock(self) -> int:
-        """Return market time, never back: the own clock corrected by the market's at the last query.
+        """Return market time: the own clock as set at the last query, never back in between.
 
-        The market read its clock before its reply arrived, so this is never ahead of the market by
-        more than clocks drift apart in between.
+        The market read its clock before its reply arrived, so this runs ahead of the market only as
+        clocks drift apart; a report that is refused for it is made again after the next query.
         """
         if self._pace.clock is not None:
             self._now_us = max(self._now_us, self._pace.clock.now_us() + self._ahead_us)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 
 from agents.hosts.assignment import Assignment, NatsAddress, company_on_nats
 from agents.hosts.company import Company, Pace
 from market.adapters.wall_clock import WallClock
 
 
-async def run_company(assignment: Assignment, address: NatsAddress) -> None:
+async def run_company(assignment: Assignment, address: NatsAddress, read_creds: Callable[[], str]) -> None:
     """Run a company by the wall clock until SIGINT or SIGTERM.
+
+    ``read_creds`` is asked at each connection, so that renewed credentials are taken up.
 
     Raises
     ------
@@ -20,7 +23,7 @@ async def run_company(assignment: Assignment, address: NatsAddress) -> None:
     RefusedError
         If the market does not know the company.
     """
-    company = company_on_nats(assignment, address, Pace(clock=WallClock()))
+    company = company_on_nats(assignment, address, Pace(clock=WallClock()), read_creds=read_creds)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

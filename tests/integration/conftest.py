@@ -1,0 +1,23 @@
+"""What integration tests share: one Ray for the whole session, because starting it takes seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[None]:
+    """Start Ray on this machine once; tests stop the actors that they start."""
+    import ray  # noqa: PLC0415 - importing Ray takes seconds, and most runs of single tests need none
+
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=100_000_000,
+        log_to_driver=False,
+        logging_level="WARNING",
+    )
+    yield
+    ray.shutdown()
