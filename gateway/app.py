@@ -42,34 +42,56 @@ def create_app(desk: Desk, settings: GatewaySettings | None = None) -> FastAPI:
         openapi_url="/v1/openapi.json",
         redirect_slashes=False,
     )
-    app.state.context = Context(desk, settings or GatewaySettings())
+    context = app.state.context = Context(desk, settings or GatewaySettings())
     install(app)
     for module in (orders, parts, public, operator, page):
         app.include_router(module.router)
-    app.add_middleware(_Sniffless)
+    app.add_middleware(_Edge, max_body_bytes=context.settings.max_body_bytes)
     _document(app)
     return app
 
 
-class _Sniffless:
-    """Adds the header that keeps browsers from guessing types; plain ASGI, for the hot path."""
+class _Edge:
+    """Keeps browsers from guessing types, and ends connections whose body nobody will read.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Plain ASGI, for the hot path. An answer that comes before an endless or oversized body was read closes
+    the connection; otherwise the rest would be read and thrown away for as long as it comes.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self._app = app
+        self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        arriving = self._is_long(scope)
 
-        async def send_with_header(message: Message) -> None:
+        async def receive_all() -> Message:
+            nonlocal arriving
+            message = await receive()
+            arriving = arriving and bool(message.get("more_body"))
+            return message
+
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = message["headers"]
+                headers = message["headers"] = list(message["headers"])
                 if not any(name == b"x-content-type-options" for name, _ in headers):
-                    message["headers"] = [*headers, (b"x-content-type-options", b"nosniff")]
+                    headers.append((b"x-content-type-options", b"nosniff"))
+                if arriving:
+                    headers.append((b"connection", b"close"))
             await send(message)
 
-        await self._app(scope, receive, send_with_header)
+        await self._app(scope, receive_all if arriving else receive, send_with_headers)
+
+    def _is_long(self, scope: Scope) -> bool:
+        for name, value in scope["headers"]:
+            if name == b"transfer-encoding":
+                return True
+            if name == b"content-length":
+                return not value.isdigit() or int(value[:18]) > self._max_body_bytes
+        return False
 
 
 def _document(app: FastAPI) -> None:

@@ -12,6 +12,7 @@ from gateway.settings import GatewaySettings
 from gateway.strict_json import parse, printable
 
 _LENGTH_DIGITS = 18
+_LINGER_BYTES = 1_048_576
 
 
 async def read_json(request: Request, settings: GatewaySettings) -> object:
@@ -53,9 +54,10 @@ def _check_type(content_type: str) -> None:
 
 
 async def _read(request: Request, settings: GatewaySettings) -> bytes:
+    """Return the body; one that is too large is read on for a little, so that its sender sees the answer."""
     limit = settings.max_body_bytes
     stated = request.headers.get("content-length", "")
-    if stated.isdecimal() and int(stated[:_LENGTH_DIGITS]) > limit:
+    if stated.isdecimal() and int(stated[:_LENGTH_DIGITS]) > limit + _LINGER_BYTES:
         raise _too_large(limit, stated)
     chunks: list[bytes] = []
     size = 0
@@ -63,19 +65,26 @@ async def _read(request: Request, settings: GatewaySettings) -> bytes:
         async with asyncio.timeout(settings.body_timeout_s):
             async for chunk in request.stream():
                 size += len(chunk)
-                if size > limit:
-                    raise _too_large(limit, f"more than {limit}")
-                chunks.append(chunk)
+                if size <= limit:
+                    chunks.append(chunk)
+                elif size > limit + _LINGER_BYTES:
+                    break
     except TimeoutError:
-        raise ProblemError(
-            "request_timeout", f"the body took longer than {settings.body_timeout_s:g} s"
-        ) from None
+        if size <= limit:
+            raise ProblemError(
+                "request_timeout", f"the body took longer than {settings.body_timeout_s:g} s"
+            ) from None
     except ClientDisconnect:
         raise ProblemError("bad_request", "the body ended early") from None
+    if size > limit:
+        raise _too_large(limit, stated or f"more than {limit}")
     return b"".join(chunks)
 
 
 def _too_large(limit: int, stated: str) -> ProblemError:
     return ProblemError(
-        "body_too_large", f"the body may hold at most {limit} bytes", field="Content-Length", value=stated
+        "body_too_large",
+        f"the body may hold at most {limit} bytes",
+        field="Content-Length",
+        value=printable(stated),
     )

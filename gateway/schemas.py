@@ -23,7 +23,7 @@ from pydantic import (
 from gateway.errors import ProblemError
 from gateway.instants import format_instant, parse_instant
 from gateway.strict_json import join, printable
-from market.model.capability import MAX_LENGTH_UM, DataClass, WorkEnvelope, LotKind, Requirement
+from market.model.capability import MAX_LENGTH_UM, DataClass, LotKind, Requirement, WorkEnvelope
 from market.model.errors import ModelError
 from market.model.messages import PublishPart, SubmitOrder
 from market.model.order import MAX_TAKTS, OrderTerms

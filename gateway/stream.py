@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import suppress
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -140,10 +141,9 @@ class EventStream(Response):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            if not tasks[0].cancelled() and (error := tasks[0].exception()) is not None:
-                if not isinstance(error, TimeoutError):
-                    raise error
-            else:
+            with suppress(TimeoutError):
+                if not tasks[0].cancelled():
+                    tasks[0].result()
                 async with asyncio.timeout(self._send_timeout_s):
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:

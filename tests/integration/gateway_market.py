@@ -5,11 +5,13 @@ The engine, journal, bus and solver are the market's own; only time stands still
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -99,6 +101,9 @@ def sha256(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+_Result = TypeVar("_Result")
+
+
 @dataclass(frozen=True, kw_only=True)
 class LiveMarket:
     """A running market, its gateway's address, and clients that hold a key."""
@@ -129,7 +134,8 @@ class LiveMarket:
         """Move market time and let happen what is due; the clock must be a manual one."""
         assert isinstance(self.clock, ManualClock)
         self.clock.set(self.clock.now_us() + int(days * DAY_US))
-        await self.service.advance(self.clock.now_us())
+        while await self.service.tick(self.clock.now_us()):
+            pass
 
     async def bid(self, price_minor: int) -> None:
         """Let the plant bid on every lot that is called, for a price per lot."""
@@ -238,3 +244,42 @@ async def _open(service: MarketService, rules: Rules) -> None:
     for number, command in enumerate(commands):
         reply = await service.submit(OPERATOR, command, message_id=f"set-up-{number}")
         assert isinstance(reply, Receipt), reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadedMarket:
+    """A market in a thread of its own, for tests that block: browsers, generated requests."""
+
+    market: LiveMarket
+    loop: asyncio.AbstractEventLoop
+
+    def run(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+        """Run a coroutine in the market's loop and return its result."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout=30)
+
+
+@contextlib.contextmanager
+def threaded_market(
+    *, clock: Clock | None = None, rules: Rules = RULES, tick_s: float | None = None
+) -> Iterator[ThreadedMarket]:
+    """Run `live_market` in a thread."""
+    started: Future[ThreadedMarket] = Future()
+    stop: Future[None] = Future()
+
+    async def main() -> None:
+        try:
+            async with live_market(clock=clock, rules=rules, tick_s=tick_s) as market:
+                started.set_result(ThreadedMarket(market=market, loop=asyncio.get_running_loop()))
+                await asyncio.wrap_future(stop)
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        running = pool.submit(asyncio.run, main())
+        try:
+            yield started.result(timeout=30)
+        finally:
+            stop.set_result(None)
+            running.result(timeout=30)
