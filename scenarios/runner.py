@@ -108,7 +108,9 @@ def run_in_memory(population: Population, show: Show) -> tuple[State, Record]:
         for now_us in simulation.steps():
             phases.note_award(simulation.kernel.state)
             show(_progress(population, now_us, simulation.kernel.state))
-    clearing_s = sum(clearing.seconds.solve + clearing.seconds.check for _, clearing in simulation.record.cleared)
+    clearing_s = sum(
+        clearing.seconds.solve + clearing.seconds.check for _, clearing in simulation.record.cleared
+    )
     simulation.record.phase_wall_ms["of which clearing"] = int(clearing_s * 1000)
     simulation.record.wall_ms = phases.elapsed_ms()
     return simulation.kernel.state, simulation.record
@@ -167,7 +169,12 @@ class _Run:
     """A running market with its companies and customers."""
 
     def __init__(
-        self, market: RunningMarket, fleet: Fleet, http: httpx.AsyncClient, keys: dict[str, str], clock: ManualClock
+        self,
+        market: RunningMarket,
+        fleet: Fleet,
+        http: httpx.AsyncClient,
+        keys: dict[str, str],
+        clock: ManualClock,
     ) -> None:
         self.market, self.fleet, self._http, self._keys, self._clock = market, fleet, http, keys, clock
 
@@ -184,7 +191,9 @@ class _Run:
         """Put every customer's parts into its catalogue."""
         for customer, command in population.parts:
             response = await self._http.put(
-                f"/v1/parts/{command.part.id}", json=part_document(command.part), headers=self._headers(customer)
+                f"/v1/parts/{command.part.id}",
+                json=part_document(command.part),
+                headers=self._headers(customer),
             )
             _check(response, f"part {command.part.id} of {customer}")
 
@@ -264,7 +273,9 @@ class _Stack:
 async def _admit(population: Population, market: RunningMarket) -> dict[str, str]:
     """Open the market and admit everybody; return the customers' keys."""
     entropy = OsEntropy()
-    customers = {profile.participant for profile in population.profiles if isinstance(profile, CustomerProfile)}
+    customers = {
+        profile.participant for profile in population.profiles if isinstance(profile, CustomerProfile)
+    }
     keys = {customer: entropy.token(KEY_BYTES).hex() for customer in sorted(customers)}
     opening = OpenMarket(
         market=population.market, rules=population.rules, network=population.network, seed=population.seed
@@ -272,7 +283,9 @@ async def _admit(population: Population, market: RunningMarket) -> dict[str, str
     await operate(market, opening)
     for admission in population.admissions:
         key = keys.get(admission.participant)
-        await operate(market, admission if key is None else replace(admission, api_key_sha256=key_digest(key)))
+        await operate(
+            market, admission if key is None else replace(admission, api_key_sha256=key_digest(key))
+        )
     return keys
 
 
@@ -284,7 +297,9 @@ async def operate(market: RunningMarket, command: Command) -> Receipt:
     RunError
         If the market refuses it.
     """
-    reply = await market.service.submit(OPERATOR, command, message_id=f"operator-{command.kind}", source="operator")
+    reply = await market.service.submit(
+        OPERATOR, command, message_id=f"operator-{command.kind}", source="operator"
+    )
     if not isinstance(reply, Receipt):
         raise RunError(f"{command.kind} was refused: {reply.code} {reply.field} {reply.detail}")
     return reply

@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
 
-from market.bus_errors import BusError, BusMailboxError
+from market.bus_errors import BusError, BusMailboxError, BusMailboxFullError
 from market.errors import BusTimeoutError
 from market.ports import Clock, Journal, MarketBus, OutboxMessage
 
@@ -17,90 +19,102 @@ _LOG = logging.getLogger(__name__)
 
 FIRST_POLL_S = 0.01
 LONGEST_POLL_S = 0.25
-RETRY_S = 0.1
-BATCH = 64
+RETRY_S = 0.5
+PARALLEL = 64
 RESEND_S = 60.0
 
 
 class OutboxPump:
-    """Sends what was committed and closes rows once their participants acknowledged them."""
+    """Sends what was committed and closes rows once their participants acknowledged them.
+
+    Each participant's messages go in their order, one after the other; one whose mailbox is full or
+    missing holds up nobody else.
+    """
 
     def __init__(self, journal: Journal, bus: MarketBus, clock: Clock) -> None:
         self._journal, self._bus, self._clock = journal, bus, clock
-        self._waiting: deque[OutboxMessage] = deque()
-        self._sending: list[OutboxMessage] = []
+        self._waiting: dict[str, deque[OutboxMessage]] = {}
         self._sent: dict[str, tuple[OutboxMessage, float]] = {}
+        self._held_until_s: dict[str, float] = {}
         self._closing = 0
         self._changed = asyncio.Event()
-        self.sent_count = 0
+        self._slots = asyncio.Semaphore(PARALLEL)
 
     @property
     def open_count(self) -> int:
         """Messages not yet acknowledged by their participants."""
-        return len(self._waiting) + len(self._sending) + len(self._sent) + self._closing
+        return sum(map(len, self._waiting.values())) + len(self._sent) + self._closing
 
-    def put(self, messages: tuple[OutboxMessage, ...]) -> None:
+    def put(self, messages: Iterable[OutboxMessage]) -> None:
         """Take committed messages for sending."""
-        if messages:
-            self._waiting.extend(messages)
+        for message in messages:
+            self._waiting.setdefault(message.participant, deque()).append(message)
             self._changed.set()
 
     async def run(self) -> None:
         """Send, learn of acknowledgements, send again after a gap; until cancelled."""
-        self.put(tuple(await asyncio.to_thread(self._journal.open_outbox)))
+        self.put(await asyncio.to_thread(self._journal.open_outbox))
         poll_s = FIRST_POLL_S
         while True:
-            await self._send_waiting()
+            self._changed.clear()
+            await asyncio.gather(*map(self._send_all, self._ready()))
             progress = await self._close_acknowledged()
             self._resend_overdue()
-            if self._waiting:
-                continue
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(poll_s if self._sent else None):
+            poll_s = FIRST_POLL_S if progress else min(LONGEST_POLL_S, 1.5 * poll_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(poll_s if self._sent or self._waiting else None):
                     await self._changed.wait()
                 poll_s = FIRST_POLL_S
-            except TimeoutError:
-                poll_s = FIRST_POLL_S if progress else min(LONGEST_POLL_S, 1.5 * poll_s)
 
-    async def _send_waiting(self) -> None:
-        while self._waiting:
-            self._sending = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH))]
-            outcomes = await asyncio.gather(*map(self._send, self._sending))
-            failed = [message for message, done in zip(self._sending, outcomes, strict=True) if not done]
-            self._sending = []
-            if failed:
-                self._waiting.extendleft(reversed(failed))
-                await asyncio.sleep(RETRY_S)
-                return
+    def _ready(self) -> list[str]:
+        now_s = self._clock.monotonic_s()
+        return [name for name in self._waiting if self._held_until_s.get(name, 0.0) <= now_s]
+
+    async def _send_all(self, participant: str) -> None:
+        """Send what waits for one participant, until the first failure."""
+        queue = self._waiting[participant]
+        while queue:
+            async with self._slots:
+                if not await self._send(queue[0]):
+                    self._held_until_s[participant] = self._clock.monotonic_s() + RETRY_S
+                    return
+            message = queue.popleft()
+            self._sent[message.message_id] = (message, self._clock.monotonic_s())
+        self._waiting.pop(participant)
+        self._held_until_s.pop(participant, None)
 
     async def _send(self, message: OutboxMessage) -> bool:
         try:
             await self._bus.send(message)
+        except BusMailboxFullError:
+            _LOG.warning("the mailbox of %s is full", message.participant)
         except BusMailboxError:
-            try:
-                await self._bus.admit(message.participant)
-            except (BusError, BusTimeoutError):
-                _LOG.warning("no mailbox for %s yet", message.participant)
-            return False
+            await self._admit(message.participant)
         except (BusError, BusTimeoutError) as error:
             _LOG.warning("could not send %s: %s", message.message_id, error)
-            return False
-        self._sent[message.message_id] = (message, self._clock.monotonic_s())
-        self.sent_count += 1
-        return True
+        else:
+            return True
+        return False
+
+    async def _admit(self, participant: str) -> None:
+        try:
+            await self._bus.admit(participant)
+        except (BusError, BusTimeoutError) as error:
+            _LOG.warning("no mailbox for %s yet: %s", participant, error)
 
     async def _close_acknowledged(self) -> bool:
         """Close what was acknowledged; return whether anything was."""
         if not self._sent:
             return False
         try:
-            done = [id_ for id_ in await self._bus.acknowledged() if self._sent.pop(id_, None) is not None]
+            done = [id_ for id_ in await self._bus.acknowledged() if id_ in self._sent]
         except (BusError, BusTimeoutError) as error:
             _LOG.warning("could not learn of acknowledgements: %s", error)
             return False
         if done:
             self._closing = len(done)
+            for message_id in done:
+                del self._sent[message_id]
             await asyncio.to_thread(self._journal.close_outbox, done)
             self._closing = 0
         return bool(done)
@@ -110,4 +124,4 @@ class OutboxPump:
         overdue = [message for message, sent_s in self._sent.values() if now_s - sent_s > RESEND_S]
         for message in overdue:
             del self._sent[message.message_id]
-        self._waiting.extend(overdue)
+        self.put(overdue)

@@ -17,6 +17,7 @@ BAR, GAP, PAD = 11, 2, 4
 LETTER = 5.6
 WEEK_US = 7 * DAY_US
 MAX_TICKS = 16
+TICK_TEXT = 62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,7 @@ def _row(summary: Summary, centre: tuple[str, str], axis: _Axis, y: float, *, fi
 def _bar(summary: Summary, contract: ContractRow, axis: _Axis, y: float) -> Bar:
     x = axis.x(contract.start_us)
     width = max(round(axis.x(contract.end_us) - x, 1), 2.0)
-    text = f"{contract.quantity} {contract.lot}"
+    text = f"{contract.quantity} {contract.lot.rpartition('.')[2]}"
     if len(text) * LETTER > width - 4:
         text = str(contract.quantity) if len(str(contract.quantity)) * LETTER < width - 4 else ""
     return Bar(
@@ -172,6 +173,7 @@ def _ticks(axis: _Axis) -> Iterator[tuple[float, str, bool]]:
     while midnight_us < axis.end_us:
         date = moment(midnight_us)
         monday = date.weekday() == 0
-        text = date.strftime("%a %d %b") if monday or every == 1 else ""
-        yield axis.x(midnight_us), text, monday
+        x = axis.x(midnight_us)
+        text = date.strftime("%a %d %b") if (monday or every == 1) and x < WIDTH - TICK_TEXT else ""
+        yield x, text, monday
         midnight_us += DAY_US

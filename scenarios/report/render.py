@@ -49,7 +49,7 @@ def render(summary: Summary) -> str:
             summary.phase_wall_ms, {name: wording.wall(ms) for name, ms in summary.phase_wall_ms.items()}
         ),
         messages=charts.bars(
-            summary.messages_by_kind,
+            {name: count for name, count in summary.messages_by_kind.items() if count},
             {name: f"{count / orders:.1f}" for name, count in summary.messages_by_kind.items()},
         ),
         messages_total=sum(summary.messages_by_kind.values()),

@@ -44,8 +44,10 @@ CONTRACT_TONES = {
 
 
 def words(name: str) -> str:
-    """Return an identifier as words: ``in_production`` reads in production."""
-    return name.replace("_", " ")
+    """Return an identifier as words: ``in_production`` in production, ``takt.bid_sheet.v1`` bid sheet."""
+    name = name.removeprefix("takt.")
+    stem, dot, version = name.rpartition(".v")
+    return (stem if dot and version.isdigit() else name).replace("_", " ")
 
 
 def whole(value: int) -> str:

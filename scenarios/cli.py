@@ -1,0 +1,40 @@
+"""``takt``: every command of the project. Each lives in a module of its own and loads when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "up": ("scenarios.up_command", "up"),
+    "run": ("scenarios.run_command", "run"),
+    "partner": ("scenarios.partner_command", "partner"),
+    "join": ("agents.join_command", "join"),
+    "order": ("gateway.order_command", "order"),
+    "clear": ("scenarios.clear_command", "clear"),
+    "verify": ("scenarios.verify_command", "verify"),
+}
+"""Name → (module, attribute)."""
+
+
+class _LazyGroup(click.Group):
+    """Imports a command only when it is asked for: `takt join` needs no solver, `takt clear` no Ray."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the commands in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return a command, or None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+
+@click.group(cls=_LazyGroup)
+@click.version_option(package_name="takt")
+def main() -> None:
+    """Takt: an open market for manufacturing capacity."""

@@ -1,0 +1,190 @@
+"""``takt up``: the embedded market with gateway, page and companies on Ray, until stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from agents.hosts.assignment import Assignment, NatsAddress
+from agents.hosts.ray_host import RayFleet
+from agents.profile import CustomerProfile, PlantProfile
+from gateway.instants import format_instant
+from market.adapters.wall_clock import WallClock
+from market.bus_errors import BusError
+from market.journal_errors import JournalError
+from market.model.messages import OpenMarket, PublishPart
+from market.model.rules import SECOND_US
+from market.model.values import DAY_US, PeriodGrid
+from market.service.clearing_worker import ProcessClearer
+from scenarios.embedded import MarketFolder, RunningMarket, embedded_market, key_digest
+from scenarios.errors import RunError, ScenarioError
+from scenarios.local_ray import local_ray
+from scenarios.partner_command import FOLDER
+from scenarios.population import Population, build
+from scenarios.runner import operate
+from scenarios.scenario import load_scenario
+
+DEFAULT_SCENARIO = Path(__file__).parent / "library" / "european-job-shops"
+TICK_S = 0.25
+
+
+@click.command("up")
+@FOLDER
+@click.option(
+    "--scenario",
+    type=click.Path(exists=True, path_type=Path),
+    default=DEFAULT_SCENARIO,
+    help="Whose companies to host.  [default: european-job-shops]",
+)
+@click.option("--empty", is_flag=True, help="Host no companies: partners bring their own.")
+@click.option("--http-port", type=click.IntRange(0, 65535), default=0, help="Default: a free one.")
+@click.option("--hosts", type=click.IntRange(1, 1000), default=2, show_default=True, help="Ray actors.")
+@click.option("--ray-address", default=None, help="A running Ray; default: one of its own.")
+@click.option("--takt-s", type=click.IntRange(1, 86_400), default=60, show_default=True)
+@click.option("--response-s", type=click.IntRange(1, 86_400), default=20, show_default=True)
+def up(
+    data: Path,
+    scenario: Path,
+    empty: bool,  # noqa: FBT001 - a flag
+    http_port: int,
+    hosts: int,
+    ray_address: str | None,
+    takt_s: int,
+    response_s: int,
+) -> None:
+    """Run a market until Ctrl-C; started again on the same folder, it goes on where it was."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        population = _live(build(load_scenario(scenario)), takt_s, response_s)
+        asyncio.run(_up(population, MarketFolder(data), http_port, None if empty else hosts, ray_address))
+    except (ScenarioError, RunError, JournalError, BusError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _live(population: Population, takt_s: int, response_s: int) -> Population:
+    """Return the population under the rules of a live market: wall time, a secret lottery, no disruptions."""
+    if response_s > takt_s:
+        raise RunError(f"the response time must be at most the takt of {takt_s} s; was {response_s}")
+    today_us = WallClock().now_us() // DAY_US * DAY_US
+    rules = replace(
+        population.rules,
+        takt_us=takt_s * SECOND_US,
+        response_us=response_s * SECOND_US,
+        periods=PeriodGrid(origin_us=today_us, length_us=DAY_US),
+        clearing_time_us=10 * SECOND_US,
+    )
+    profiles = tuple(
+        replace(profile, disruptions=()) if isinstance(profile, PlantProfile) else profile
+        for profile in population.profiles
+    )
+    return replace(population, rules=rules, profiles=profiles)
+
+
+async def _up(
+    population: Population, folder: MarketFolder, http_port: int, hosts: int | None, ray_address: str | None
+) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    clearer = ProcessClearer()
+    async with AsyncExitStack() as stack:
+        market = await stack.enter_async_context(
+            embedded_market(
+                folder,
+                population.market,
+                clock=WallClock(),
+                clearer=clearer,
+                pid=os.getpid(),
+                tick_s=TICK_S,
+                http_port=http_port,
+            )
+        )
+        customer, key = await _prepare(population, market, folder, hosted=hosts is not None)
+        _print_addresses(market, folder)
+        await clearer.warm_up()
+        if hosts is not None:
+            click.echo("companies are starting on Ray ...")
+            await stack.enter_async_context(local_ray(ray_address))
+            fleet = RayFleet(_assignments(population, market), _nats(market), hosts=hosts, live=True)
+            await fleet.start()
+            stack.push_async_callback(fleet.stop)
+            click.echo(f"{len(population.profiles)} companies are on the market")
+        _print_first_order(population, market, customer, key)
+        await stopped.wait()
+        click.echo("stopping")
+
+
+def _nats(market: RunningMarket) -> NatsAddress:
+    return NatsAddress(url=market.nats.url, market=market.address.market, server_name=market.nats.name)
+
+
+def _assignments(population: Population, market: RunningMarket) -> list[Assignment]:
+    return [
+        Assignment(profile=profile, creds=market.nats.participant_creds(profile.participant))
+        for profile in population.profiles
+    ]
+
+
+async def _prepare(
+    population: Population, market: RunningMarket, folder: MarketFolder, *, hosted: bool
+) -> tuple[str, str]:
+    """Open a new market and admit the companies that are to be hosted; return a customer and its key."""
+    service = market.service
+    if not service.market:
+        await operate(
+            market, OpenMarket(market=population.market, rules=population.rules, network=population.network)
+        )
+    customers = [
+        profile.participant for profile in population.profiles if isinstance(profile, CustomerProfile)
+    ]
+    customer = customers[0]
+    key = folder.secret(f"customer-{customer}")
+    known = service.state_of().state.participants
+    for admission in population.admissions:
+        if admission.participant in known or not (hosted or admission.participant == customer):
+            continue
+        mine = admission.participant == customer
+        await operate(
+            market, replace(admission, api_key_sha256=key_digest(key), agent=hosted) if mine else admission
+        )
+    for owner, part in population.parts:
+        if owner == customer:
+            await _publish(market, owner, part)
+    return customer, key
+
+
+async def _publish(market: RunningMarket, customer: str, part: PublishPart) -> None:
+    await market.service.submit(customer, part, message_id=f"part-{part.part.id}", source="operator")
+
+
+def _print_addresses(market: RunningMarket, folder: MarketFolder) -> None:
+    click.echo(f"market  {market.address.market} in {folder.path}")
+    click.echo(f"page    {market.address.http_url}/")
+    click.echo(f"http    {market.address.http_url}/v1/")
+    click.echo(f"nats    {market.address.nats_url}")
+
+
+def _print_first_order(population: Population, market: RunningMarket, customer: str, key: str) -> None:
+    now_us = WallClock().now_us()
+    part = next(part.part.id for owner, part in population.parts if owner == customer)
+    destination = next(p.site for p in population.profiles if p.participant == customer)
+    release, due = (format_instant((now_us + days * DAY_US) // DAY_US * DAY_US) for days in (1, 35))
+    click.echo(
+        f"""customer {customer}, key {key}
+
+a first order:
+
+curl -X POST {market.address.http_url}/v1/orders \\
+  -H 'Authorization: Bearer {key}' -H 'Idempotency-Key: first-order' -H 'Content-Type: application/json' \\
+  -d '{{"part_id": "{part}", "quantity": 5, "destination": "{destination}",
+       "release": "{release}", "due": "{due}", "reservation_value_minor": 500000}}'
+
+Ctrl-C stops."""
+    )
