@@ -42,6 +42,8 @@ _BUSY = frozenset({"55P03", "57014", "40001", "40P01"})
 class PostgresqlStore:
     """An open journal in a PostgreSQL schema.
 
+    The URL's own ``options`` come last, so they may change what is not required.
+
     Raises
     ------
     JournalLockedError
@@ -119,7 +121,7 @@ class PostgresqlStore:
         given = own if isinstance(own, str) else " ".join(own)
         return create_engine(
             url.set(drivername="postgresql+psycopg").update_query_dict(
-                {"options": f"{given} {options}".strip()}
+                {"options": f"{options} {given}".strip()}
             ),
             **settings,
         )

@@ -440,6 +440,11 @@ class JournalContract:
         with pytest.raises(JournalValueError, match=r"model must be one of orders, .*; was 'entries'"):
             journal.rows("entries")  # type: ignore[arg-type]
 
+    def test_a_long_value_is_cut_in_the_message(self, journal: TestedJournal) -> None:
+        error = self.assert_refused(journal, [decided(0, rows=(row("\0" * 500),))], "key")
+        assert len(str(error)) < 400
+        assert str(error).endswith("...")
+
     @pytest.mark.parametrize("field", ["tenant", "key", "status", "after"])
     def test_a_query_that_no_row_can_match_is_refused(self, journal: TestedJournal, field: str) -> None:
         with pytest.raises(JournalValueError, match=rf"query\.{field} must have no NUL or surrogate"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,8 +15,10 @@ from market.adapters.journal_audit import audit_tree
 from market.adapters.journal_sql import SqlJournal
 from market.journal_errors import (
     JournalBackupError,
+    JournalBusyError,
     JournalClosedError,
     JournalFormatError,
+    JournalFullError,
     JournalLockedError,
     JournalSettingError,
     JournalUnavailableError,
@@ -143,6 +146,43 @@ def test_a_server_that_cannot_be_reached_is_named(server: PostgresqlServer, chan
     with pytest.raises(JournalUnavailableError, match=r"postgresql\+psycopg://takt:\*\*\*@") as caught:
         open_database(server.url.replace(*change), entropy=CountingEntropy())
     assert "wrong" not in str(caught.value)
+
+
+def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(JournalUnavailableError, match=r"pip install 'takt\[postgresql\]'"):
+        open_database("postgresql://takt@localhost/takt", entropy=CountingEntropy())
+
+
+def test_a_table_that_another_session_locks_is_busy_then_goes_on(server: PostgresqlServer) -> None:
+    url = f"{server.url}&options=-clock_timeout=50"
+    with closing(open_database(url, entropy=CountingEntropy())) as journal:
+        with psycopg.connect(server.conninfo) as other:
+            other.execute("LOCK TABLE entries")
+            with pytest.raises(JournalBusyError, match="another session is in the way"):
+                journal.append([decided(0)])
+        assert journal.append([decided(0)])[1].size == 1
+
+
+@pytest.mark.parametrize("moment", ["", "CONSTRAINT"])
+def test_a_server_without_space_refuses_the_batch_and_goes_on(
+    server: PostgresqlServer, journal: SqlJournal, moment: str
+) -> None:
+    """A trigger says what a full disk says: at the statement, or (as a constraint) at COMMIT."""
+    deferred = "DEFERRABLE INITIALLY DEFERRED" if moment else ""
+    execute(
+        server,
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'no more' USING ERRCODE = 'disk_full'; END $$",
+        f"CREATE {moment} TRIGGER full_disk AFTER INSERT ON orders {deferred} "
+        "FOR EACH ROW EXECUTE FUNCTION full_disk()",
+    )
+    with pytest.raises(JournalFullError, match="no space left"):
+        journal.append([decided(0, rows=(row("a"),))])
+    assert journal.head().size == 0
+    execute(server, "DROP TRIGGER full_disk ON orders")
+    assert journal.append([decided(0, rows=(row("a"),))])[1].size == 1
+    assert audit_tree(journal, location=journal.location) == journal.head()
 
 
 def test_a_backup_is_the_servers_business(journal: SqlJournal, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from market.journal_errors import (
     JournalLockedError,
     JournalSettingError,
     JournalUnavailableError,
+    JournalUnknownError,
     JournalVersionError,
 )
 from tests.contract.journal_contract import (
@@ -223,6 +224,12 @@ def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path, name: str) -> Non
         open_database(tmp_path / name, entropy=CountingEntropy())
 
 
+def test_a_lock_that_cannot_be_made_is_named(path: Path) -> None:
+    path.with_name("market.db.lock").mkdir()
+    with pytest.raises(JournalUnavailableError, match="cannot create its lock file"):
+        open_database(path, entropy=CountingEntropy())
+
+
 def test_a_path_or_url_may_name_the_file(tmp_path: Path) -> None:
     for database in (tmp_path / "a.db", str(tmp_path / "b.db"), f"sqlite:///{tmp_path}/c.db"):
         with closing(open_database(database, entropy=CountingEntropy())) as journal:
@@ -353,6 +360,33 @@ def test_a_file_that_another_program_locks_is_busy_then_goes_on(open_with: OpenS
     _, head = journal.append([decided(0, rows=(row("a"),))])
     assert head.size == 1
     assert keys(journal.rows("orders")) == ["a"]
+
+
+def test_a_commit_that_fails_in_another_way_ends_the_journal(journal: SqlJournal, path: Path) -> None:
+    """A deferred foreign key fails at COMMIT only, as an fsync does."""
+    journal.append([decided(0)])
+    execute(
+        path,
+        "CREATE TABLE parents (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE children (id INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER orphan AFTER INSERT ON entries BEGIN INSERT INTO children VALUES (7); END",
+    )
+    for _ in range(2):
+        with pytest.raises(JournalUnknownError, match="may be stored"):
+            journal.append([decided(1)])
+    with pytest.raises(JournalUnknownError):
+        journal.close_outbox(["m"])
+    assert len(list(journal.read())) == 1
+    journal.close()
+    execute(path, "DROP TRIGGER orphan")
+    with closing(open_database(path, entropy=CountingEntropy())) as again:
+        assert again.append([decided(1)])[1].size == 2
+
+
+def test_a_read_that_fails_is_the_journals_error(journal: SqlJournal, path: Path) -> None:
+    execute(path, "DROP TABLE orders")
+    with pytest.raises(JournalUnavailableError, match="no such table: orders"):
+        journal.rows("orders")
 
 
 def test_entries_written_behind_its_back_are_not_overwritten(journal: SqlJournal, path: Path) -> None:
