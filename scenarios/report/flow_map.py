@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scenarios.summary import SiteRow, Summary
+from scenarios.summary import FlowRow, ParticipantRow, SiteRow
 
 WIDTH, HEIGHT, MARGIN = 1040, 760, 56
 UDEG = 1_000_000
@@ -92,13 +92,15 @@ class _Projection:
         return round(MARGIN + (self.north - latitude) * self.scale, 1)
 
 
-def flow_map(summary: Summary) -> FlowMap | None:
-    """Lay out the map of a run; None where it has no sites."""
-    if not summary.sites:
+def flow_map(
+    sites: tuple[SiteRow, ...], participants: tuple[ParticipantRow, ...], flows: tuple[FlowRow, ...]
+) -> FlowMap | None:
+    """Lay out a map; None without sites. Flows within a site or to an unknown one are left out."""
+    if not sites:
         return None
-    projection = _Projection(summary.sites)
-    roles: dict[str, set[str]] = {site.site: set() for site in summary.sites}
-    for participant in summary.participants:
+    projection = _Projection(sites)
+    roles: dict[str, set[str]] = {site.site: set() for site in sites}
+    for participant in participants:
         for site in participant.sites:
             roles.setdefault(site, set()).add(participant.role)
     where = {
@@ -106,24 +108,24 @@ def flow_map(summary: Summary) -> FlowMap | None:
             projection.x(site.longitude_udeg / UDEG),
             projection.y(site.latitude_udeg / UDEG),
         )
-        for site in summary.sites
+        for site in sites
     }
-    flows = [
+    moved = [
         flow
-        for flow in summary.flows
+        for flow in flows
         if flow.from_site != flow.to_site and flow.from_site in where and flow.to_site in where
     ]
-    most = max((flow.quantity for flow in flows), default=0)
+    most = max((flow.quantity for flow in moved), default=0)
     bows = tuple(
         Bow(
             path=_bow(where[flow.from_site], where[flow.to_site]),
             stroke=round(max(0.8, MAX_STROKE * math.sqrt(flow.quantity / most)), 2),
             title=f"{flow.from_site} to {flow.to_site}: {flow.quantity} pieces in {flow.shipments} shipments",
         )
-        for flow in sorted(flows, key=lambda flow: -flow.quantity)
+        for flow in sorted(moved, key=lambda flow: -flow.quantity)
     )
     return FlowMap(
-        places=_places(summary.sites, where, roles, projection.height),
+        places=_places(sites, where, roles, projection.height),
         bows=bows,
         meridians=tuple(
             (projection.x(degree), _degrees(degree, "E", "W"))

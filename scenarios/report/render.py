@@ -10,15 +10,20 @@ from scenarios.report.gantt import gantt
 from scenarios.summary import Summary
 
 
-def render(summary: Summary) -> str:
-    """Return the report of a run as HTML text; the same summary gives the same text."""
-    environment = Environment(
+def templates() -> Environment:
+    """Return the environment of the report's templates: everything is escaped, nothing may be missing."""
+    return Environment(
         loader=PackageLoader("scenarios.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def render(summary: Summary) -> str:
+    """Return the report of a run as HTML text; the same summary gives the same text."""
+    environment = templates()
     names = ("money", "share", "ppm", "mass", "wall", "whole", "words", "day", "iso")
     environment.filters.update({name: getattr(wording, name) for name in names})
     environment.globals["share"] = wording.share
@@ -55,7 +60,9 @@ def render(summary: Summary) -> str:
         messages_total=sum(summary.messages_by_kind.values()),
         weeks=weeks,
         use_rows=use_rows,
-        map=flow_map(summary),
+        map=flow_map(summary.sites, summary.participants, summary.flows),
+        map_label="Map of the flows between sites",
+        map_style=False,
         gantt=gantt(summary),
     )
     assert "<script" not in html.lower(), "a report runs nothing"

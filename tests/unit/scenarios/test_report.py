@@ -166,7 +166,7 @@ def test_labels_of_a_crowded_map_do_not_cover_each_other() -> None:
         SiteRow(site=name, name=name, country="XX", latitude_udeg=int(n * 1e6), longitude_udeg=int(e * 1e6))
         for name, (n, e) in cities.items()
     )
-    picture = flow_map(changed(sites=sites, flows=(), participants=()))
+    picture = flow_map(sites, (), ())
     assert picture is not None
     boxes = []
     for place in picture.places:
@@ -180,7 +180,7 @@ def test_labels_of_a_crowded_map_do_not_cover_each_other() -> None:
 
 
 def test_the_map_has_north_up_and_east_right_and_no_flow_within_a_site() -> None:
-    picture = flow_map(SUMMARY)
+    picture = flow_map(SUMMARY.sites, SUMMARY.participants, SUMMARY.flows)
     assert picture is not None
     at = {place.name: (place.x, place.y) for place in picture.places}
     assert at["Stockholm"][1] < at["Paris"][1] < at["Lisbon"][1]
@@ -190,7 +190,7 @@ def test_the_map_has_north_up_and_east_right_and_no_flow_within_a_site() -> None
     strokes = [bow.stroke for bow in picture.bows]
     assert strokes == sorted(strokes, reverse=True)
     assert len({bow.path for bow in picture.bows}) == 3
-    assert flow_map(changed(sites=SUMMARY.sites[:1], flows=())) is not None
+    assert flow_map(SUMMARY.sites[:1], (), SUMMARY.flows) is not None
 
 
 def test_overlapping_contracts_stand_above_each_other() -> None:
