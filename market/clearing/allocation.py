@@ -112,6 +112,33 @@ def single_moves(p: Problem, quantity: Ints) -> tuple[tuple[int, int, int, int],
     return tuple(moves)
 
 
+def allowed(p: Problem, terms: Terms, a: Allocation) -> bool:
+    """Return whether quantities obey coverage, capacities and groups; flows are the program's.
+
+    A quick filter for solutions of a solver with tolerances; the checker has the last word.
+    """
+    q = a.quantity
+    won = np.flatnonzero(q > 0)
+    split = won[~terms.whole[won]]
+    if (q[split] < terms.low[split]).any() or (q[split] > terms.high[split]).any():
+        return False
+    owner = np.repeat(np.arange(p.n_bids), np.diff(p.bid_item_ptr))
+    taken = np.flatnonzero(q[owner] > 0)
+    covered = np.zeros(len(p.lot_ids), dtype=np.int64)
+    amount = np.where(terms.whole[owner[taken]], terms.item_quantity[taken], q[owner[taken]])
+    np.add.at(covered, p.item_lot[taken], amount)
+    if not np.array_equal(covered * units_of(p)[p.lot_order], p.lot_quantity * a.units[p.lot_order]):
+        return False
+    if (p.order_must & (a.units < units_of(p))).any():
+        return False
+    user = np.repeat(q, np.diff(p.bid_use_ptr))
+    load = np.zeros(len(p.resource_ids), dtype=np.int64)
+    np.add.at(load, p.use_resource, np.where(user > 0, p.use_fixed + p.use_unit * user, 0))
+    count = np.bincount(p.bid_group[np.repeat(q > 0, np.diff(p.bid_group_ptr))], minlength=len(p.group_ids))
+    over = (p.group_max != NONE) & (count > p.group_max)
+    return not bool((load > p.resource_capacity).any() or over.any())
+
+
 def decode(f: Formulation, values: Floats) -> Allocation:
     """Return the allocation of a program's solution, rounded to integers."""
     p, terms = f.problem, f.terms

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from market.clearing import settle as settlement
-from market.clearing.allocation import Allocation, allocation_of, decode, units_of
+from market.clearing.allocation import Allocation, allocation_of, units_of
 from market.clearing.certificate import certified_bound
 from market.clearing.check import check_answer
 from market.clearing.errors import SolverError
-from market.clearing.formulate import formulate, start_of
-from market.clearing.greedy import greedy
-from market.clearing.multipliers import multipliers_of, prices_of
+from market.clearing.case import Case
+from market.clearing.incumbent import Incumbent
+from market.clearing.multipliers import prices_of
 from market.clearing.problem import NONE
-from market.clearing.program import Answer, SolveLimits
+from market.clearing.search import Deadline, search_counted, search_for
 from market.clearing.reasons import unserved_orders
 from market.clearing.result import Accepted, Clearing, Move, Multipliers, Seconds, Served, Status, sealed
 from market.clearing.settle import all_moves, settle
@@ -174,46 +174,25 @@ def _payments(p: Problem, a: Allocation) -> tuple:  # type: ignore[type-arg]
 
 
 def _search(
-    p: Problem,
-    terms: Terms,
-    solver: Solver,
-    limits: Limits,
-    clock: Stopwatch,
-    started: float,
-) -> Found:
-    """Greedy, then the relaxation and the program."""
-
-    def left() -> float | None:
-        return None if limits.time_s is None else max(0.0, limits.time_s - (clock.monotonic_s() - started))
-
-    first, missed = greedy(p, terms)
-    baseline = None if missed else first
+    p: Problem, terms: Terms, solver: Solver, limits: Limits, clock: Stopwatch, started: float,
+) -> Found:  # fmt: skip
+    """Search the whole problem as one case."""
+    incumbent = Incumbent(limits.gap_ppm)
+    case = Case(p, terms, solver, incumbent)
+    case.run_greedy()
     if p.mechanism == "greedy":
-        return Found(allocation=baseline, greedy=baseline)
-    f = formulate(p, terms)
+        return Found(allocation=case.baseline, greedy=case.baseline)
     try:
-        relaxed = solver.solve_relaxation(f.program, SolveLimits(time_s=left(), work=limits.work))
-        if relaxed.answer is Answer.INFEASIBLE:
-            return Found(allocation=None, infeasible=True, work=relaxed.work)
-        multipliers = None if relaxed.duals is None else multipliers_of(f, relaxed.duals)
-        start = None if baseline is None else start_of(f, baseline.quantity, baseline.units)
-        solved = solver.solve(
-            f.program, SolveLimits(time_s=left(), work=limits.work, gap=limits.gap_ppm / 1e6), start=start
-        )
-    except SolverError:
-        return Found(allocation=None, greedy=baseline)
-    work = relaxed.work + solved.work
-    if solved.answer is Answer.INFEASIBLE:
-        return Found(allocation=None, infeasible=True, work=work)
-    best = baseline
-    if solved.values is not None:
-        decoded = decode(f, solved.values)
-        if best is None or decoded.objective > best.objective:
-            best = decoded
+        if limits.work is not None:
+            search_counted(case, limits.work)
+        else:
+            end = None if limits.time_s is None else started + limits.time_s
+            search_for(case, Deadline(now=clock.monotonic_s, start_s=started, end_s=end), limits.workers)
+    except SolverError as error:
+        case.failures.append(str(error))
+    except KeyboardInterrupt:
+        incumbent.stopped.set()
     return Found(
-        allocation=best,
-        bound=min(solved.bound, relaxed.bound),
-        multipliers=multipliers,
-        greedy=baseline,
-        work=work,
-    )
+        allocation=incumbent.best, bound=incumbent.bound, multipliers=case.multipliers, greedy=case.baseline,
+        infeasible=case.infeasible, work=case.work,
+    )  # fmt: skip

@@ -50,6 +50,7 @@ class _Flows:
         self.trip_fixed, self.trip_unit, self.minutes = transport_table(p)
         self.ptr, self.bid, self.item = bids_of_lots(p, terms.usable)
         self.trips: list[Trip] = []
+        self.order = NONE
 
     def side(self, lot: int) -> tuple[Ints, Ints]:
         """Return the bids on a lot and their item quantity (0 for split bids)."""
@@ -61,6 +62,7 @@ class _Flows:
         """Add one arc between two lots."""
         p = self.p
         start, to = int(p.arc_from[arc]), int(p.arc_to[arc])
+        self.order = int(p.lot_order[start])
         (a, quantity_a), (b, quantity_b) = self.side(start), self.side(to)
         single = (
             not p.order_partial[p.lot_order[start]]
@@ -83,7 +85,7 @@ class _Flows:
         if open_pairs.all() and not cost.any():
             return
         i, j = np.nonzero(open_pairs)
-        flow = rows.append(cost=-cost[i, j].astype(np.float64), upper=np.ones(i.size), integer=False)
+        flow = rows.append(cost=-cost[i, j].astype(np.float64), upper=np.ones(i.size), integer=False, order=self.order)
         for classes, of, member, end in (
             (from_class.shape[1], of_a.ravel(), a, i),
             (to_class.shape[1], of_b.ravel(), b, j),
@@ -117,9 +119,11 @@ class _Flows:
         within = same[i, j]
         unit = np.where(within, 0, self.trip_unit[origin[0][i], target[0][j]])
         fixed = np.where(within, 0, self.trip_fixed[origin[0][i], target[0][j]])
-        flow = rows.append(cost=-unit.astype(np.float64), upper=most)
+        flow = rows.append(cost=-unit.astype(np.float64), upper=most, order=self.order)
         priced = np.flatnonzero(fixed > 0)
-        trip = rows.append(cost=-fixed[priced].astype(np.float64), upper=np.ones(priced.size))
+        trip = rows.append(
+            cost=-fixed[priced].astype(np.float64), upper=np.ones(priced.size), order=self.order
+        )
         rows.pairs(
             upper=0.0,
             first=(flow[priced], np.ones(priced.size)),

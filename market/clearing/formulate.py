@@ -41,6 +41,8 @@ class Formulation:
     lot_row_scale: Ints
     resource_row: Ints
     group_row: Ints
+    column_order: Ints
+    """Order of every column; ``NONE`` for openings."""
     link_row: Ints
     """Row of ``x <= y`` per element of ``bid_group``."""
 
@@ -74,8 +76,9 @@ def formulate(p: Problem, terms: Terms | None = None, *, aggregated_links: bool 
     folded = live & simple[p.lot_order[p.item_lot]] & ~p.order_must[p.lot_order[p.item_lot]]
     np.add.at(profit, owner[folded], p.order_value[p.lot_order[p.item_lot[folded]]])
 
-    bid_column = rows.columns(terms.usable, cost=profit, upper=1.0)
-    steps_column = _add_steps(terms, rows, bid_column)
+    first_order = p.lot_order[p.item_lot[p.bid_item_ptr[:-1]]] if p.n_bids else np.zeros(0, dtype=np.int64)
+    bid_column = rows.columns(terms.usable, cost=profit, upper=1.0, order=first_order)
+    steps_column = _add_steps(terms, rows, bid_column, first_order)
     order_column = _add_orders(p, rows, simple)
     lot_row, scale = _add_coverage(p, terms, rows, simple, bid_column, steps_column, order_column)
     resource_row = _add_resources(p, terms, rows, bid_column, steps_column)
@@ -96,14 +99,18 @@ def formulate(p: Problem, terms: Terms | None = None, *, aggregated_links: bool 
         resource_row=resource_row,
         group_row=group_row,
         link_row=link_row,
+        column_order=rows.column_order(),
     )
 
 
-def _add_steps(terms: Terms, rows: Rows, bid_column: Ints) -> Ints:
+def _add_steps(terms: Terms, rows: Rows, bid_column: Ints, order: Ints) -> Ints:
     """Add the quantity of split bids in steps, tied to acceptance, and the floor of their score."""
     split = terms.usable & ~terms.whole
     column = rows.columns(
-        split, cost=(terms.profit_unit * terms.step).astype(np.float64), upper=terms.high // terms.step
+        split,
+        cost=(terms.profit_unit * terms.step).astype(np.float64),
+        upper=terms.high // terms.step,
+        order=order,
     )
     chosen = np.flatnonzero(split)
     if not chosen.size:
@@ -114,7 +121,7 @@ def _add_steps(terms: Terms, rows: Rows, bid_column: Ints) -> Ints:
     rows.pairs(upper=0.0, first=(n, -one), second=(x, least.astype(np.float64)))
     rounded = np.flatnonzero(split & (terms.part != 0))
     if rounded.size:
-        floor = rows.append(cost=np.ones(rounded.size), upper=terms.part[rounded])
+        floor = rows.append(cost=np.ones(rounded.size), upper=terms.part[rounded], order=order[rounded])
         rate = -(terms.part[rounded] * terms.step[rounded]) / terms.part_of[rounded]
         rows.pairs(upper=0.0, first=(floor, np.ones(rounded.size)), second=(column[rounded], rate))
     return column
@@ -134,11 +141,13 @@ def _add_orders(p: Problem, rows: Rows, simple: Flags) -> Ints:
     needs = ~simple & ~p.order_must
     partial = needs & p.order_partial
     cost = np.where(partial, p.order_value // np.maximum(units, 1), p.order_value).astype(np.float64)
-    column = rows.columns(needs, cost=cost, upper=np.where(partial, units, 1))
+    column = rows.columns(
+        needs, cost=cost, upper=np.where(partial, units, 1), order=np.arange(p.n_orders)
+    )
     rest = np.where(partial, p.order_value % np.maximum(units, 1), 0)
     rounded = np.flatnonzero(rest)
     if rounded.size:
-        floor = rows.append(cost=np.ones(rounded.size), upper=rest[rounded])
+        floor = rows.append(cost=np.ones(rounded.size), upper=rest[rounded], order=rounded)
         rows.pairs(
             upper=0.0,
             first=(floor, np.ones(rounded.size)),
@@ -251,7 +260,9 @@ def _add_suppliers(p: Problem, terms: Terms, rows: Rows, bid_column: Ints) -> No
     binding = bidders > p.order_max_suppliers
     chosen = binding[supplier[0]]
     column = np.full(supplier.shape[1], NONE, dtype=np.int64)
-    column[chosen] = rows.append(cost=np.zeros(int(chosen.sum())), upper=np.ones(int(chosen.sum())))
+    column[chosen] = rows.append(
+        cost=np.zeros(int(chosen.sum())), upper=np.ones(int(chosen.sum())), order=supplier[0][chosen]
+    )
     keep = chosen[which]
     one = np.ones(int(keep.sum()))
     rows.pairs(upper=0.0, first=(bid_column[pairs[2][keep]], one), second=(column[which[keep]], -one))
@@ -264,9 +275,11 @@ def _add_suppliers(p: Problem, terms: Terms, rows: Rows, bid_column: Ints) -> No
 def start_of(f: Formulation, quantity: Ints, units: Ints) -> Floats:
     """Return column values for accepted quantities per bid and served units per order.
 
-    Supplier and flow columns are left at 0 for the solver to complete.
+    Columns that these do not determine (suppliers, flows, rounded shares) are NaN.
     """
-    values = np.zeros(f.program.n_columns)
+    values = np.full(f.program.n_columns, np.nan)
+    for known in (f.bid_column, f.steps_column, f.group_column):
+        values[known[known != NONE]] = 0.0
     chosen = np.flatnonzero((quantity > 0) & (f.bid_column != NONE))
     values[f.bid_column[chosen]] = 1.0
     split = chosen[f.steps_column[chosen] != NONE]

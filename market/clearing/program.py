@@ -89,8 +89,10 @@ class Solver(Protocol):
 
     name: str
 
-    def solve_relaxation(self, program: Program, limits: SolveLimits) -> ProgramResult:
-        """Solve the linear relaxation."""
+    def solve_relaxation(
+        self, program: Program, limits: SolveLimits, *, stop: Callable[[], bool] | None = None
+    ) -> ProgramResult:
+        """Solve the linear relaxation, until a limit or until ``stop()``."""
         ...
 
     def solve(

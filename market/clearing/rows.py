@@ -23,6 +23,7 @@ class Rows:
         self._cost: list[Floats] = []
         self._upper: list[Floats] = []
         self._integer: list[Flags] = []
+        self._order: list[Ints] = []
         self._row_lower: list[Floats] = []
         self._row_upper: list[Floats] = []
         self._rows: list[Ints] = []
@@ -31,19 +32,26 @@ class Rows:
         self.n_columns = 0
         self.n_rows = 0
 
-    def append(self, *, cost: ArrayLike, upper: ArrayLike, integer: bool = True) -> Ints:
-        """Add columns from 0 to ``upper``; return their indices."""
+    def append(
+        self, *, cost: ArrayLike, upper: ArrayLike, integer: bool = True, order: ArrayLike = NONE
+    ) -> Ints:
+        """Add columns from 0 to ``upper``, each of an order or of none; return their indices."""
         new = np.asarray(cost, dtype=np.float64)
         self._cost.append(new)
         self._upper.append(np.broadcast_to(np.asarray(upper, dtype=np.float64), new.shape))
         self._integer.append(np.full(new.size, integer))
+        self._order.append(np.broadcast_to(np.asarray(order, dtype=np.int64), new.shape))
         self.n_columns += new.size
         return np.arange(self.n_columns - new.size, self.n_columns)
 
-    def columns(self, chosen: Flags, *, cost: Floats, upper: ArrayLike) -> Ints:
+    def columns(self, chosen: Flags, *, cost: Floats, upper: ArrayLike, order: ArrayLike = NONE) -> Ints:
         """Add a column for every chosen entity; return the column per entity, else ``NONE``."""
         index = np.full(chosen.size, NONE, dtype=np.int64)
-        index[chosen] = self.append(cost=cost[chosen], upper=np.broadcast_to(upper, chosen.shape)[chosen])
+        index[chosen] = self.append(
+            cost=cost[chosen],
+            upper=np.broadcast_to(upper, chosen.shape)[chosen],
+            order=np.broadcast_to(np.asarray(order, dtype=np.int64), chosen.shape)[chosen],
+        )
         return index
 
     def rows(self, *, lower: ArrayLike, upper: ArrayLike) -> Ints:
@@ -67,6 +75,10 @@ class Rows:
         self.put(row, *first)
         self.put(row, *second)
         return row
+
+    def column_order(self) -> Ints:
+        """Return the order of every column, ``NONE`` for shared ones."""
+        return _joined(self._order, np.int64)
 
     def program(self) -> Program:
         """Return the program; all lower bounds of columns are 0."""

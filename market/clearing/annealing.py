@@ -1,0 +1,82 @@
+"""Simulated annealing on a packing model, in slices short enough to stop between them.
+
+Owns the compiled search's state. Randomness comes from the problem's seed alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from market.clearing.local_search import anneal, clear_state, put_items
+from market.clearing.packing import Packing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from market.clearing.problem import Ints
+
+SCAN = 64
+"""How many items of a freed row are tried when refilling it."""
+
+HEAT_QUANTILE = 20.0
+COOLING = 0.03
+_CALIBRATION_MOVES = 3000
+
+
+class Annealer:
+    """Anneals one packing model.
+
+    ``slice_moves`` adapts to the machine under a time limit and is fixed under a work limit.
+    """
+
+    def __init__(self, packing: Packing, seed: int) -> None:
+        self.packing = packing
+        self.state = packing.empty()
+        self.best = np.zeros(packing.item_bid.size, dtype=np.int8)
+        self.value = np.zeros(2, dtype=np.int64)
+        self.rng = np.array([seed * 0x9E3779B97F4A7C15 + 0x1234567 & (2**64 - 1) | 1], dtype=np.uint64)
+        self.losses = np.zeros(2048, dtype=np.int64)
+        self.heat = 0.0
+        self.moves = 0
+
+    def calibrate(self) -> None:
+        """Descend once and set the heat from the sizes of losing moves."""
+        self.moves += 2 * _CALIBRATION_MOVES
+        for _ in range(2):
+            self._run(_CALIBRATION_MOVES, 0.0, 0.0)
+        ceiling = self.packing.bonus // 2 or 2**61
+        sizes = self.losses[(self.losses > 0) & (self.losses < ceiling)]
+        self.heat = float(np.percentile(sizes, HEAT_QUANTILE)) if sizes.size else 1.0
+
+    def _run(self, moves: int, heat: float, cold: float) -> None:
+        anneal(
+            self.packing.model, self.state, self.best, self.value, self.rng, heat, cold, moves, SCAN, self.losses
+        )  # fmt: skip
+
+    def cycle(self, progress: Callable[[], float], slice_moves: int, heat: float, found: Callable[[Ints], None]) -> None:
+        """Cool from ``heat`` times the calibrated heat until ``progress()`` reaches 1; report better sets."""
+        top = int(self.value[1])
+        while (done := progress()) < 1.0:
+            warm = self.heat * heat * COOLING**done
+            self._run(slice_moves, warm, warm)
+            self.moves += slice_moves
+            if self.value[1] > top:
+                top = int(self.value[1])
+                found(self.best_quantity())
+
+    def best_quantity(self) -> Ints:
+        """Return the best set found as a flag per bid."""
+        taken = np.zeros(self.packing.n_bids, dtype=np.int64)
+        taken[self.packing.item_bid[self.best > 0]] = 1
+        return taken
+
+    def restart(self, quantity: Ints) -> None:
+        """Continue from an allocation, found here or elsewhere."""
+        items = np.flatnonzero(quantity[self.packing.item_bid] > 0)
+        clear_state(self.state)
+        self.value[0] = put_items(items, self.packing.model, self.state)
+        if self.value[0] > self.value[1]:
+            self.value[1] = self.value[0]
+            self.best[:] = self.state.taken

@@ -1,0 +1,199 @@
+"""One connected market under search: its relaxation, its program, and the moves that improve it.
+
+Every step takes its own budget and offers what it finds to the incumbent. How steps follow each
+other, in one thread or several, is `search`'s business.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from market.clearing.allocation import allocation_of, allowed, decode
+from market.clearing.formulate import formulate, start_of
+from market.clearing.greedy import greedy
+from market.clearing.incumbent import Incumbent
+from market.clearing.multipliers import multipliers_of
+from market.clearing.neighbourhood import Neighbourhoods
+from market.clearing.packing_rules import packable
+from market.clearing.problem import NONE
+from market.clearing.program import Answer, SolveLimits
+from market.clearing.restrict import reduced_costs, restricted
+from market.clearing.tie_break import lottery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from market.clearing.allocation import Allocation
+    from market.clearing.annealing import Annealer
+    from market.clearing.problem import Flags, Ints, Problem
+    from market.clearing.program import Floats, ProgramResult, Solver
+    from market.clearing.result import Multipliers
+    from market.clearing.terms import Terms
+
+
+class Case:
+    """One market and everything known about it so far."""
+
+    def __init__(self, p: Problem, terms: Terms, solver: Solver, incumbent: Incumbent) -> None:
+        self.p, self.terms, self.solver, self.incumbent = p, terms, solver, incumbent
+        self.f = formulate(p, terms)
+        self.duals: Floats | None = None
+        self.worth: Floats | None = None
+        self.multipliers: Multipliers | None = None
+        self.infeasible = False
+        self.baseline: Allocation | None = None
+        self.work = 0
+        self.failures: list[str] = []
+        self.packable = packable(p, terms)
+
+    def run_greedy(self) -> None:
+        """Offer the greedy allocation, if it serves all that must be served."""
+        first, missed = greedy(self.p, self.terms)
+        if not missed:
+            self.baseline = first
+            self.incumbent.offer(first)
+
+    def relax(self, limits: SolveLimits) -> None:
+        """Solve the linear relaxation for bound, multipliers and reduced costs."""
+        relaxed = self.solver.solve_relaxation(self.f.program, limits, stop=self.incumbent.stopped.is_set)
+        self.work += relaxed.work
+        if relaxed.answer is Answer.INFEASIBLE:
+            self.infeasible = True
+            self.incumbent.stopped.set()
+            return
+        if relaxed.duals is None:
+            return
+        self.duals = relaxed.duals
+        self.worth = reduced_costs(self.f.program, relaxed.duals)
+        self.multipliers = multipliers_of(self.f, relaxed.duals)
+        if relaxed.answer is Answer.OPTIMAL:
+            self.incumbent.lower_bound(relaxed.bound)
+        if relaxed.values is not None:
+            self.offer_values(relaxed.values)
+
+    def offer_values(self, values: Floats) -> None:
+        """Offer a program's solution if it is whole and, once rounded, allowed."""
+        integer = values[self.f.program.integer]
+        if np.abs(integer - np.rint(integer)).max(initial=0.0) < 1e-5:  # noqa: PLR2004
+            self.offer(decode(self.f, values))
+
+    def offer(self, allocation: Allocation) -> None:
+        """Offer an allocation if it is allowed."""
+        if allocation.objective > self.incumbent.objective and allowed(self.p, self.terms, allocation):
+            self.incumbent.offer(allocation)
+
+    def annealer(self, seed: int) -> Annealer:
+        """Return a calibrated annealer of a packable market."""
+        from market.clearing.annealing import Annealer  # noqa: PLC0415  numba: costs most of a second
+        from market.clearing.packing import packing_of  # noqa: PLC0415
+
+        p, f = self.p, self.f
+        duals = np.append(np.zeros(f.program.n_rows) if self.duals is None else self.duals, 0.0)
+        packing = packing_of(
+            p, self.terms, lottery(p.seed, p.bid_ids), np.maximum(0.0, duals[f.resource_row]),
+            np.maximum(0.0, duals[f.group_row]), np.maximum(0.0, duals[f.link_row]),
+        )  # fmt: skip
+        annealer = Annealer(packing, p.seed * 64 + seed)
+        if self.incumbent.best is not None:
+            annealer.restart(self.incumbent.best.quantity)
+        annealer.calibrate()
+        return annealer
+
+    def offer_quantity(self, taken: Ints) -> None:
+        """Offer accepted bids, flagged, of a packable market."""
+        self.offer(allocation_of(self.p, self.terms, np.where(taken > 0, self.terms.quantity, 0), ()))
+
+    def values(self) -> Floats | None:
+        """Return the incumbent as column values, completed by the solver where need be."""
+        best = self.incumbent.best
+        if best is None:
+            return None
+        values = start_of(self.f, best.quantity, best.units)
+        unknown = np.isnan(values)
+        if unknown.any():
+            rest = restricted(self.f.program, unknown, np.nan_to_num(values))
+            done = self.solver.solve(rest.program, SolveLimits(time_s=10.0))
+            self.work += done.work
+            if done.values is None:
+                return None
+            values = rest.expand(done.values, values)
+        return values
+
+    def candidates(self) -> Flags:
+        """Return the columns that reduced costs cannot exclude from every better allocation."""
+        keep = np.ones(self.f.program.n_columns, dtype=np.bool_)
+        if self.worth is None or self.incumbent.best is None or not math.isfinite(self.incumbent.bound):
+            return keep
+        room = self.relaxed_bound() - self.incumbent.objective
+        # A better allocation is worth at least 1 more.
+        margin = max(0.0, room - 1.0) + 1e-6 * max(1.0, abs(self.incumbent.objective))
+        keep &= ~(self.f.program.integer & (self.worth < -margin))
+        return keep
+
+    def relaxed_bound(self) -> float:
+        """Return the value of the relaxation's dual, to which reduced costs refer."""
+        assert self.duals is not None
+        assert self.worth is not None
+        program, duals = self.f.program, self.duals
+        side = np.where(duals > 0, program.row_upper, program.row_lower)
+        rows = float((np.where(duals == 0, 0.0, side) * duals)[duals != 0].sum())
+        return rows + float((np.maximum(0.0, self.worth) * program.upper).sum())
+
+    def exact(self, limits: SolveLimits, stop: Callable[[], bool]) -> ProgramResult | None:
+        """Search the program without the columns that cannot matter; a bound for all of it."""
+        values = self.values()
+        keep = self.candidates()
+        if values is not None:
+            # Excluded columns are 0 in every better allocation, whatever they are in this one.
+            keep |= np.nan_to_num(values) > 0.5  # noqa: PLR2004
+        rest = restricted(self.f.program, keep, np.zeros(keep.size))
+        base = np.zeros(keep.size)
+
+        def improved(found: Floats, bound: float) -> None:
+            self.offer_values(rest.expand(found, base))
+            self.incumbent.lower_bound(max(bound, self.incumbent.objective))
+
+        solved = self.solver.solve(
+            rest.program, limits, start=None if values is None else values[keep], stop=stop, improved=improved
+        )
+        self.work += solved.work
+        if solved.answer is Answer.INFEASIBLE and self.incumbent.best is None:
+            self.infeasible = True
+            self.incumbent.stopped.set()
+        elif solved.answer is not Answer.INFEASIBLE:
+            if solved.values is not None:
+                self.offer_values(rest.expand(solved.values, base))
+            self.incumbent.lower_bound(max(solved.bound, self.incumbent.objective))
+        return solved
+
+    def narrow(self, per_order: int, limits: SolveLimits, stop: Callable[[], bool]) -> None:
+        """Search the program with the best few bids of every order only: a restricted MIP."""
+        if self.worth is None:
+            return
+        hoods = Neighbourhoods(self.f, self.worth, np.random.default_rng(0), close_bids=per_order)
+        best = self.incumbent.best
+        quantity = np.zeros(self.p.n_bids, dtype=np.int64) if best is None else best.quantity
+        everything = np.ones(self.p.n_orders, dtype=np.bool_)
+        free = hoods.free_columns(everything, quantity, narrow=True)
+        values = self.values()
+        self.improve_within(free, values, limits, stop)
+
+    def improve_within(
+        self, free: Flags, values: Floats | None, limits: SolveLimits, stop: Callable[[], bool]
+    ) -> ProgramResult:
+        """Solve over the free columns with the others as in ``values`` (0 if None)."""
+        base = np.zeros(self.f.program.n_columns) if values is None else values
+        rest = restricted(self.f.program, free, base)
+        solved = self.solver.solve(
+            rest.program, limits, start=None if values is None else values[free], stop=stop,
+            improved=lambda found, _: self.offer_values(rest.expand(found, base)),
+        )  # fmt: skip
+        self.work += solved.work
+        if solved.values is not None:
+            self.offer_values(rest.expand(solved.values, base))
+        return solved
+
+

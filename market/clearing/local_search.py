@@ -1,0 +1,383 @@
+"""Local search on a packing model: forced insertion with ejection, refill, simulated annealing.
+
+Compiled with numba on flat arrays; releases the GIL. One move forces an item in, ejects what
+stands in its way (an ejection chain), re-covers the orders that lost their item and fills what
+became free; it is kept or undone by its exact integer gain. Everything is a function of the
+arrays, the seed and the iteration count.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+_U = np.uint64
+
+
+class Model(NamedTuple):
+    """A packing model as flat arrays: items use rows of limited capacity and keep groups open.
+
+    Rows ``0 … blocks - 1`` are orders (capacity 1, use 1): at most one item covers each. Entries are
+    (item, row) pairs in item order; ``row_entry`` lists them by row. ``block_item`` lists the items
+    of each order, most promising first. ``regret`` says what is lost, roughly, if an item leaves.
+    """
+
+    item_ptr: Any
+    item_row: Any
+    item_use: Any
+    row_ptr: Any
+    row_entry: Any
+    capacity: Any
+    profit: Any
+    regret: Any
+    group_ptr: Any
+    group: Any
+    group_price: Any
+    entry_item: Any
+    block_ptr: Any
+    block_item: Any
+    blocks: Any
+    must: Any
+    member_ptr: Any
+    member: Any
+
+
+class State(NamedTuple):
+    """What is in: flags per item, loads, the entries present in each row, items per group."""
+
+    taken: Any
+    load: Any
+    members: Any
+    count: Any
+    place: Any
+    opened: Any
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _draw(state):  # type: ignore[no-untyped-def]
+    """Advance a xorshift64* generator; return 53 random bits."""
+    x = state[0]
+    x ^= x >> _U(12)
+    x ^= x << _U(25)
+    x ^= x >> _U(27)
+    state[0] = x
+    return np.int64((x * _U(0x2545F4914F6CDD1D)) >> _U(11))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _uniform(state):  # type: ignore[no-untyped-def]
+    return _draw(state) * (1.0 / 9007199254740992.0)
+
+
+@njit(cache=True, nogil=True)
+def _insert(j, m, s):  # type: ignore[no-untyped-def]
+    """Put item ``j`` in, whatever it overloads; return the gain."""
+    s.taken[j] = 1
+    for k in range(m.item_ptr[j], m.item_ptr[j + 1]):
+        r = m.item_row[k]
+        s.load[r] += m.item_use[k]
+        at = m.row_ptr[r] + s.count[r]
+        s.members[at] = k
+        s.place[k] = at
+        s.count[r] += 1
+    gain = m.profit[j]
+    for k in range(m.group_ptr[j], m.group_ptr[j + 1]):
+        g = m.group[k]
+        if s.opened[g] == 0:
+            gain -= m.group_price[g]
+        s.opened[g] += 1
+    return gain
+
+
+@njit(cache=True, nogil=True)
+def _remove(j, m, s):  # type: ignore[no-untyped-def]
+    """Take item ``j`` out; return the gain."""
+    s.taken[j] = 0
+    for k in range(m.item_ptr[j], m.item_ptr[j + 1]):
+        r = m.item_row[k]
+        s.load[r] -= m.item_use[k]
+        s.count[r] -= 1
+        last = s.members[m.row_ptr[r] + s.count[r]]
+        at = s.place[k]
+        s.members[at] = last
+        s.place[last] = at
+    gain = -m.profit[j]
+    for k in range(m.group_ptr[j], m.group_ptr[j + 1]):
+        g = m.group[k]
+        s.opened[g] -= 1
+        if s.opened[g] == 0:
+            gain += m.group_price[g]
+    return gain
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _fits(j, m, s):  # type: ignore[no-untyped-def]
+    for k in range(m.item_ptr[j], m.item_ptr[j + 1]):
+        if s.load[m.item_row[k]] + m.item_use[k] > m.capacity[m.item_row[k]]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _opening(j, m, s):  # type: ignore[no-untyped-def]
+    cost = 0
+    for k in range(m.group_ptr[j], m.group_ptr[j + 1]):
+        if s.opened[m.group[k]] == 0:
+            cost += m.group_price[m.group[k]]
+    return cost
+
+
+@njit(cache=True, nogil=True)
+def _eject(j, m, s, state, log, n_log):  # type: ignore[no-untyped-def]
+    """Remove items until nothing that ``j`` uses is overloaded; return (gain, log length)."""
+    gain = 0
+    for k in range(m.item_ptr[j], m.item_ptr[j + 1]):
+        r = m.item_row[k]
+        while s.load[r] > m.capacity[r]:
+            n, base = s.count[r], m.row_ptr[r]
+            over = s.load[r] - m.capacity[r]
+            pick, score = -1, 1e300
+            tries = n if n <= 12 else 12
+            start = _draw(state) % n
+            for t in range(tries):
+                kk = s.members[base + (start + t) % n]
+                v = m.entry_item[kk]
+                if v == j:
+                    continue
+                use = m.item_use[kk]
+                value = m.regret[v] * (0.5 + _uniform(state))
+                if use < over:
+                    value = (value + 1.0) * (over / use)
+                if value < score:
+                    pick, score = v, value
+            if pick < 0:
+                for t in range(n):
+                    v = m.entry_item[s.members[base + t]]
+                    if v != j:
+                        pick = v
+                        break
+            if pick < 0 or n_log >= log.size - 4:
+                return gain, n_log, False
+            gain += _remove(pick, m, s)
+            log[n_log] = -pick - 1
+            n_log += 1
+    return gain, n_log, True
+
+
+@njit(cache=True, nogil=True)
+def _cover(b, m, s, forbidden):  # type: ignore[no-untyped-def]
+    """Return the fitting item of block ``b`` that gains most, or -1."""
+    best, gain = -1, 0
+    seen = 0
+    for t in range(m.block_ptr[b], m.block_ptr[b + 1]):
+        j = m.block_item[t]
+        if s.taken[j] or j == forbidden:
+            continue
+        p = m.profit[j]
+        if p <= gain:
+            continue
+        if _fits(j, m, s):
+            p -= _opening(j, m, s)
+            if p > gain:
+                best, gain = j, p
+            seen += 1
+            if seen >= 6:
+                break
+    return best
+
+
+@njit(cache=True, nogil=True)
+def _undo(log, n_log, m, s):  # type: ignore[no-untyped-def]
+    for t in range(n_log - 1, -1, -1):
+        if log[t] > 0:
+            _remove(log[t] - 1, m, s)
+        else:
+            _insert(-log[t] - 1, m, s)
+
+
+@njit(cache=True, nogil=True)
+def _refill(first, n_log, m, s, state, log, forbidden, scan):  # type: ignore[no-untyped-def]
+    """Re-cover blocks of the items removed since ``first``; fill the rows they left."""
+    gain = 0
+    end = n_log
+    for t in range(first, end):
+        if log[t] >= 0:
+            continue
+        v = -log[t] - 1
+        for k in range(m.item_ptr[v], m.item_ptr[v + 1]):
+            b = m.item_row[k]
+            if b >= m.blocks[0] or s.load[b] > 0 or n_log >= log.size - 4:
+                continue
+            j = _cover(b, m, s, forbidden)
+            if j >= 0:
+                gain += _insert(j, m, s)
+                log[n_log] = j + 1
+                n_log += 1
+    if scan == 0:
+        return gain, n_log
+    for t in range(first, end):
+        if log[t] >= 0:
+            continue
+        v = -log[t] - 1
+        for k in range(m.item_ptr[v], m.item_ptr[v + 1]):
+            r = m.item_row[k]
+            if s.load[r] >= m.capacity[r]:
+                continue
+            size = m.row_ptr[r + 1] - m.row_ptr[r]
+            tries = size if size < scan else scan
+            start = _draw(state) % size
+            for u in range(tries):
+                j = m.entry_item[m.row_entry[m.row_ptr[r] + (start + u) % size]]
+                if s.taken[j] == 0 and j != forbidden and m.profit[j] > 0 and _fits(j, m, s):
+                    p = m.profit[j] - _opening(j, m, s)
+                    if p > 0 and n_log < log.size - 4:
+                        gain += _insert(j, m, s)
+                        log[n_log] = j + 1
+                        n_log += 1
+    return gain, n_log
+
+
+@njit(cache=True, nogil=True)
+def _chain(m, s, state, log, n_log, first, depth):  # type: ignore[no-untyped-def]
+    """Force cover blocks that must be served and are not, ejecting others up to a depth."""
+    gain = 0
+    done = first
+    for _ in range(depth):
+        target = -1
+        for t in range(done, n_log):
+            if log[t] < 0:
+                v = -log[t] - 1
+                for k in range(m.item_ptr[v], m.item_ptr[v + 1]):
+                    b = m.item_row[k]
+                    if b < m.blocks[0] and m.must[b] and s.load[b] == 0:
+                        target = b
+                        break
+            if target >= 0:
+                break
+        if target < 0:
+            return gain, n_log
+        size = m.block_ptr[target + 1] - m.block_ptr[target]
+        if size == 0:
+            return gain, n_log
+        u = _uniform(state)
+        j = m.block_item[m.block_ptr[target] + int(u * u * min(size, 12))]
+        if s.taken[j]:
+            return gain, n_log
+        mark = n_log
+        gain += _insert(j, m, s)
+        log[n_log] = j + 1
+        n_log += 1
+        g, n_log, ok = _eject(j, m, s, state, log, n_log)
+        gain += g
+        if not ok:
+            return gain, n_log
+        g, n_log = _refill(mark, n_log, m, s, state, log, j, 0)
+        gain += g
+    return gain, n_log
+
+
+@njit(cache=True, nogil=True)
+def _close(g, m, s, state, log):  # type: ignore[no-untyped-def]
+    """Remove every item that keeps group ``g`` open, and re-cover their blocks elsewhere."""
+    gain, n_log = 0, 0
+    saved = m.group_price[g]
+    for t in range(m.member_ptr[g], m.member_ptr[g + 1]):
+        j = m.member[t]
+        if s.taken[j]:
+            if n_log >= log.size - 8:
+                return gain, n_log
+            gain += _remove(j, m, s)
+            log[n_log] = -j - 1
+            n_log += 1
+    end = n_log
+    m.group_price[g] = 1 << 61
+    for t in range(end):
+        v = -log[t] - 1
+        for k in range(m.item_ptr[v], m.item_ptr[v + 1]):
+            b = m.item_row[k]
+            if b >= m.blocks[0] or s.load[b] > 0 or n_log >= log.size - 4:
+                continue
+            j = _cover(b, m, s, -1)
+            if j >= 0:
+                gain += _insert(j, m, s)
+                log[n_log] = j + 1
+                n_log += 1
+    m.group_price[g] = saved
+    c, n_log = _chain(m, s, state, log, n_log, 0, 24)
+    return gain + c, n_log
+
+
+@njit(cache=True, nogil=True)
+def anneal(m, s, best, value, state, heat, cold, iterations, scan, losses):  # type: ignore[no-untyped-def]
+    """Run moves with a temperature falling from ``heat`` to ``cold``; return (value, best value).
+
+    ``best`` is overwritten with every item set better than ``value[1]``. ``losses`` takes the sizes
+    of the last losing moves (0 where there were fewer).
+    """
+    lost = 0
+    log = np.empty(4096, np.int64)
+    current, top = value[0], value[1]
+    blocks, groups = m.blocks[0], m.member_ptr.size - 1
+    cooling = (cold / heat) ** (1.0 / max(1, iterations)) if heat > 0 else 1.0
+    temperature = heat
+    for _ in range(iterations):
+        temperature *= cooling
+        n_log, gain = 0, 0
+        if groups > 0 and _draw(state) % 50 == 0:
+            g = _draw(state) % groups
+            if s.opened[g] == 0 or m.group_price[g] == 0:
+                continue
+            gain, n_log = _close(g, m, s, state, log)
+        else:
+            b = _draw(state) % blocks
+            size = m.block_ptr[b + 1] - m.block_ptr[b]
+            if size == 0:
+                continue
+            u = _uniform(state)
+            j = m.block_item[m.block_ptr[b] + int(u * u * u * size)]
+            if s.taken[j]:
+                continue
+            gain = _insert(j, m, s)
+            log[0] = j + 1
+            n_log = 1
+            g2, n_log, ok = _eject(j, m, s, state, log, n_log)
+            gain += g2
+            if ok:
+                g2, n_log = _refill(0, n_log, m, s, state, log, -1, scan)
+                gain += g2
+                g2, n_log = _chain(m, s, state, log, n_log, 0, 4)
+                gain += g2
+            else:
+                gain = -(1 << 60)
+        if gain < 0 and losses.size:
+            losses[lost % losses.size] = -gain
+            lost += 1
+        if gain >= 0 or (temperature > 0 and gain > -40 * temperature and _uniform(state) < np.exp(gain / temperature)):
+            current += gain
+            if current > top:
+                top = current
+                best[:] = s.taken
+        else:
+            _undo(log, n_log, m, s)
+    value[0], value[1] = current, top
+    return top
+
+
+@njit(cache=True, nogil=True)
+def clear_state(s):  # type: ignore[no-untyped-def]
+    """Take everything out."""
+    s.taken[:] = 0
+    s.load[:] = 0
+    s.count[:] = 0
+    s.opened[:] = 0
+
+
+@njit(cache=True, nogil=True)
+def put_items(items, m, s):  # type: ignore[no-untyped-def]
+    """Put the given items in; return what they gain."""
+    gain = 0
+    for j in items:
+        gain += _insert(j, m, s)
+    return gain

@@ -1,0 +1,277 @@
+"""Search one case until it is proven, good enough, or out of budget.
+
+Under a time limit two threads work on one case: one proves (relaxation, then the program cut
+down by reduced costs), one improves (annealing, then large neighbourhoods). Under a work limit
+the same steps run one after the other with shares of the work fixed in advance, so the answer
+depends on nothing else. Solvers and compiled code release the GIL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from market.clearing.errors import SolverError
+from market.clearing.neighbourhood import Neighbourhoods
+from market.clearing.program import Answer, SolveLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from market.clearing.annealing import Annealer
+    from market.clearing.case import Case
+
+SMALL_COLUMNS = 1500
+"""Programs up to this size go to the solver at once."""
+
+LARGE_COLUMNS = 60_000
+"""Programs above this size are never searched whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadline:
+    """A stopwatch with an end; ``end_s`` None is no end."""
+
+    now: Callable[[], float]
+    start_s: float
+    end_s: float | None
+
+    def left(self) -> float | None:
+        """Return the seconds left."""
+        return None if self.end_s is None else max(0.0, self.end_s - self.now())
+
+    def passed(self) -> bool:
+        """Return whether the end has passed."""
+        return self.end_s is not None and self.now() >= self.end_s
+
+    def within(self, seconds: float) -> float:
+        """Return at most so many seconds, and not beyond the end."""
+        left = self.left()
+        return seconds if left is None else min(seconds, left)
+
+
+def search_for(case: Case, deadline: Deadline, workers: int) -> None:
+    """Search under a time limit; returns when done or shortly after the deadline."""
+    prover = _Prover(case, deadline)
+    if case.f.program.n_columns <= SMALL_COLUMNS or workers < 2:  # noqa: PLR2004
+        prover.relax()
+        if workers >= 2 or case.f.program.n_columns <= SMALL_COLUMNS:  # noqa: PLR2004
+            prover.quick()
+        if case.incumbent.stopped.is_set() or deadline.passed():
+            return
+    improver = _Improver(case, deadline, prover)
+    threads = [Thread(target=_quietly, args=(work.run, case), daemon=True) for work in (prover, improver)]
+    for thread in threads:
+        thread.start()
+    try:
+        while any(thread.is_alive() for thread in threads):
+            if case.incumbent.stopped.wait(0.02) or deadline.passed():
+                case.incumbent.stopped.set()
+                break
+        for thread in threads:
+            thread.join(GRACE_S)
+    except KeyboardInterrupt:
+        case.incumbent.stopped.set()
+        raise
+
+
+GRACE_S = 0.15
+"""How long threads are waited for after the end: their best is already with the incumbent."""
+
+
+def _quietly(run: Callable[[], None], case: Case) -> None:
+    """Run a worker; a solver that fails leaves the other worker to go on."""
+    try:
+        run()
+    except SolverError as error:
+        case.failures.append(str(error))
+
+
+class _Prover:
+    """Relaxation, then the program: a bound, and a proof where there is time."""
+
+    def __init__(self, case: Case, deadline: Deadline) -> None:
+        self.case, self.deadline = case, deadline
+        self.relaxed = Event()
+        self.warm = Event()
+        """Set when the improver has had its first cycle."""
+        self.idle = Event()
+        """Set when nothing is left to prove in time."""
+
+    def relax(self) -> None:
+        """Solve the relaxation once."""
+        if not self.relaxed.is_set():
+            try:
+                self.case.relax(SolveLimits(time_s=self.deadline.left()))
+            finally:
+                self.relaxed.set()
+
+    def quick(self) -> None:
+        """Give a small program a first chance before anything else starts."""
+        limit = self.deadline.left()
+        first = QUICK_S if limit is None else min(QUICK_S, limit / 4)
+        self.case.exact(SolveLimits(time_s=first), self.case.incumbent.stopped.is_set)
+
+    def run(self) -> None:
+        """Prove until the end."""
+        case, stopped = self.case, self.case.incumbent.stopped
+        try:
+            self.relax()
+            if not stopped.is_set() and not case.packable:
+                self.warm.set()
+            size = case.f.program.n_columns
+            if size <= LARGE_COLUMNS:
+                if not self.warm.is_set() and size > SMALL_COLUMNS:
+                    case.exact(SolveLimits(time_s=self.deadline.left()), lambda: stopped.is_set() or self.warm.is_set())
+                self.warm.wait(self.deadline.left())
+                if not stopped.is_set():
+                    case.exact(SolveLimits(time_s=self.deadline.left()), stopped.is_set)
+        finally:
+            self.idle.set()
+        if not stopped.is_set() and case.worth is not None:
+            _Improver(case, self.deadline, self, seed=7).neighbourhoods()
+
+
+QUICK_S = 0.4
+
+
+class _Improver:
+    """Annealing and large neighbourhoods, by turns that pay."""
+
+    def __init__(self, case: Case, deadline: Deadline, prover: _Prover, seed: int = 1) -> None:
+        self.case, self.deadline, self.prover = case, deadline, prover
+        self.seed = seed
+        self.annealer: Annealer | None = None
+        self.target = 400.0
+
+    def run(self) -> None:
+        """Improve until the end."""
+        case, stopped = self.case, self.case.incumbent.stopped
+        if case.packable:
+            from market.clearing import annealing  # noqa: F401, PLC0415  load numba while the relaxation is solved
+        self.prover.relaxed.wait(self.deadline.left())
+        if stopped.is_set() or case.worth is None:
+            return
+        try:
+            if case.packable:
+                self.annealer = case.annealer(self.seed)
+                self.anneal(share=ANNEAL_SHARE, heat=1.0)
+        finally:
+            self.prover.warm.set()
+        self.neighbourhoods()
+
+    def anneal(self, share: float, heat: float) -> None:
+        """Run one cooling cycle over a share of the time that is left."""
+        annealer, deadline, stopped = self.annealer, self.deadline, self.case.incumbent.stopped
+        assert annealer is not None
+        span = max(0.05, share * (30.0 if (left := deadline.left()) is None else left))
+        begin = deadline.now()
+
+        def progress() -> float:
+            return 1.0 if stopped.is_set() else (deadline.now() - begin) / span
+
+        annealer.cycle(progress, SLICE_MOVES, heat, self.case.offer_quantity)
+
+    def neighbourhoods(self) -> None:
+        """Solve large neighbourhoods until the end; anneal again in between."""
+        case, stopped = self.case, self.case.incumbent.stopped
+        assert case.worth is not None
+        hoods = Neighbourhoods(case.f, case.worth, np.random.default_rng(self.seed))
+        failures, round_number = 0, 0
+        if case.incumbent.best is None or not case.packable:
+            self.first()
+        while not stopped.is_set() and not self.deadline.passed():
+            values = case.values()
+            if values is None:
+                return
+            round_number += 1
+            before = case.incumbent.objective
+            assert case.incumbent.best is not None
+            free = hoods.draw(case.incumbent.best.quantity, int(self.target))
+            begin = self.deadline.now()
+            solved = case.improve_within(
+                free, values, SolveLimits(time_s=self.deadline.within(ROUND_S)), stopped.is_set
+            )  # fmt: skip
+            self.adapt(solved.answer is Answer.OPTIMAL, self.deadline.now() - begin, int(free.sum()))
+            failures = 0 if case.incumbent.objective > before else failures + 1
+            if self.annealer is not None and failures >= PATIENCE:
+                failures = 0
+                assert case.incumbent.best is not None
+                self.annealer.restart(case.incumbent.best.quantity)
+                self.anneal(share=0.1, heat=0.3)
+
+    def first(self) -> None:
+        """Find a first allocation with the best few bids of every order."""
+        share = 10.0 if (left := self.deadline.left()) is None else left * 0.3
+        for per_order in (3, 6):
+            self.case.narrow(per_order, SolveLimits(time_s=self.deadline.within(share)), self.case.incumbent.stopped.is_set)
+            if self.case.incumbent.best is not None:
+                return
+
+    def adapt(self, proven: bool, seconds: float, freed: int) -> None:  # noqa: FBT001
+        """Grow neighbourhoods that are solved fast, shrink those that are not."""
+        if proven and seconds < ROUND_S / 4 and freed >= self.target * 0.5:
+            self.target = min(self.target * 1.25, 20_000.0)
+        elif not proven:
+            self.target = max(self.target * 0.8, 60.0)
+
+
+ANNEAL_SHARE = 0.25
+SLICE_MOVES = 4000
+ROUND_S = 0.6
+PATIENCE = 8
+
+
+def search_counted(case: Case, work: int) -> None:
+    """Search under a work limit, one step after the other."""
+    stopped = case.incumbent.stopped
+    case.relax(SolveLimits(work=max(1000, work // 2)))
+    if stopped.is_set() or case.worth is None:
+        return
+    left = max(0, work - case.work)
+    small = case.f.program.n_columns <= SMALL_COLUMNS
+    if small:
+        case.exact(SolveLimits(work=left // 4), stopped.is_set)
+    annealer = None
+    if not stopped.is_set() and case.packable and left >= LEAST_ANNEALING:
+        annealer = case.annealer(1)
+        moves = min(left // 4, MOST_MOVES // MOVES_PER_WORK) * MOVES_PER_WORK
+        slices = max(1, moves // SLICE_MOVES)
+        done = iter(range(slices + 1))
+        annealer.cycle(lambda: next(done, slices) / slices, SLICE_MOVES, 1.0, case.offer_quantity)
+        case.work += annealer.moves // MOVES_PER_WORK
+    if not stopped.is_set() and case.f.program.n_columns <= LARGE_COLUMNS:
+        case.exact(SolveLimits(work=max(0, work - case.work) // 2), stopped.is_set)
+    _counted_neighbourhoods(case, work)
+
+
+LEAST_ANNEALING = 2000
+MOVES_PER_WORK = 16
+MOST_MOVES = 4_000_000
+
+
+def _counted_neighbourhoods(case: Case, work: int) -> None:
+    stopped = case.incumbent.stopped
+    assert case.worth is not None
+    if case.incumbent.best is None:
+        case.narrow(4, SolveLimits(work=max(0, work - case.work) // 2), stopped.is_set)
+    hoods = Neighbourhoods(case.f, case.worth, np.random.default_rng(1))
+    target = 400.0
+    for _ in range(MOST_ROUNDS):
+        values = case.values()
+        if stopped.is_set() or case.work >= work or values is None or case.incumbent.best is None:
+            return
+        free = hoods.draw(case.incumbent.best.quantity, int(target))
+        before = case.work
+        solved = case.improve_within(
+            free, values, SolveLimits(work=min(ROUND_WORK, work - case.work)), stopped.is_set
+        )  # fmt: skip
+        case.work = max(case.work, before + 50)
+        target = min(target * 1.25, 20_000.0) if solved.answer is Answer.OPTIMAL else max(target * 0.8, 60.0)
+
+
+MOST_ROUNDS = 10_000
+ROUND_WORK = 4000
