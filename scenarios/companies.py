@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agents.profile import (
+    CustomerProfile,
     Disruption,
     PlantProfile,
     Pricing,
@@ -174,6 +175,13 @@ def _pricing(section: PricingSection, company: _Company) -> Pricing:
         divisible_from=section.divisible_from,
         min_lot_ppm=section.min_lot_ppm,
     )
+
+
+def customer_profiles(scenario: Scenario) -> Iterator[CustomerProfile]:
+    """Yield the customers of a scenario in its order, one in each city."""
+    for section in scenario.customers:
+        for city in section.cities:
+            yield CustomerProfile(participant=f"{city}-{section.id}", site=city)
 
 
 def blank_mass_g(material: MaterialSection, facts: Facts) -> int:

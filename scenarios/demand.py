@@ -14,8 +14,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from agents.profile import CustomerProfile
+from market.model.values import HOUR_US, MINUTE_US
 from scenarios.chance import stream, triangular
-from scenarios.companies import MINOR, PPM, blank_prices_minor
+from scenarios.companies import MINOR, PPM, blank_prices_minor, customer_profiles
 from scenarios.errors import ScenarioFileError
 from scenarios.facts.roads import road_network
 from scenarios.facts.tables import Facts, load_facts
@@ -23,64 +24,70 @@ from scenarios.orders_file import OrderLine, format_orders
 from scenarios.plans import run_time_us
 from scenarios.scenario import DemandSection, Draw, LotSection, PartSection, Scenario, load_scenario
 
-MINUTE_US = 60_000_000
 HOUR_MINUTES = 60
 
 
-def should_cost_minor(scenario: Scenario, facts: Facts, part: PartSection, quantity: int) -> int:
-    """Return what ``quantity`` pieces should cost: typical prices, the mean country, the mean lane.
+class ShouldCost:
+    """What parts should cost in a scenario: typical prices, the mean country, the mean lane.
 
     Every lot is one lot, and every arc of the plan one shipment between two cities of the scenario.
     """
-    countries = [facts.city(city).country for plants in scenario.plants for city in plants.cities]
-    cities = {city for plants in scenario.plants for city in plants.cities}
-    cities |= {city for customers in scenario.customers for city in customers.cities}
-    lanes = road_network(facts, cities).lanes
-    total = 0
-    for lot in part.lots:
-        units = lot.quantity_per_piece * quantity
-        total += _lot_minor(scenario, facts, lot, units, countries)
-        if lanes:
-            total += sum(lane.fixed_minor + lane.unit_minor * units for lane in lanes) // len(lanes)
-    return total
 
+    def __init__(self, scenario: Scenario, facts: Facts) -> None:
+        self.scenario = scenario
+        self.facts = facts
+        self.countries = [facts.city(city).country for plants in scenario.plants for city in plants.cities]
+        cities = {city for plants in scenario.plants for city in plants.cities}
+        cities |= {city for customers in scenario.customers for city in customers.cities}
+        self.lanes = road_network(facts, cities).lanes
 
-def _lot_minor(
-    scenario: Scenario, facts: Facts, lot: LotSection, units: int, countries: Sequence[str]
-) -> int:
-    if lot.kind == "material":
-        material = next((m for m in scenario.materials if m.id == lot.material), None)
-        if material is None:
-            raise ScenarioFileError(
-                scenario.name, f"parts.lots[{lot.id}].material", lot.material, "is unknown"
+    def minor(self, part: PartSection, quantity: int) -> int:
+        """Return what ``quantity`` pieces should cost."""
+        total = 0
+        for lot in part.lots:
+            units = lot.quantity_per_piece * quantity
+            total += (
+                self._material_minor(lot, units) if lot.kind == "material" else self._work_minor(lot, units)
             )
-        delivery = facts.get("handling", "delivery_cost").scaled(MINOR)[1]
-        return blank_prices_minor(material, facts)[1] * units + delivery
-    centre = next((c for c in scenario.work_centres.values() if c.process == lot.process), None)
-    if centre is None:
-        raise ScenarioFileError(
-            scenario.name, f"parts.lots[{lot.id}].process", lot.process, "is done nowhere"
-        )
-    if centre.rate_minor_per_hour is None:
-        rates = [facts.get("machine_rate", lot.process, country).scaled(MINOR)[1] for country in countries]
-        rate = sum(rates) // len(rates)
-    else:
-        rate = _typical(centre.rate_minor_per_hour)
-    if centre.setup_minutes is None:
-        setup_minutes = facts.get("setup_time", lot.process).scaled()[1]
-    else:
-        setup_minutes = _typical(centre.setup_minutes)
-    machine_us = setup_minutes * MINUTE_US + run_time_us(lot, facts) * units
-    return rate * machine_us // (HOUR_MINUTES * MINUTE_US)
+            if self.lanes:
+                lanes_minor = sum(lane.fixed_minor + lane.unit_minor * units for lane in self.lanes)
+                total += lanes_minor // len(self.lanes)
+        return total
+
+    def _material_minor(self, lot: LotSection, units: int) -> int:
+        material = next((m for m in self.scenario.materials if m.id == lot.material), None)
+        if material is None:
+            field = f"parts.lots[{lot.id}].material"
+            raise ScenarioFileError(self.scenario.name, field, lot.material, "is no material")
+        delivery = self.facts.get("handling", "delivery_cost").scaled(MINOR)[1]
+        return blank_prices_minor(material, self.facts)[1] * units + delivery
+
+    def _work_minor(self, lot: LotSection, units: int) -> int:
+        facts = self.facts
+        centre = next((c for c in self.scenario.work_centres.values() if c.process == lot.process), None)
+        if centre is None:
+            field = f"parts.lots[{lot.id}].process"
+            raise ScenarioFileError(self.scenario.name, field, lot.process, "is done nowhere")
+        if centre.rate_minor_per_hour is None:
+            rates = [
+                facts.get("machine_rate", lot.process, place).scaled(MINOR)[1] for place in self.countries
+            ]
+            rate = sum(rates) // len(rates)
+        else:
+            rate = _typical(centre.rate_minor_per_hour)
+        if centre.setup_minutes is None:
+            setup_minutes = facts.get("setup_time", lot.process).scaled()[1]
+        else:
+            setup_minutes = _typical(centre.setup_minutes)
+        machine_us = setup_minutes * MINUTE_US + run_time_us(lot, facts) * units
+        return rate * machine_us // HOUR_US
 
 
 def _typical(given: int | Draw) -> int:
     return given if isinstance(given, int) else given.typical
 
 
-def draw_orders(
-    scenario: Scenario, facts: Facts, seed: int, customers: Sequence[CustomerProfile]
-) -> tuple[OrderLine, ...]:
+def draw_orders(scenario: Scenario, facts: Facts, seed: int) -> tuple[OrderLine, ...]:
     """Return the orders of a scenario's demand in order of submission, one stream per order."""
     demand = scenario.demand
     if demand is None:
@@ -89,21 +96,24 @@ def draw_orders(
     for entry in demand.parts:
         if entry.part not in parts:
             raise ScenarioFileError(scenario.name, "demand.parts.part", entry.part, "is unknown")
+    customers = tuple(customer_profiles(scenario))
+    cost = ShouldCost(scenario, facts)
     lines = (
-        _line(scenario, facts, demand, customers, stream(seed, "order", str(number)), number)
+        _line(cost, demand, customers, stream(seed, "order", str(number)), number)
         for number in range(1, demand.orders + 1)
     )
     return tuple(sorted(lines, key=lambda line: (line.at, line.key)))
 
 
 def _line(
-    scenario: Scenario,
-    facts: Facts,
+    cost: ShouldCost,
     demand: DemandSection,
     customers: Sequence[CustomerProfile],
     rng: random.Random,
     number: int,
 ) -> OrderLine:
+    scenario = cost.scenario
+
     def hours(given: Draw) -> timedelta:
         return timedelta(hours=triangular(rng, given.low, given.typical, given.high))
 
@@ -117,7 +127,7 @@ def _line(
     release = at + timedelta(hours=demand.release_hours)
     due = release + hours(wanted.window_hours)
     factor_ppm = triangular(rng, demand.limit_ppm.low, demand.limit_ppm.typical, demand.limit_ppm.high)
-    limit_minor = should_cost_minor(scenario, facts, part, quantity) * factor_ppm // PPM
+    limit_minor = cost.minor(part, quantity) * factor_ppm // PPM
     return OrderLine(
         key=f"{scenario.name}-{number:04d}",
         at=at,
@@ -137,14 +147,8 @@ def _line(
 
 def main() -> None:
     """Write the orders of a scenario's demand and own seed to standard output."""
-    case = load_scenario(Path(sys.argv[1]))
-    scenario = case.scenario
-    customers = [
-        CustomerProfile(participant=f"{city}-{section.id}", site=city)
-        for section in scenario.customers
-        for city in section.cities
-    ]
-    sys.stdout.write(format_orders(draw_orders(scenario, load_facts(), scenario.seed, customers)))
+    scenario = load_scenario(Path(sys.argv[1])).scenario
+    sys.stdout.write(format_orders(draw_orders(scenario, load_facts(), scenario.seed)))
 
 
 if __name__ == "__main__":

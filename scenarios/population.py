@@ -19,7 +19,7 @@ from market.model.order import OrderTerms
 from market.model.plan import Part
 from market.model.rules import Rules
 from market.model.values import DAY_US, MINUTE_US, PeriodGrid, Window
-from scenarios.companies import plant_profiles, supplier_profiles
+from scenarios.companies import customer_profiles, plant_profiles, supplier_profiles
 from scenarios.demand import draw_orders
 from scenarios.errors import ScenarioFileError
 from scenarios.facts.roads import road_network
@@ -120,22 +120,18 @@ def _build(case: Case, seed: int, facts: Facts) -> Population:
     profiles: list[Profile] = [
         *plant_profiles(scenario, facts, seed, _by_participant(breakdowns)),
         *supplier_profiles(scenario, facts, seed),
-        *(
-            CustomerProfile(participant=f"{city}-{section.id}", site=city)
-            for section in scenario.customers
-            for city in section.cities
-        ),
+        *customer_profiles(scenario),
     ]
     profiles.sort(key=lambda profile: profile.participant)
     _check_participants(case, profiles, breakdowns)
     parts = build_parts(scenario, facts)
-    customers = {p.participant: p for p in profiles if isinstance(p, CustomerProfile)}
+    customers = frozenset(p.participant for p in profiles if isinstance(p, CustomerProfile))
     lines = case.orders
     if lines is None:
-        lines = draw_orders(scenario, facts, seed, tuple(customers.values()))
+        lines = draw_orders(scenario, facts, seed)
     network = road_network(facts, (profile.site for profile in profiles))
     sites = {site.id for site in network.sites}
-    orders = tuple(_order(case, line, frozenset(customers), parts, frozenset(sites)) for line in lines)
+    orders = tuple(_order(case, line, customers, parts, frozenset(sites)) for line in lines)
     return Population(
         market=scenario.name,
         title=scenario.title,
