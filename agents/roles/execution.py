@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 from agents.roles.outgoing import Outgoing
 from market.model.contract import Contract, ContractState
@@ -92,7 +92,6 @@ class Execution:
             if running.stage < FINISHED:
                 self.book(running.contract, 1)
             self._enqueue(running)
-        heapify(self._queue)
 
     def award(self, contracts: Iterable[Contract]) -> None:
         """Take on contracts; one that is known is replaced, its milestones stand."""
