@@ -77,12 +77,17 @@ def admit(state: State, command: AdmitParticipant) -> Decision:
     known = {site.id for site in state.network.sites}
     for index, site in enumerate(command.sites):
         if site not in known:
-            return refuse("unknown", "no such site in the network", field=f"sites[{index}]", value=site)
+            return refuse("unknown", f"no such site; {_some(known)}", field=f"sites[{index}]", value=site)
     if command.api_key_sha256 is not None:
         holder = state.index.key_holders.get(command.api_key_sha256, command.participant)
         if holder != command.participant:
             return refuse("conflict", "this key is another participant's", field="api_key_sha256")
     return accept(events.ParticipantAdmitted(admission=command), subject_id=command.participant)
+
+
+def _some(names: set[str]) -> str:
+    shown = sorted(names)[:30]
+    return f"the network has {', '.join(shown)}{', ...' if len(names) > len(shown) else ''}"
 
 
 def suspend(state: State, command: SuspendParticipant) -> Decision:
