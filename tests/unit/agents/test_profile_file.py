@@ -16,7 +16,9 @@ def test_the_documented_example_is_a_plant_that_is_eligible_for_milling() -> Non
     assert isinstance(profile, PlantProfile)
     admitted = admission(profile)
     assert (admitted.participant, admitted.roles, admitted.sites) == ("acme", ("plant",), ("ulm",))
-    requirement = Requirement(process="milling", material="steel", tolerance_um=20, certificates=("iso9001",))
+    requirement = Requirement(
+        process="cnc_mill_3axis", material="steel_1045", tolerance_um=20, certificates=("iso-9001",)
+    )
     assert admitted.qualification.eligible(requirement, "nda")
     assert not admitted.qualification.eligible(requirement, "restricted")
 
