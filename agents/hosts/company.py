@@ -124,10 +124,18 @@ class Company:
         async with self._lock:
             await self._catch_up()
         self._connected.set()
-        self._tasks.append(asyncio.create_task(self._receive(), name=f"{self.participant}: receive"))
+        loops = [self._receive()]
         if self._pace.clock is not None:
-            self._tasks.append(asyncio.create_task(self._live(), name=f"{self.participant}: clock"))
-            self._tasks.append(asyncio.create_task(self._beat(), name=f"{self.participant}: heartbeat"))
+            loops += [self._live(), self._beat()]
+        self._tasks = [asyncio.create_task(loop) for loop in loops]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failures += 1
+            self._connected.clear()
+            _LOG.critical("%s: a loop ended", self.participant, exc_info=error)
 
     async def wait(self) -> None:
         """Return when the company has been stopped; raises what ended it otherwise."""
@@ -188,6 +196,9 @@ class Company:
                     await acknowledge()
             except BusClosedError as error:
                 _LOG.warning("%s: %s", self.participant, error)
+            except Exception:  # noqa: BLE001 - whatever it was, the message comes again on a new connection
+                self._failures += 1
+                _LOG.exception("%s: receiving failed; connecting anew", self.participant)
             await self._reconnect()
 
     async def _reconnect(self) -> None:
@@ -201,7 +212,7 @@ class Company:
                 self._bus = await self._connect()
                 async with self._lock:
                     await self._catch_up()
-            except (BusError, BusTimeoutError, OSError) as error:
+            except (BusError, BusTimeoutError, RefusedError, OSError) as error:
                 _LOG.warning("%s: cannot connect: %s", self.participant, error)
             else:
                 self._connected.set()
@@ -209,10 +220,12 @@ class Company:
     async def _live(self) -> None:
         while True:
             await self._connected.wait()
-            with suppress(BusClosedError):
+            try:
                 async with self._lock:
                     self._read_clock()
                     await self._handle(Tick(now_us=self._now_us))
+            except BusClosedError as error:
+                _LOG.warning("%s: %s", self.participant, error)
             await asyncio.sleep(self._pace.tick_s)
 
     async def _beat(self) -> None:

@@ -90,6 +90,8 @@ class RayFleet:
     def __init__(
         self, assignments: Sequence[Assignment], address: NatsAddress, *, hosts: int = 1, live: bool = False
     ) -> None:
+        if hosts < 1:
+            raise ValueError(f"hosts must be at least 1; was {hosts}")
         actor = ray.remote(CompanyHost).options(
             num_cpus=0, max_restarts=-1, max_task_retries=-1, max_concurrency=CALLS_AT_A_TIME
         )

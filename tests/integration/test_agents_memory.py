@@ -8,17 +8,19 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agents.hosts.company import Pace
+from agents.hosts.company import Company, Pace
 from agents.hosts.fleet import LocalFleet
 from agents.hosts.mail import RefusedError
 from agents.profile import Disruption
+from agents.roles import role_of
 from market.adapters.codec import encode
 from market.adapters.memory_bus import MemoryBroker
 from market.adapters.wall_clock import WallClock
+from market.bus_errors import BusRefusedError
 from market.model.contract import Contract
 from market.model.messages import Tick
 from market.model.values import DAY_US, HOUR_US, Window
-from market.ports import OutboxMessage
+from market.ports import OutboxMessage, ParticipantBus
 from market.service.service import MarketService
 from tests.integration.agents_market import (
     DEADLINE_S,
@@ -160,6 +162,31 @@ async def test_a_connection_that_is_lost_for_good_is_made_anew() -> None:
                 await lost.close()
             await run(service, fleet, [hour])
         assert order_states(service) == ["settled"] * ORDERS
+
+
+async def test_a_market_that_refuses_connections_for_a_while_is_tried_again() -> None:
+    broker = MemoryBroker(MARKET)
+    acme = profiles()[0]
+    async with running_market(broker.market(), profiles()):
+        refusals = iter([False, True, True, False])
+
+        async def connect() -> ParticipantBus:
+            if next(refusals):
+                raise BusRefusedError("not now")
+            return broker.participant(acme.participant)
+
+        company = Company(acme.participant, lambda: role_of(acme), connect, Pace())
+        await company.start()
+        first = company._bus
+        assert first is not None
+        await first.close()
+        await until(lambda: not company.status().connected)
+        advanced = asyncio.create_task(company.advance(MONDAY_US + 5))
+        await until(lambda: company.status().connected)
+        await advanced
+        assert company._bus is not first
+        assert company.status().now_us == MONDAY_US + 5
+        await company.stop()
 
 
 async def test_a_company_that_the_market_does_not_know_is_told_so() -> None:

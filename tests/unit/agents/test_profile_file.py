@@ -15,7 +15,7 @@ def test_the_documented_example_is_a_plant_that_is_eligible_for_milling() -> Non
     profile = read_profile(EXAMPLE)
     assert isinstance(profile, PlantProfile)
     admitted = admission(profile)
-    assert (admitted.participant, admitted.roles, admitted.sites) == ("acme", ("plant",), ("ulm",))
+    assert (admitted.participant, admitted.roles, admitted.sites) == ("acme", ("plant",), ("munich",))
     requirement = Requirement(
         process="cnc_mill_3axis", material="steel_1045", tolerance_um=20, certificates=("iso-9001",)
     )
