@@ -59,8 +59,6 @@ class Population:
         Id of the market.
     start_us, end_us
         First instant of market time, and the horizon: nothing runs beyond it.
-    reference_quantity
-        Units for which routes of ``network`` are the cheapest.
     profiles, admissions
         One each per participant, sorted by participant. Admissions carry no API key.
     parts
@@ -76,7 +74,6 @@ class Population:
     end_us: int
     rules: Rules
     network: Network
-    reference_quantity: int
     profiles: tuple[Profile, ...]
     admissions: tuple[AdmitParticipant, ...]
     parts: tuple[tuple[str, PublishPart], ...]
@@ -140,7 +137,6 @@ def _build(case: Case, seed: int, facts: Facts) -> Population:
         end_us=start_us + scenario.horizon_days * DAY_US,
         rules=_rules(scenario, start_us),
         network=network,
-        reference_quantity=scenario.reference_quantity,
         profiles=tuple(profiles),
         admissions=tuple(admission(profile) for profile in profiles),
         parts=tuple((name, PublishPart(part=part)) for name in sorted(customers) for part in parts.values()),

@@ -228,8 +228,6 @@ class Scenario(Section):
     start: datetime
     """First instant of market time and origin of the capacity periods, UTC."""
     horizon_days: Annotated[int, Field(gt=0, le=3660)]
-    reference_quantity: Count = 20
-    """Pieces for which the route between two sites is the cheapest."""
     orders: str | None = None
     """Name of the orders file beside this one; without it, orders are drawn from ``demand``."""
     rules: RulesSection = RulesSection()

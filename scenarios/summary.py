@@ -1,9 +1,9 @@
 """The shape of ``summary.json``: what one run of a scenario came to, every figure with its unit.
 
 Written by the runner, read by the report and by anyone's own tools. Times are microseconds UTC of
-market time, money minor units of ``currency``, emissions grams CO2e, wall time milliseconds. Wall
-times, message counts and versions may differ between two runs of one seed; `OUTCOME_FREE` names
-these fields, all others may not. Holds no logic beyond the shape.
+market time, money minor units of ``currency``, emissions grams CO2e, wall time milliseconds. Two runs
+of one seed may differ in ``transport``, ``versions``, ``messages_by_kind`` and wall times (``*wall_ms``),
+in nothing else. Holds no logic beyond the shape.
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ Count = Annotated[int, Field(ge=0)]
 Minor = Annotated[int, Field(ge=0)]
 TimeUs = Annotated[int, Field(ge=0)]
 Grams = Annotated[int, Field(ge=0)]
-
-OUTCOME_FREE = frozenset({"transport", "phase_wall_ms", "wall_ms", "messages_by_kind", "versions"})
-"""Fields of the summary that say how a run was carried out and not what came of it."""
 
 
 class Record(BaseModel):

@@ -237,7 +237,7 @@ class _Frame:
             columns=tuple(columns),
             grid=tuple((self.y(step), money(step)) for step in steps),
             width=WIDTH,
-            height=COLUMNS_TOP + COLUMNS_HEIGHT + 26,
+            height=COLUMNS_TOP + COLUMNS_HEIGHT + 38,
             left=COLUMNS_LEFT,
             base=self.y(0),
         )

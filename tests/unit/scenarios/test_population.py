@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,7 @@ def test_every_customer_publishes_every_part_and_every_pair_of_sites_is_connecte
     assert len(population.parts) == 12 * 4
     assert all(isinstance(command, PublishPart) for _, command in population.parts)
     sites = [site.id for site in population.network.sites]
-    routes = LogisticsNetwork(population.network, reference_quantity=population.reference_quantity)
+    routes = LogisticsNetwork(population.network)
     assert len(routes.table(sites, sites)) == 21 * 20
 
 
@@ -265,3 +266,66 @@ def test_streams_are_apart_by_name_and_draws_stay_in_their_range() -> None:
     assert (min(drawn) >= 10, max(drawn) <= 40) == (True, True)
     assert sum(drawn) / len(drawn) == pytest.approx((10 + 20 + 40) / 3, rel=0.03)
     assert triangular(rng, 7, 7, 7) == 7
+
+
+DEMAND = """
+[demand]
+orders = 5
+days = 2
+slack_hours = { low = 24, typical = 24, high = 24 }
+limit_ppm = { low = 1_000_000, typical = 1_000_000, high = 1_000_000 }
+[[demand.parts]]
+part = "plate"
+weight = 1
+quantity = { low = 10, typical = 20, high = 30 }
+window_hours = { low = 240, typical = 264, high = 300 }
+"""
+
+
+def drawn(old: str = "", new: str = "", demand: str = DEMAND) -> Case:
+    text = SMOKE.replace('orders = "orders.csv"', "", 1) + demand
+    assert old in text, old
+    return Case(source="drawn.toml", scenario=parse_scenario(text.replace(old, new, 1)), orders=None)
+
+
+def test_a_drawn_limit_is_the_should_cost_that_one_can_add_up() -> None:
+    mill = 'process = "cnc_mill_3axis"\nmaterials'
+    fixed = drawn(mill, f"rate_minor_per_hour = 6000\nsetup_minutes = 30\n{mill}")
+    population = build(fixed)
+    lanes = population.network.lanes
+    assert len(population.orders) == 5
+    for order in population.orders:
+        terms = order.command.terms
+        assert 10 <= terms.quantity <= 30
+        assert order.at_us < terms.release_us < terms.due_us < terms.deadline_us
+        work = 6000 * (30 * 60 + 1185 * terms.quantity) // 3600
+        blank = 1500 + terms.quantity * round(321 * Decimal("2.23") / Decimal("1.1") * Decimal("3.5") / 10)
+        sites = {"calais", "cologne", "paris"}
+        known = [lane for lane in lanes if {lane.source, lane.target} <= sites]
+        road = sum(lane.fixed_minor + lane.unit_minor * terms.quantity for lane in known) // len(known)
+        assert terms.reservation_value_minor == work + blank + 2 * road
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ('part = "plate"\nweight', 'part = "sphere"\nweight', "demand.parts.part"),
+        ('material = "plate-blank", flows', 'material = "gold", flows', "parts.lots[blank].material"),
+        ('process = "cnc_mill_3axis", material', 'process = "weaving", material', "parts.lots[mill].process"),
+    ],
+)
+def test_demand_that_nothing_can_be_drawn_from_is_refused(old: str, new: str, field: str) -> None:
+    with pytest.raises(ScenarioFileError) as caught:
+        build(drawn(old, new))
+    assert caught.value.field == field
+
+
+def test_orders_may_ask_for_certificates_by_share() -> None:
+    certified = DEMAND.replace("days = 2", 'days = 2\ncertificates = ["iso-9001"]\ncertified_ppm = 1_000_000')
+    assert {o.command.terms.certificates for o in build(drawn(demand=certified)).orders} == {("iso-9001",)}
+    assert {o.command.terms.certificates for o in build(drawn()).orders} == {()}
+
+
+def test_drawing_orders_from_no_demand_is_refused() -> None:
+    with pytest.raises(ScenarioFileError, match="demand: is due where there is no orders file"):
+        build(Case(source="none", scenario=parse_scenario(SMOKE), orders=None))
