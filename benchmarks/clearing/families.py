@@ -125,7 +125,9 @@ def published() -> list[tuple[str, str, int | None]]:
     with (folder / "gap" / "optima.csv").open() as file:
         rows = [("gap", f"gap/{row['path']}", int(row["best_known"])) for row in csv.DictReader(file)]
     optima = [int(x) for x in (folder / "sscflp" / "optima").read_text().split()]
-    paths = sorted((p.name for p in (folder / "sscflp").iterdir() if p.name != "optima"), key=lambda x: int(x[1:]))
+    paths = sorted(
+        (p.name for p in (folder / "sscflp").iterdir() if p.name != "optima"), key=lambda x: int(x[1:])
+    )
     rows += [("sscflp", f"sscflp/{name}", optima[int(name[1:]) - 1]) for name in paths]
     return rows + [("wdp", f"wdp/{p.name}", None) for p in sorted((folder / "wdp").iterdir())]
 

@@ -40,6 +40,7 @@ class ArrayProblem(pulp.LpProblem):  # type: ignore[misc, unused-ignore]
         self.absolute_gap = 0.5
         self.start: NDArray[np.float64] | None = None
         self.stop: Callable[[], bool] | None = None
+        self.suggest: Callable[[], NDArray[np.float64] | None] | None = None
         self.improved: Callable[[NDArray[np.float64], float], None] | None = None
         self._materialised = False
 

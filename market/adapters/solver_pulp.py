@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from market.clearing.program import Floats, Improved, Program
+    from market.clearing.program import Floats, Improved, Program, Suggest
 
 _STATUS = highspy.HighsModelStatus
 _STOPPED = {
@@ -71,9 +71,8 @@ class ArrayHighs(pulp.LpSolver):  # type: ignore[misc, unused-ignore]
         model = self._loaded(lp)
         self._watch(model, lp)
         if lp.start is not None and not self.relax:
-            start = highspy.HighsSolution()
-            start.col_value = lp.start.tolist()
-            model.setSolution(start)
+            known = np.flatnonzero(~np.isnan(lp.start)).astype(np.int32)
+            model.setSolution(known.size, known, lp.start[known])
         model.run()
         return self._take(model, lp)
 
@@ -130,6 +129,15 @@ class ArrayHighs(pulp.LpSolver):  # type: ignore[misc, unused-ignore]
             return
         if work is not None or stop is not None:
             model.cbMipInterrupt.subscribe(_Brake(work, stop))
+        suggest = lp.suggest
+        if suggest is not None:
+
+            def hint(event: highspy.HighsCallbackEvent) -> None:
+                values = suggest()
+                if values is not None and event.data_in is not None:
+                    event.data_in.setSolution(values)
+
+            model.cbMipUserSolution.subscribe(hint)
         if improved is not None:
 
             def tell(event: highspy.HighsCallbackEvent) -> None:
@@ -224,10 +232,11 @@ class PulpSolver:
         start: Floats | None = None,
         stop: Callable[[], bool] | None = None,
         improved: Improved | None = None,
+        suggest: Suggest | None = None,
     ) -> ProgramResult:
         """Solve the program."""
         lp = ArrayProblem(program)
-        lp.start, lp.stop, lp.improved = start, stop, improved
+        lp.start, lp.stop, lp.improved, lp.suggest = start, stop, improved, suggest
         lp.solve(ArrayHighs(limits))
         return result_of(lp)
 

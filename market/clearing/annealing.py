@@ -55,7 +55,9 @@ class Annealer:
             self.packing.model, self.state, self.best, self.value, self.rng, heat, cold, moves, SCAN, self.losses
         )  # fmt: skip
 
-    def cycle(self, progress: Callable[[], float], slice_moves: int, heat: float, found: Callable[[Ints], None]) -> None:
+    def cycle(
+        self, progress: Callable[[], float], slice_moves: int, heat: float, found: Callable[[Ints], None]
+    ) -> None:
         """Cool from ``heat`` times the calibrated heat until ``progress()`` reaches 1; report better sets."""
         top = int(self.value[1])
         while (done := progress()) < 1.0:

@@ -18,7 +18,6 @@ from market.clearing.incumbent import Incumbent
 from market.clearing.multipliers import multipliers_of
 from market.clearing.neighbourhood import Neighbourhoods
 from market.clearing.packing_rules import packable
-from market.clearing.problem import NONE
 from market.clearing.program import Answer, SolveLimits
 from market.clearing.restrict import reduced_costs, restricted
 from market.clearing.tie_break import lottery
@@ -152,12 +151,28 @@ class Case:
         rest = restricted(self.f.program, keep, np.zeros(keep.size))
         base = np.zeros(keep.size)
 
+        known = self.incumbent.best
+
+        def suggest() -> Floats | None:
+            nonlocal known
+            if self.incumbent.best is known or known is None:
+                return None
+            known = self.incumbent.best
+            news = start_of(self.f, known.quantity, known.units)
+            outside = np.abs(news[~keep]).max(initial=0.0)
+            return None if np.isnan(news).any() or outside > 0 else news[keep]
+
         def improved(found: Floats, bound: float) -> None:
             self.offer_values(rest.expand(found, base))
             self.incumbent.lower_bound(max(bound, self.incumbent.objective))
 
         solved = self.solver.solve(
-            rest.program, limits, start=None if values is None else values[keep], stop=stop, improved=improved
+            rest.program,
+            limits,
+            start=None if values is None else values[keep],
+            stop=stop,
+            improved=improved,
+            suggest=suggest,
         )
         self.work += solved.work
         if solved.answer is Answer.INFEASIBLE and self.incumbent.best is None:
@@ -195,5 +210,3 @@ class Case:
         if solved.values is not None:
             self.offer_values(rest.expand(solved.values, base))
         return solved
-
-

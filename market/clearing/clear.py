@@ -14,16 +14,16 @@ import numpy as np
 
 from market.clearing import settle as settlement
 from market.clearing.allocation import Allocation, allocation_of, units_of
+from market.clearing.case import Case
 from market.clearing.certificate import certified_bound
 from market.clearing.check import check_answer
 from market.clearing.errors import SolverError
-from market.clearing.case import Case
 from market.clearing.incumbent import Incumbent
 from market.clearing.multipliers import prices_of
 from market.clearing.problem import NONE
-from market.clearing.search import Deadline, search_counted, search_for
 from market.clearing.reasons import unserved_orders
 from market.clearing.result import Accepted, Clearing, Move, Multipliers, Seconds, Served, Status, sealed
+from market.clearing.search import Deadline, search_counted, search_for
 from market.clearing.settle import all_moves, settle
 from market.clearing.terms import terms_of
 from market.clearing.uncoupled import best_bids

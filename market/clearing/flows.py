@@ -85,7 +85,9 @@ class _Flows:
         if open_pairs.all() and not cost.any():
             return
         i, j = np.nonzero(open_pairs)
-        flow = rows.append(cost=-cost[i, j].astype(np.float64), upper=np.ones(i.size), integer=False, order=self.order)
+        flow = rows.append(
+            cost=-cost[i, j].astype(np.float64), upper=np.ones(i.size), integer=False, order=self.order
+        )
         for classes, of, member, end in (
             (from_class.shape[1], of_a.ravel(), a, i),
             (to_class.shape[1], of_b.ravel(), b, j),

@@ -141,9 +141,7 @@ def _add_orders(p: Problem, rows: Rows, simple: Flags) -> Ints:
     needs = ~simple & ~p.order_must
     partial = needs & p.order_partial
     cost = np.where(partial, p.order_value // np.maximum(units, 1), p.order_value).astype(np.float64)
-    column = rows.columns(
-        needs, cost=cost, upper=np.where(partial, units, 1), order=np.arange(p.n_orders)
-    )
+    column = rows.columns(needs, cost=cost, upper=np.where(partial, units, 1), order=np.arange(p.n_orders))
     rest = np.where(partial, p.order_value % np.maximum(units, 1), 0)
     rounded = np.flatnonzero(rest)
     if rounded.size:

@@ -139,7 +139,7 @@ def _eject(j, m, s, state, log, n_log):  # type: ignore[no-untyped-def]
             n, base = s.count[r], m.row_ptr[r]
             over = s.load[r] - m.capacity[r]
             pick, score = -1, 1e300
-            tries = n if n <= 12 else 12
+            tries = min(n, 12)
             start = _draw(state) % n
             for t in range(tries):
                 kk = s.members[base + (start + t) % n]
@@ -226,7 +226,7 @@ def _refill(first, n_log, m, s, state, log, forbidden, scan):  # type: ignore[no
             if s.load[r] >= m.capacity[r]:
                 continue
             size = m.row_ptr[r + 1] - m.row_ptr[r]
-            tries = size if size < scan else scan
+            tries = min(scan, size)
             start = _draw(state) % size
             for u in range(tries):
                 j = m.entry_item[m.row_entry[m.row_ptr[r] + (start + u) % size]]
@@ -354,7 +354,9 @@ def anneal(m, s, best, value, state, heat, cold, iterations, scan, losses):  # t
         if gain < 0 and losses.size:
             losses[lost % losses.size] = -gain
             lost += 1
-        if gain >= 0 or (temperature > 0 and gain > -40 * temperature and _uniform(state) < np.exp(gain / temperature)):
+        if gain >= 0 or (
+            temperature > 0 and gain > -40 * temperature and _uniform(state) < np.exp(gain / temperature)
+        ):
             current += gain
             if current > top:
                 top = current

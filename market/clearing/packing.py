@@ -48,7 +48,12 @@ class Packing:
 
 
 def packing_of(
-    p: Problem, terms: Terms, lottery_rank: Ints, resource_price: Floats, group_price: Floats, link_price: Floats
+    p: Problem,
+    terms: Terms,
+    lottery_rank: Ints,
+    resource_price: Floats,
+    group_price: Floats,
+    link_price: Floats,
 ) -> Packing:
     """Build the model of a packable problem, ranked by the given prices (minor units)."""
     bids = np.flatnonzero(terms.usable)
@@ -70,13 +75,29 @@ def packing_of(
         p.lot_order[p.item_lot[live_item]], orders + p.use_resource[live_use],
         orders + resources + p.bid_group[limited],
     ])  # fmt: skip
-    amount = np.concatenate([np.ones(int(live_item.sum()), dtype=np.int64), use[live_use], np.ones(int(limited.sum()), dtype=np.int64)])
-    capacity = np.concatenate([np.ones(orders, dtype=np.int64), p.resource_capacity, np.maximum(p.group_max, 0)])
+    amount = np.concatenate(
+        [
+            np.ones(int(live_item.sum()), dtype=np.int64),
+            use[live_use],
+            np.ones(int(limited.sum()), dtype=np.int64),
+        ]
+    )
+    capacity = np.concatenate(
+        [np.ones(orders, dtype=np.int64), p.resource_capacity, np.maximum(p.group_max, 0)]
+    )
     profit = terms.profit_fixed[bids].copy()
     must_of_item = np.zeros(bids.size, dtype=np.int64)
     np.add.at(must_of_item, index[owner[live_item]], p.order_must[p.lot_order[p.item_lot[live_item]]])
-    np.add.at(profit, index[owner[live_item]], np.where(p.order_must, 0, p.order_value)[p.lot_order[p.item_lot[live_item]]])
-    bonus = 4 * int(np.abs(profit).max(initial=0)) + 2 * int(p.group_fixed.max(initial=0)) + 1 if p.order_must.any() else 0
+    np.add.at(
+        profit,
+        index[owner[live_item]],
+        np.where(p.order_must, 0, p.order_value)[p.lot_order[p.item_lot[live_item]]],
+    )
+    bonus = (
+        4 * int(np.abs(profit).max(initial=0)) + 2 * int(p.group_fixed.max(initial=0)) + 1
+        if p.order_must.any()
+        else 0
+    )
     profit += bonus * must_of_item
     priced = live_member & (p.group_fixed > 0)[p.bid_group]
     price = np.zeros(orders + resources + len(p.group_ids))
@@ -85,7 +106,17 @@ def packing_of(
     opening = np.zeros(p.n_bids)
     np.add.at(opening, member, link_price)
     model = _assembled(
-        item, row, amount, capacity, profit, groups, price, orders, p.order_must, lottery_rank[bids], opening[bids]
+        item,
+        row,
+        amount,
+        capacity,
+        profit,
+        groups,
+        price,
+        orders,
+        p.order_must,
+        lottery_rank[bids],
+        opening[bids],
     )
     return Packing(model=model, item_bid=bids, bonus=bonus, n_bids=p.n_bids)
 

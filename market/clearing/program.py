@@ -84,6 +84,10 @@ Improved = Callable[["Floats", float], None]
 """Called with the column values and the bound of each new incumbent, on the solver's thread."""
 
 
+Suggest = Callable[[], "Floats | None"]
+"""Asked now and then during a search for column values found elsewhere; None for nothing new."""
+
+
 class Solver(Protocol):
     """What the clearing asks of a solver. One program at a time; safe to use from one thread."""
 
@@ -103,6 +107,7 @@ class Solver(Protocol):
         start: Floats | None = None,
         stop: Callable[[], bool] | None = None,
         improved: Improved | None = None,
+        suggest: Suggest | None = None,
     ) -> ProgramResult:
         """Solve the program, from ``start`` where given, until a limit or until ``stop()``."""
         ...

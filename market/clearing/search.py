@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from market.clearing.annealing import Annealer
     from market.clearing.case import Case
 
-SMALL_COLUMNS = 1500
-"""Programs up to this size go to the solver at once."""
+SMALL_COLUMNS = 3000
+"""Programs up to this size are searched without a restart."""
 
 LARGE_COLUMNS = 60_000
 """Programs above this size are never searched whole."""
@@ -56,11 +56,11 @@ class Deadline:
 def search_for(case: Case, deadline: Deadline, workers: int) -> None:
     """Search under a time limit; returns when done or shortly after the deadline."""
     prover = _Prover(case, deadline)
-    if case.f.program.n_columns <= SMALL_COLUMNS or workers < 2:  # noqa: PLR2004
+    stopped = case.incumbent.stopped
+    if case.f.program.n_columns <= TINY_COLUMNS or workers == 1:
         prover.relax()
-        if workers >= 2 or case.f.program.n_columns <= SMALL_COLUMNS:  # noqa: PLR2004
-            prover.quick()
-        if case.incumbent.stopped.is_set() or deadline.passed():
+        case.exact(SolveLimits(time_s=deadline.within(QUICK_S)), stopped.is_set)
+        if stopped.is_set() or deadline.passed():
             return
     improver = _Improver(case, deadline, prover)
     threads = [Thread(target=_quietly, args=(work.run, case), daemon=True) for work in (prover, improver)]
@@ -68,15 +68,20 @@ def search_for(case: Case, deadline: Deadline, workers: int) -> None:
         thread.start()
     try:
         while any(thread.is_alive() for thread in threads):
-            if case.incumbent.stopped.wait(0.02) or deadline.passed():
-                case.incumbent.stopped.set()
+            if stopped.wait(0.02) or deadline.passed():
                 break
+        stopped.set()
         for thread in threads:
             thread.join(GRACE_S)
     except KeyboardInterrupt:
-        case.incumbent.stopped.set()
+        stopped.set()
         raise
 
+
+TINY_COLUMNS = 300
+"""Programs up to this size are tried at once, before any thread starts."""
+
+QUICK_S = 0.3
 
 GRACE_S = 0.15
 """How long threads are waited for after the end: their best is already with the incumbent."""
@@ -98,8 +103,8 @@ class _Prover:
         self.relaxed = Event()
         self.warm = Event()
         """Set when the improver has had its first cycle."""
-        self.idle = Event()
-        """Set when nothing is left to prove in time."""
+        self.kept = 1.0
+        """Share of columns that the incumbent's worth leaves in play."""
 
     def relax(self) -> None:
         """Solve the relaxation once."""
@@ -109,33 +114,33 @@ class _Prover:
             finally:
                 self.relaxed.set()
 
-    def quick(self) -> None:
-        """Give a small program a first chance before anything else starts."""
-        limit = self.deadline.left()
-        first = QUICK_S if limit is None else min(QUICK_S, limit / 4)
-        self.case.exact(SolveLimits(time_s=first), self.case.incumbent.stopped.is_set)
-
     def run(self) -> None:
-        """Prove until the end."""
+        """Prove until the end, or leave off where it is hopeless and improve instead."""
         case, stopped = self.case, self.case.incumbent.stopped
         try:
             self.relax()
-            if not stopped.is_set() and not case.packable:
-                self.warm.set()
             size = case.f.program.n_columns
-            if size <= LARGE_COLUMNS:
-                if not self.warm.is_set() and size > SMALL_COLUMNS:
-                    case.exact(SolveLimits(time_s=self.deadline.left()), lambda: stopped.is_set() or self.warm.is_set())
-                self.warm.wait(self.deadline.left())
-                if not stopped.is_set():
+            if stopped.is_set():
+                return
+            if size <= SMALL_COLUMNS:
+                case.exact(SolveLimits(time_s=self.deadline.left()), stopped.is_set)
+            elif size <= LARGE_COLUMNS:
+                case.exact(
+                    SolveLimits(time_s=self.deadline.left()), lambda: stopped.is_set() or self.shrunk()
+                )
+                if not stopped.is_set() and self.shrunk():
                     case.exact(SolveLimits(time_s=self.deadline.left()), stopped.is_set)
         finally:
-            self.idle.set()
+            self.relaxed.set()
         if not stopped.is_set() and case.worth is not None:
             _Improver(case, self.deadline, self, seed=7).neighbourhoods()
 
+    def shrunk(self) -> bool:
+        """Return whether the improver's first cycle let reduced costs exclude much of the program."""
+        return self.warm.is_set() and self.kept <= SHRUNK
 
-QUICK_S = 0.4
+
+SHRUNK = 0.6
 
 
 class _Improver:
@@ -150,6 +155,8 @@ class _Improver:
     def run(self) -> None:
         """Improve until the end."""
         case, stopped = self.case, self.case.incumbent.stopped
+        if stopped.wait(self.deadline.within(HEAD_START_S)):
+            return
         if case.packable:
             from market.clearing import annealing  # noqa: F401, PLC0415  load numba while the relaxation is solved
         self.prover.relaxed.wait(self.deadline.left())
@@ -160,6 +167,7 @@ class _Improver:
                 self.annealer = case.annealer(self.seed)
                 self.anneal(share=ANNEAL_SHARE, heat=1.0)
         finally:
+            self.prover.kept = float(case.candidates().mean())
             self.prover.warm.set()
         self.neighbourhoods()
 
@@ -195,7 +203,7 @@ class _Improver:
             solved = case.improve_within(
                 free, values, SolveLimits(time_s=self.deadline.within(ROUND_S)), stopped.is_set
             )  # fmt: skip
-            self.adapt(solved.answer is Answer.OPTIMAL, self.deadline.now() - begin, int(free.sum()))
+            self.adapt(proven=solved.answer is Answer.OPTIMAL, seconds=self.deadline.now() - begin)
             failures = 0 if case.incumbent.objective > before else failures + 1
             if self.annealer is not None and failures >= PATIENCE:
                 failures = 0
@@ -207,22 +215,29 @@ class _Improver:
         """Find a first allocation with the best few bids of every order."""
         share = 10.0 if (left := self.deadline.left()) is None else left * 0.3
         for per_order in (3, 6):
-            self.case.narrow(per_order, SolveLimits(time_s=self.deadline.within(share)), self.case.incumbent.stopped.is_set)
+            self.case.narrow(
+                per_order, SolveLimits(time_s=self.deadline.within(share)), self.case.incumbent.stopped.is_set
+            )
             if self.case.incumbent.best is not None:
                 return
 
-    def adapt(self, proven: bool, seconds: float, freed: int) -> None:  # noqa: FBT001
+    def adapt(self, *, proven: bool, seconds: float) -> None:
         """Grow neighbourhoods that are solved fast, shrink those that are not."""
-        if proven and seconds < ROUND_S / 4 and freed >= self.target * 0.5:
-            self.target = min(self.target * 1.25, 20_000.0)
+        if proven and seconds < ROUND_S / 4:
+            self.target = min(self.target * 1.2, LARGEST_TARGET, self.case.f.program.n_columns * 1.2)
         elif not proven:
             self.target = max(self.target * 0.8, 60.0)
 
 
 ANNEAL_SHARE = 0.25
+
+HEAD_START_S = 0.05
+"""The improver waits so long, so that easy programs end before it loads anything."""
+
 SLICE_MOVES = 4000
 ROUND_S = 0.6
 PATIENCE = 8
+LARGEST_TARGET = 20_000.0
 
 
 def search_counted(case: Case, work: int) -> None:
