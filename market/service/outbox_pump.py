@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 
-from market.bus_errors import BusError, BusMailboxError, BusMailboxFullError
+from market.bus_errors import BusError, BusMailboxError, BusMailboxFullError, BusPayloadError
 from market.errors import BusTimeoutError
+from market.journal_errors import JournalError
 from market.ports import Clock, Journal, MarketBus, OutboxMessage
 
 _LOG = logging.getLogger(__name__)
@@ -36,14 +37,14 @@ class OutboxPump:
         self._waiting: dict[str, deque[OutboxMessage]] = {}
         self._sent: dict[str, tuple[OutboxMessage, float]] = {}
         self._held_until_s: dict[str, float] = {}
-        self._closing = 0
+        self._done: list[str] = []
         self._changed = asyncio.Event()
         self._slots = asyncio.Semaphore(PARALLEL)
 
     @property
     def open_count(self) -> int:
         """Messages not yet acknowledged by their participants."""
-        return sum(map(len, self._waiting.values())) + len(self._sent) + self._closing
+        return sum(map(len, self._waiting.values())) + len(self._sent) + len(self._done)
 
     def put(self, messages: Iterable[OutboxMessage]) -> None:
         """Take committed messages for sending."""
@@ -62,7 +63,7 @@ class OutboxPump:
             self._resend_overdue()
             poll_s = FIRST_POLL_S if progress else min(LONGEST_POLL_S, 1.5 * poll_s)
             with suppress(TimeoutError):
-                async with asyncio.timeout(poll_s if self._sent or self._waiting else None):
+                async with asyncio.timeout(poll_s if self.open_count else None):
                     await self._changed.wait()
                 poll_s = FIRST_POLL_S
 
@@ -79,45 +80,57 @@ class OutboxPump:
                     self._held_until_s[participant] = self._clock.monotonic_s() + RETRY_S
                     return
             message = queue.popleft()
-            self._sent[message.message_id] = (message, self._clock.monotonic_s())
+            if message.message_id not in self._done:
+                self._sent[message.message_id] = (message, self._clock.monotonic_s())
         self._waiting.pop(participant)
         self._held_until_s.pop(participant, None)
 
-    async def _send(self, message: OutboxMessage) -> bool:
+    async def _send(self, message: OutboxMessage, *, admitted: bool = False) -> bool:
+        """Hand a message to the bus; return whether the next one may follow."""
         try:
             await self._bus.send(message)
         except BusMailboxFullError:
             _LOG.warning("the mailbox of %s is full", message.participant)
         except BusMailboxError:
-            await self._admit(message.participant)
+            if not admitted and await self._admit(message.participant):
+                return await self._send(message, admitted=True)
+        except BusPayloadError as error:  # it will never fit: its participant learns of it by query
+            _LOG.error("message %s to %s is dropped: %s", message.message_id, message.participant, error)
+            self._done.append(message.message_id)
+            return True
         except (BusError, BusTimeoutError) as error:
             _LOG.warning("could not send %s: %s", message.message_id, error)
         else:
             return True
         return False
 
-    async def _admit(self, participant: str) -> None:
+    async def _admit(self, participant: str) -> bool:
         try:
             await self._bus.admit(participant)
         except (BusError, BusTimeoutError) as error:
             _LOG.warning("no mailbox for %s yet: %s", participant, error)
+            return False
+        return True
 
     async def _close_acknowledged(self) -> bool:
         """Close what was acknowledged; return whether anything was."""
-        if not self._sent:
+        if not self._sent and not self._done:
             return False
         try:
-            done = [id_ for id_ in await self._bus.acknowledged() if id_ in self._sent]
+            acknowledged = await self._bus.acknowledged()
         except (BusError, BusTimeoutError) as error:
             _LOG.warning("could not learn of acknowledgements: %s", error)
             return False
-        if done:
-            self._closing = len(done)
-            for message_id in done:
-                del self._sent[message_id]
-            await asyncio.to_thread(self._journal.close_outbox, done)
-            self._closing = 0
-        return bool(done)
+        self._done += [id_ for id_ in acknowledged if self._sent.pop(id_, None) is not None]
+        if not self._done:
+            return False
+        try:
+            await asyncio.to_thread(self._journal.close_outbox, self._done)
+        except JournalError as error:  # closed with the next ones; until then they count as open
+            _LOG.warning("%d acknowledgements were not stored: %s", len(self._done), error)
+            return False
+        self._done = []
+        return True
 
     def _resend_overdue(self) -> None:
         now_s = self._clock.monotonic_s()

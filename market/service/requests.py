@@ -61,10 +61,10 @@ class RequestHandler:
         self,
         kernel: Callable[[], Kernel],
         submit: Submit,
+        read: Callable[[Callable[[Kernel], bytes]], Awaitable[bytes]],
         now_us: Callable[[], int],
-        settled: Callable[[], Awaitable[object]],
     ) -> None:
-        self._kernel, self._submit, self._now_us, self._settled = kernel, submit, now_us, settled
+        self._kernel, self._submit, self._read, self._now_us = kernel, submit, read, now_us
         self.last_heard_us: dict[str, int] = {}
 
     async def handle(self, request: Request) -> bytes:
@@ -85,10 +85,11 @@ class RequestHandler:
         refused = self._refused(request, envelope)
         if refused is not None:
             return encode(refused)
-        if isinstance(envelope.body, QuerySync):
-            await self._settled()
-            return encode(sync_reply(self._kernel().state, request.participant, self._now_us()))
         try:
+            if isinstance(envelope.body, QuerySync):
+                return await self._read(
+                    lambda kernel: encode(sync_reply(kernel.state, request.participant, self._now_us()))
+                )
             reply = await self._submit(
                 request.participant,
                 cast("Command", envelope.body),

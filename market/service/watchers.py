@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
+from weakref import WeakSet
 
 from market.desk import Change
 
@@ -22,32 +23,28 @@ class Watchers:
     """Hands each committed change to those who may see it."""
 
     def __init__(self) -> None:
-        self._watchers: dict[int, _Watcher] = {}
-        self._next = 0
+        self._watchers: WeakSet[_Watcher] = WeakSet()
 
     def publish(self, changes: Iterable[Change]) -> None:
         """Give changes to every watcher of their tenant."""
         if not self._watchers:
             return
         for change in changes:
-            for watcher in self._watchers.values():
+            for watcher in self._watchers:
                 if watcher.tenant is None or watcher.tenant == change.row.tenant:
                     watcher.waiting.append(change)
                     watcher.changed.set()
 
     def watch(self, tenant: str | None) -> AsyncIterator[Change]:
-        """Yield changes from now on, until the reader stops."""
+        """Yield changes from now on, for as long as the iterator is held, read or not."""
         watcher = _Watcher(tenant)
-        key, self._next = self._next, self._next + 1
-        self._watchers[key] = watcher
-        return self._read(key, watcher)
+        self._watchers.add(watcher)
+        return _changes(watcher)
 
-    async def _read(self, key: int, watcher: _Watcher) -> AsyncIterator[Change]:
-        try:
-            while True:
-                while watcher.waiting:
-                    yield watcher.waiting.popleft()
-                watcher.changed.clear()
-                await watcher.changed.wait()
-        finally:
-            del self._watchers[key]
+
+async def _changes(watcher: _Watcher) -> AsyncIterator[Change]:
+    while True:
+        while watcher.waiting:
+            yield watcher.waiting.popleft()
+        watcher.changed.clear()
+        await watcher.changed.wait()

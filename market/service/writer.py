@@ -1,0 +1,307 @@
+"""The single writer: takes messages one after the other, decides, commits in groups, then answers.
+
+Nothing is answered, sent or shown before its entry is fsynced. A commit that fails leaves the state as the
+journal has it, and its messages unanswered but for "try again". A message that breaks the engine is refused
+and logged; it takes nobody else's down. Decides nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from market.engine.admission import RESERVED_IDS
+from market.engine.decision import Inbound, Refusal
+from market.errors import InvariantError, MarketUnavailableError
+from market.journal_errors import JournalError
+from market.model.messages import Receipt, Refused, Tick
+from market.ports import Clock, Decided, Journal, TreeHead
+from market.service.kernel import Handled, Kernel, refused, subject_of
+from market.service.recovery import recover, take_snapshot
+
+_LOG = logging.getLogger(__name__)
+
+GROUP = 256
+"""Most messages committed together."""
+
+WAITING = 10_000
+"""Most messages that wait for the writer; more are told to try again."""
+
+SNAPSHOT_ENTRIES = 20_000
+"""Entries after which a restart would fold too long: a snapshot is taken."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Pending:
+    """A message waiting for the writer, and whoever waits for its answer."""
+
+    inbound: Inbound
+    message_id: str
+    source: str
+    raw: bytes
+    answer: asyncio.Future[Receipt | Refused]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reading:
+    """A view of the state that waits for its turn, and whoever waits for it."""
+
+    view: Callable[[Kernel], bytes]
+    answer: asyncio.Future[bytes]
+    seen: bytes = b""
+
+
+@dataclass(slots=True, kw_only=True)
+class Counters:
+    """What the writer has done since it started."""
+
+    commits: int = 0
+    entries: int = 0
+    refused: int = 0
+    repeated: int = 0
+    broken: int = 0
+    messages: Counter[str] = field(default_factory=Counter)
+
+
+class Writer:
+    """Owns the kernel and everything that is written to the journal, but for acknowledgements of the outbox.
+
+    ``committed`` is told of each group after its commit: the position of its first entry, and what
+    was handled, in order.
+    """
+
+    def __init__(
+        self, journal: Journal, clock: Clock, committed: Callable[[int, Sequence[Handled]], None]
+    ) -> None:
+        self._journal, self._clock, self._committed = journal, clock, committed
+        self.kernel = Kernel(recover(journal))
+        self.counters = Counters()
+        self.trouble = ""
+        self._snapshot_size = self.kernel.state.size
+        self._queue: asyncio.Queue[Pending | _Reading | None] = asyncio.Queue(maxsize=WAITING)
+        self._batch: list[Pending | _Reading] = []
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        self._leaves: dict[int, bytes] = {}
+        self._stopping = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no message waits or is being committed."""
+        return self._queue.empty() and not self._batch
+
+    def now_us(self) -> int:
+        """Return market time: the clock's, but never back."""
+        return max(self._clock.now_us(), self.kernel.state.now_us)
+
+    async def submit(self, pending: Pending) -> Receipt | Refused:
+        """Put a message before the engine; returns after the commit.
+
+        Raises
+        ------
+        MarketUnavailableError
+            If nothing was done and it should be tried again.
+        """
+        self._put(pending)
+        return await pending.answer
+
+    async def read(self, view: Callable[[Kernel], bytes]) -> bytes:
+        """Return a view of the state; all that it shows is committed.
+
+        Raises
+        ------
+        MarketUnavailableError
+            As `submit`.
+        """
+        reading = _Reading(view=view, answer=asyncio.get_running_loop().create_future())
+        self._put(reading)
+        return await reading.answer
+
+    def _put(self, item: Pending | _Reading) -> None:
+        if self._stopping:
+            raise MarketUnavailableError("the market is stopping")
+        try:
+            self._queue.put_nowait(item)
+        except asyncio.QueueFull:
+            raise MarketUnavailableError(f"more than {WAITING} messages wait") from None
+
+    # --- the loop ----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Commit until `stop`; what was taken by then is committed and answered."""
+        try:
+            while not (self._stopping and self._queue.empty()):
+                first = await self._queue.get()
+                taken = [first]
+                while len(taken) < GROUP and not self._queue.empty():
+                    taken.append(self._queue.get_nowait())
+                self._batch = [item for item in taken if item is not None]
+                await self._commit(self._batch)
+                self._batch = []
+                await self._snapshot_if_due()
+        finally:
+            self._stopping = True
+            self._abandon()
+            self._thread.shutdown(wait=False)
+
+    def stop(self) -> None:
+        """Take nothing more; `run` ends once what was taken is answered."""
+        if not self._stopping:
+            self._stopping = True
+            if not self._queue.full():  # a full one has something to wake up for
+                self._queue.put_nowait(None)
+
+    def _abandon(self) -> None:
+        """Leave nobody waiting for an answer that will not come."""
+        while not self._queue.empty():
+            item = self._queue.get_nowait()
+            if item is not None:
+                self._batch.append(item)
+        _fail(self._batch, MarketUnavailableError("the market has stopped"))
+        self._batch = []
+
+    async def _commit(self, batch: list[Pending | _Reading]) -> None:
+        handled = await self._handle_all(batch)
+        decided = [one.decided for one in handled.values() if one.decided is not None]
+        try:
+            head = await self._store(decided)
+        except JournalError as error:
+            await self._roll_back(error)
+            if not error.retryable and len(batch) > 1:  # one of them cannot be stored
+                for item in batch:
+                    await self._commit([item])
+            else:
+                _fail(batch, MarketUnavailableError(str(error)))
+            return
+        for number, item in enumerate(batch):
+            if isinstance(item, _Reading):
+                _answer(item.answer, item.seen)
+            elif number in handled:
+                await self._reply(item, handled[number], head)
+        self._committed(head.size - len(decided), tuple(handled.values()))
+
+    async def _handle_all(self, batch: list[Pending | _Reading]) -> dict[int, Handled]:
+        """Return what each message came to, by its place; one that breaks the engine is absent."""
+        broken: set[int] = set()
+        while True:
+            handled: dict[int, Handled] = {}
+            for number, item in enumerate(batch):
+                if number in broken:
+                    continue
+                try:
+                    if isinstance(item, Pending):
+                        handled[number] = self._handle(item)
+                    else:
+                        item.seen = item.view(self.kernel)
+                except Exception:  # noqa: BLE001 - one message must not stop the market
+                    _LOG.exception("the engine broke on a message")
+                    self.counters.broken += 1
+                    broken.add(number)
+                    _refuse_broken(item)
+                    await self._recover()
+                    break
+            else:
+                return handled
+
+    def _handle(self, pending: Pending) -> Handled:
+        body = pending.inbound.body
+        state = self.kernel.state
+        now_us = max(body.now_us, state.now_us) if isinstance(body, Tick) else self.now_us()
+        return self.kernel.handle(pending.inbound, now_us, source=pending.source, raw=pending.raw)
+
+    async def _store(self, decided: list[Decided]) -> TreeHead:
+        if not decided:
+            return self._journal.head()
+        loop = asyncio.get_running_loop()
+        leaves, head = await loop.run_in_executor(self._thread, self._journal.append, decided)
+        first = head.size - len(leaves)
+        self._leaves = {first + index: leaf for index, leaf in enumerate(leaves)}
+        self.counters.commits += 1
+        self.counters.entries += len(decided)
+        self.trouble = ""
+        if head.size != self.kernel.state.size:
+            raise InvariantError(f"journal has {head.size} entries, state {self.kernel.state.size}")
+        return head
+
+    async def _roll_back(self, error: JournalError) -> None:
+        _LOG.error("nothing of a group was stored: %s", error)
+        self.trouble = str(error)
+        await self._recover()
+
+    async def _recover(self) -> None:
+        """Make the state anew as the journal has it; raises what the journal does if it cannot be read."""
+        self.kernel = Kernel(await asyncio.to_thread(recover, self._journal))
+
+    # --- answers -----------------------------------------------------------------------------
+
+    async def _reply(self, pending: Pending, handled: Handled, head: TreeHead) -> None:
+        reply = handled.decision.reply
+        if pending.inbound.sender not in RESERVED_IDS:
+            self.counters.messages[pending.inbound.body.kind] += 1
+        self.counters.messages.update(handled.told)
+        if isinstance(reply, Refusal):
+            self.counters.refused += 1
+            _answer(pending.answer, refused(pending.message_id, reply))
+            return
+        try:
+            leaf = await self._leaf(handled.position)
+        except JournalError as error:
+            _fail([pending], MarketUnavailableError(str(error)))
+            return
+        receipt = Receipt(
+            message_id=pending.message_id,
+            position=handled.position,
+            leaf=leaf.hex(),
+            size=head.size,
+            root=head.root.hex(),
+            subject_id=subject_of(handled.decision),
+        )
+        _answer(pending.answer, receipt)
+
+    async def _leaf(self, position: int) -> bytes:
+        """Return the leaf of an entry, empty for position -1 (nothing had to be stored)."""
+        if position < 0:
+            return b""
+        leaf = self._leaves.get(position)
+        if leaf is None:
+            self.counters.repeated += 1
+            leaf = await self.leaf_at(position)
+        return leaf
+
+    async def leaf_at(self, position: int) -> bytes:
+        """Return the leaf that the journal holds at a position."""
+        (leaf,) = await asyncio.to_thread(self._journal.leaves, position, position + 1)
+        return leaf
+
+    async def _snapshot_if_due(self) -> None:
+        state = self.kernel.state
+        if state.size - self._snapshot_size < SNAPSHOT_ENTRIES:
+            return
+        self._snapshot_size = state.size
+        try:
+            await asyncio.to_thread(self._journal.save_snapshot, take_snapshot(state))
+        except JournalError as error:
+            _LOG.warning("no snapshot at %d: %s", state.size, error)
+
+
+def _answer(answer: asyncio.Future[bytes] | asyncio.Future[Receipt | Refused], value: object) -> None:
+    """Answer whoever still waits."""
+    if not answer.done():
+        answer.set_result(value)  # type: ignore[arg-type]
+
+
+def _fail(items: Sequence[Pending | _Reading], error: MarketUnavailableError) -> None:
+    for item in items:
+        if not item.answer.done():
+            item.answer.set_exception(error)
+
+
+def _refuse_broken(item: Pending | _Reading) -> None:
+    if isinstance(item, Pending):
+        refusal = Refusal(code="invalid", detail="the market failed on this message and has logged it")
+        _answer(item.answer, refused(item.message_id, refusal))
+    elif not item.answer.done():
+        item.answer.set_exception(InvariantError("a view of the state failed; see the log"))
