@@ -16,7 +16,7 @@ from market.adapters.journal_memory import MemoryJournal
 from market.adapters.solver_pulp import PulpSolver
 from market.clearing.clear import Limits, Stopwatch, clear
 from market.clearing.result import clearing_to_json
-from market.engine.admission import HOST, OPERATOR
+from market.engine.admission import HOST, OPERATOR, RESERVED_IDS
 from market.engine.decision import Inbound, Refusal
 from market.engine.snapshot import snapshot
 from market.engine.views import sync_reply
@@ -37,8 +37,6 @@ STEPS_PER_TICK = 1_000_000
 
 FAULTY_STEPS_PER_TICK = 2_000
 """Steps after which the faults of one tick stop, so that the run can go on."""
-
-_NOT_SENT = frozenset({HOST, OPERATOR})
 
 Watch = Callable[["Simulation"], None]
 
@@ -155,7 +153,8 @@ class Simulation:
             self.kernel.handle(inbound, self.now_us, source=source, raw=raw)
             self._restart()
         handled = self.kernel.handle(inbound, self.now_us, source=source, raw=raw)
-        self.record.messages[inbound.body.kind] += inbound.sender not in _NOT_SENT
+        if inbound.sender not in RESERVED_IDS:
+            self.record.messages[inbound.body.kind] += 1
         if handled.decided is not None:
             self._commit(handled.decided)
             if self.dice.happens("engine_crash"):

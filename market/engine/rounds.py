@@ -18,9 +18,11 @@ from market.model.messages import Tick
 from market.model.order import Lot
 
 
-def tick(state: State, command: Tick) -> Decision:
-    """Let time pass: close what is due, settle, expire, open the next round."""
-    now_us = command.now_us
+def tick(state: State, command: Tick, now_us: int) -> Decision:
+    """Let time pass: close what is due, settle, expire, open the next round.
+
+    What is due is due at ``now_us``: a tick that was overtaken by a later message turns nothing back.
+    """
     happened: list[Event] = [
         *unconfirmed(state, now_us),
         *settlements(state, now_us),
@@ -93,8 +95,8 @@ def _eligible(state: State, lots: list[Lot]) -> tuple[tuple[str, tuple[int, ...]
 def open_lots(state: State, record: OrderRecord, now_us: int) -> list[Lot]:
     """Return what of an order must be procured, in quantities and windows as they stand now.
 
-    Lots of a new order keep their slices. After a disruption a lot lies between the contracts that
-    still stand before and after it.
+    Lots of a new order keep their slices. After a disruption a lot has all the time between the
+    contracts that still stand before and after it, or until goods must leave to meet the deadline.
     """
     order = record.order
     covered: dict[str, int] = {}
@@ -116,12 +118,13 @@ def open_lots(state: State, record: OrderRecord, now_us: int) -> list[Lot]:
         if quantity == 0:
             continue
         start_us, end_us = lot.earliest_start_us, lot.latest_end_us
-        if covered:
+        if record.state == "at_risk":
             before = [
                 earliest[arc.source] for arc in order.arcs if arc.target == lot.id and arc.source in earliest
             ]
             after = [latest[a.target] for a in order.arcs if a.source == lot.id and a.target in latest]
-            start_us, end_us = max(before, default=start_us), min(after, default=order.terms.deadline_us)
+            last_us = order.terms.deadline_us - state.rules.transit_us
+            start_us, end_us = max(before, default=start_us), min(after, default=last_us)
         start_us = max(start_us, now_us)
         lots.append(
             replace(
