@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
 from fastapi import Request
 
@@ -10,6 +12,11 @@ from gateway.gate import Gate
 from gateway.settings import GatewaySettings
 from gateway.stream import StreamLimit
 from market.desk import Desk
+from market.errors import BusTimeoutError
+from market.model.messages import Command, Receipt, Refused
+from market.ports import ReadModel, RowChange
+
+_Answer = TypeVar("_Answer")
 
 
 class Context:
@@ -21,6 +28,38 @@ class Context:
         self.gate = Gate(settings.max_in_flight_per_customer)
         self.streams = StreamLimit(settings.max_streams, settings.max_streams_per_customer)
         self.closing = asyncio.Event()
+
+    async def submit(self, sender: str, command: Command, message_id: str) -> Receipt | Refused:
+        """Put a command before the market, for as long as an answer may take.
+
+        Raises
+        ------
+        MarketUnavailableError, BusTimeoutError
+            Both can be answered by repeating the request.
+        """
+        return await self._in_time(self.desk.submit(sender, command, message_id=message_id))
+
+    async def rows(
+        self,
+        model: ReadModel,
+        *,
+        tenant: str | None = None,
+        key: str | None = None,
+        status: str | None = None,
+        after: str = "",
+        limit: int = 1,
+    ) -> Sequence[RowChange]:
+        """Return committed rows, within the time that an answer may take; raises as `submit`."""
+        return await self._in_time(
+            self.desk.rows(model, tenant=tenant, key=key, status=status, after=after, limit=limit)
+        )
+
+    async def _in_time(self, answer: Awaitable[_Answer]) -> _Answer:
+        try:
+            async with asyncio.timeout(self.settings.answer_timeout_s):
+                return await answer
+        except TimeoutError:
+            raise BusTimeoutError(f"no answer within {self.settings.answer_timeout_s:g} s") from None
 
 
 def context_of(request: Request) -> Context:

@@ -35,7 +35,7 @@ async def _watching(context: Context, customer: str, key: str | None) -> AsyncIt
 
 async def order_row(context: Context, customer: str, order_id: str) -> RowChange | None:
     """Return the row of an order of ``customer``, or None."""
-    rows = await context.desk.rows("orders", tenant=customer, key=order_id, limit=1)
+    rows = await context.rows("orders", tenant=customer, key=order_id, limit=1)
     return rows[0] if rows else None
 
 

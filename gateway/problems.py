@@ -17,8 +17,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from gateway.errors import ProblemError
-from gateway.strict_json import join, printable
+from gateway.field_errors import content_problem
+from gateway.strict_json import printable
 from market.errors import BusTimeoutError, MarketUnavailableError
+from market.journal_errors import JournalError
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,8 +53,8 @@ PROBLEMS = {
     "idempotency_key_reused": Problem(422, "This Idempotency-Key was used with another body"),
     "too_many_requests": Problem(429, "Too many at once"),
     "internal_error": Problem(500, "The gateway failed"),
-    "market_unavailable": Problem(503, "The market cannot take this now; nothing was done"),
-    "no_answer": Problem(504, "The market did not answer in time; repeat the request with the same key"),
+    "market_unavailable": Problem(503, "The market cannot take this now; repeat the request later"),
+    "no_answer": Problem(504, "The market did not answer in time; repeat the request, it is safe"),
 }
 
 _BY_STATUS = {
@@ -133,27 +135,17 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 async def _on_parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = []
-    for item in error.errors()[:20]:
-        path = ""
-        for part in item["loc"][1:]:
-            path = join(path, str(part))
-        errors.append((printable(path), printable(item.get("input")), str(item["msg"])))
-    field, value, detail = errors[0]
-    problem = ProblemError(
-        "invalid_content", f"{field}: {detail}", field=field, value=value, errors=tuple(errors)
-    )
-    return problem_response(problem, request.url.path)
+    return problem_response(content_problem(error.errors(), skip=1), request.url.path)
 
 
 async def _on_unavailable(request: Request, error: Exception) -> Response:
-    problem = ProblemError("market_unavailable", str(error) or "the market is stopping", retry_after_s=1)
-    return problem_response(problem, request.url.path)
+    _LOG.warning("%s %s: %s", request.method, printable(request.url.path), error)
+    detail = "the market is stopping or cannot read or write its journal"
+    return problem_response(ProblemError("market_unavailable", detail, retry_after_s=1), request.url.path)
 
 
 async def _on_timeout(request: Request, error: Exception) -> Response:
-    problem = ProblemError("no_answer", str(error) or "no answer in time", retry_after_s=1)
-    return problem_response(problem, request.url.path)
+    return problem_response(ProblemError("no_answer", str(error), retry_after_s=1), request.url.path)
 
 
 async def _on_failure(request: Request, error: Exception) -> Response:
@@ -167,5 +159,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_parameters)
     app.add_exception_handler(MarketUnavailableError, _on_unavailable)
+    app.add_exception_handler(JournalError, _on_unavailable)
     app.add_exception_handler(BusTimeoutError, _on_timeout)
     app.add_exception_handler(Exception, _on_failure)

@@ -18,6 +18,7 @@ _CODES = {
     "state": "conflict",
     "closed": "conflict",
 }
+_SUBJECTS = frozenset({"order_id", "participant"})
 _TIME_FIELD = re.compile(r"(?:^|\.)(?:release|due|deadline)_us$")
 _TIME_IN_TEXT = re.compile(r"\b\d{15,16}\b")
 _PREFIXES = ("terms.", "part.", "order.")
@@ -35,8 +36,8 @@ def refusal_problem(refused: Refused) -> ProblemError:
     field, value, detail = _request_terms(refused)
     if refused.field == "idempotency_key" and refused.code == "conflict":
         code = "idempotency_key_reused"
-    elif refused.code == "unknown" and refused.field == "order_id":
-        code, field, value, detail = "not_found", "", "", "no such order"
+    elif refused.code == "unknown" and refused.field in _SUBJECTS:
+        code, field, value, detail = "not_found", "", "", refused.detail
     elif refused.code == "limit":
         code = "too_many_requests" if refused.retryable else "invalid_content"
     else:

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from gateway.errors import ProblemError
+from gateway.field_errors import content_problem
 from gateway.instants import format_instant, parse_instant
 from gateway.strict_json import join, printable
 from market.model.capability import MAX_LENGTH_UM, DataClass, LotKind, Requirement, WorkEnvelope
@@ -33,30 +34,6 @@ from market.model.values import MAX_MINOR, MAX_QUANTITY
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _Schema = TypeVar("_Schema", bound=BaseModel)
-
-MAX_ERRORS = 20
-_RULES = {
-    "bool_type": "must be true or false",
-    "dataclass_type": "must be an object",
-    "dict_type": "must be an object",
-    "extra_forbidden": "is not known here",
-    "greater_than_equal": "must be at least {ge}",
-    "int_type": "must be an integer",
-    "less_than_equal": "must be at most {le}",
-    "list_type": "must be a list",
-    "literal_error": "must be one of {expected}",
-    "missing": "is required",
-    "model_attributes_type": "must be an object",
-    "model_type": "must be an object",
-    "string_pattern_mismatch": "must match {pattern}",
-    "string_too_long": "must have at most {max_length} characters",
-    "string_type": "must be text",
-    "too_long": "must have at most {max_length} elements",
-    "too_short": "must have at least {min_length} elements",
-    "tuple_type": "must be a list",
-    "unexpected_keyword_argument": "is not known here",
-}
-"""What pydantic's kinds of error say to a client."""
 
 
 def _printable(text: str) -> str:
@@ -272,24 +249,9 @@ def validate(schema: type[_Schema], value: object) -> _Schema:
     Raises
     ------
     ProblemError
-        ``invalid_content``, naming every offending field (at most `MAX_ERRORS`).
+        ``invalid_content``, naming every offending field (at most `gateway.field_errors.MAX_ERRORS`).
     """
     try:
         return schema.model_validate(value)
     except ValidationError as error:
-        raise content_problem(error) from error
-
-
-def content_problem(error: ValidationError) -> ProblemError:
-    """Return the problem that a failed validation is."""
-    errors = []
-    for item in error.errors(include_url=False)[:MAX_ERRORS]:
-        path = ""
-        for part in item["loc"]:
-            path = join(path, f"[{part}]" if isinstance(part, int) else printable(part))
-        shown = "" if item["type"] == "missing" else printable(item["input"])
-        rule = _RULES.get(item["type"])
-        detail = rule.format(**item.get("ctx", {})) if rule else item["msg"].removeprefix("Value error, ")
-        errors.append((path or "body", shown, f"{path or 'body'} {detail}"))
-    field, value, detail = errors[0]
-    return ProblemError("invalid_content", detail, field=field, value=value, errors=tuple(errors))
+        raise content_problem(error.errors(include_url=False)) from error

@@ -17,6 +17,8 @@ class GatewaySettings:
         Largest request body.
     body_timeout_s
         Time within which a request's body must have arrived.
+    answer_timeout_s
+        Time that the market has for an answer; after it the client is told to repeat its request.
     max_in_flight_per_customer
         Requests of one customer that may wait for the market at once.
     max_streams, max_streams_per_customer
@@ -32,6 +34,7 @@ class GatewaySettings:
     operator_key_sha256: str | None = None
     max_body_bytes: int = 262_144
     body_timeout_s: float = 20.0
+    answer_timeout_s: float = 30.0
     max_in_flight_per_customer: int = 1_000
     max_streams: int = 1_000
     max_streams_per_customer: int = 32

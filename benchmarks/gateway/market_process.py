@@ -16,7 +16,7 @@ from market.engine.admission import OPERATOR
 from market.model.messages import AdmitParticipant, OpenMarket, Receipt, SubmitOrder
 from market.model.network import Network, Site
 from market.model.rules import Rules
-from market.service import service as module
+from market.service import writer as module
 from market.service.clearing_worker import InlineClearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService

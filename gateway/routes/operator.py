@@ -12,11 +12,12 @@ from gateway.auth import check_operator
 from gateway.bodies import read_checked
 from gateway.context import Context, context_of
 from gateway.errors import ProblemError
+from gateway.field_errors import content_problem
 from gateway.refusals import accepted
 from gateway.resources import Acknowledgement, ParticipantList, ParticipantResource
 from gateway.routes.answers import answer, body_of, problems
 from gateway.routes.paging import After, Limit, read_page
-from gateway.schemas import Id, Sha256, Text, content_problem
+from gateway.schemas import Id, Sha256, Text
 from gateway.schemas import Request as Body
 from market.model.capability import Qualification
 from market.model.errors import ModelError
@@ -32,8 +33,6 @@ _Schema = TypeVar("_Schema", bound=BaseModel)
 _WRITING = (
     "invalid_json",
     "unauthorized",
-    "not_found",
-    "conflict",
     "request_timeout",
     "body_too_large",
     "unsupported_media_type",
@@ -76,13 +75,13 @@ class RulesAnswer(BaseModel):
 @router.get(
     "/participants",
     response_model=ParticipantList,
-    responses=problems("unauthorized", "invalid_content", "market_unavailable"),
+    responses=problems("unauthorized", "invalid_content", "market_unavailable", "no_answer"),
 )
 async def list_participants(request: Request, after: After = "", limit: Limit = 100) -> Response:
     """List who is admitted."""
     context = _operator(request)
     page = await read_page(
-        context.desk,
+        context,
         "participants",
         path="/v1/operator/participants",
         tenant=None,
@@ -96,7 +95,7 @@ async def list_participants(request: Request, after: After = "", limit: Limit = 
 @router.put(
     "/participants/{participant}",
     response_model=Acknowledgement,
-    responses=problems(*_WRITING),
+    responses=problems("conflict", *_WRITING),
     openapi_extra=body_of(AdmissionRequest),
 )
 async def admit_participant(request: Request, participant: ParticipantId) -> Response:
@@ -122,7 +121,7 @@ async def admit_participant(request: Request, participant: ParticipantId) -> Res
 @router.post(
     "/participants/{participant}/suspend",
     response_model=Acknowledgement,
-    responses=problems(*_WRITING),
+    responses=problems("not_found", *_WRITING),
     openapi_extra=body_of(SuspensionRequest),
 )
 async def suspend_participant(request: Request, participant: ParticipantId) -> Response:
@@ -134,7 +133,7 @@ async def suspend_participant(request: Request, participant: ParticipantId) -> R
     )
 
 
-@router.get("/rules", response_model=RulesAnswer, responses=problems("unauthorized", "market_unavailable"))
+@router.get("/rules", response_model=RulesAnswer, responses=problems("unauthorized"))
 async def show_rules(request: Request) -> Response:
     """Show the rules in force, complete."""
     context = _operator(request)
@@ -144,7 +143,7 @@ async def show_rules(request: Request) -> Response:
 @router.put(
     "/rules",
     response_model=Acknowledgement,
-    responses=problems(*_WRITING),
+    responses=problems("conflict", *_WRITING),
     openapi_extra=body_of(RulesRequest),
 )
 async def change_rules(request: Request) -> Response:
@@ -165,9 +164,9 @@ async def _read(request: Request, context: Context, schema: type[_Schema]) -> _S
     try:
         return schema.model_validate_json(body)
     except ValidationError as error:
-        raise content_problem(error) from error
+        raise content_problem(error.errors(include_url=False)) from error
 
 
 async def _submit(context: Context, subject: str, command: Command) -> Response:
-    reply = await context.desk.submit(OPERATOR, command, message_id=f"{OPERATOR}-{subject}")
+    reply = await context.submit(OPERATOR, command, f"{OPERATOR}-{subject}")
     return answer(Acknowledgement.of(subject, accepted(reply)))

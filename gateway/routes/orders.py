@@ -77,7 +77,7 @@ async def submit_order(request: Request) -> Response:
         order = validate(OrderRequest, await read_json(request, context.settings))
         await _check_currency(context, order.currency)
         id_ = order_id(context.desk.market, customer, key)
-        reply = await context.desk.submit(customer, order.command(key), message_id=f"submit-{id_}")
+        reply = await context.submit(customer, order.command(key), f"submit-{id_}")
     receipt = accepted(reply)
     return answer(Acknowledgement.of(id_, receipt), 201, {"Location": f"/v1/orders/{id_}"})
 
@@ -85,7 +85,7 @@ async def submit_order(request: Request) -> Response:
 @router.get(
     "/v1/orders",
     response_model=OrderList,
-    responses=problems("unauthorized", "invalid_content", "market_unavailable"),
+    responses=problems("unauthorized", "invalid_content", "market_unavailable", "no_answer"),
 )
 async def list_orders(
     request: Request,
@@ -98,7 +98,7 @@ async def list_orders(
     customer = await customer_of(request, context.desk)
     currency = (await context.desk.terms()).rules.currency
     page = await read_page(
-        context.desk, "orders", path="/v1/orders", tenant=customer, status=state, after=after, limit=limit
+        context, "orders", path="/v1/orders", tenant=customer, status=state, after=after, limit=limit
     )
     orders = [OrderResource.of(order_view(row), currency) for row in page.rows]
     return answer(OrderList(orders=orders, next=page.next))
@@ -107,7 +107,7 @@ async def list_orders(
 @router.get(
     "/v1/orders/{order_id}",
     response_model=OrderResource,
-    responses=problems("unauthorized", "not_found", "market_unavailable"),
+    responses=problems("unauthorized", "not_found", "market_unavailable", "no_answer"),
 )
 async def show_order(request: Request, order_id: str) -> Response:
     """Show an own order."""
@@ -120,7 +120,7 @@ async def show_order(request: Request, order_id: str) -> Response:
     "/v1/orders/{order_id}/cancel",
     response_model=OrderResource,
     responses=problems(
-        "unauthorized", "forbidden", "not_found", "conflict", "market_unavailable", "no_answer"
+        "unauthorized", "not_found", "conflict", "too_many_requests", "market_unavailable", "no_answer"
     ),
 )
 async def cancel_order(request: Request, order_id: str) -> Response:
@@ -134,7 +134,7 @@ async def cancel_order(request: Request, order_id: str) -> Response:
     await _own(context, customer, order_id)
     command = CancelOrder(order_id=order_id)
     with context.gate.enter(customer, f"cancel {order_id}"):
-        reply = await context.desk.submit(customer, command, message_id=f"cancel-{order_id}")
+        reply = await context.submit(customer, command, f"cancel-{order_id}")
     if not (isinstance(reply, Refused) and reply.state == "cancelled"):
         accepted(reply)
     return await _shown(context, await _own(context, customer, order_id))
@@ -145,7 +145,9 @@ async def cancel_order(request: Request, order_id: str) -> Response:
     response_class=Response,
     responses=_STREAM
     | {204: {"description": "The order is over and everything was sent before."}}
-    | problems("unauthorized", "not_found", "invalid_content", "too_many_requests", "market_unavailable"),
+    | problems(
+        "unauthorized", "not_found", "invalid_content", "too_many_requests", "market_unavailable", "no_answer"
+    ),
 )
 async def follow_order(
     request: Request,
@@ -171,7 +173,7 @@ async def follow_order(
 @router.get(
     "/v1/events",
     response_class=Response,
-    responses=_STREAM | problems("unauthorized", "too_many_requests", "market_unavailable"),
+    responses=_STREAM | problems("unauthorized", "too_many_requests"),
 )
 async def follow_all(request: Request) -> Response:
     """Follow all own orders from now on: ``ready`` first, then ``order`` events.

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from fastapi import Query
 
-from market.desk import Desk
+from gateway.context import Context
 from market.ports import ReadModel, RowChange
 
 MAX_PAGE = 500
@@ -32,7 +32,7 @@ class Page:
 
 
 async def read_page(
-    desk: Desk,
+    context: Context,
     model: ReadModel,
     *,
     path: str,
@@ -43,7 +43,7 @@ async def read_page(
     limit: int,
 ) -> Page:
     """Return a page of ``model``; its ``next`` keeps the filter as ``parameter``."""
-    rows = await desk.rows(model, tenant=tenant, status=status, after=after, limit=limit + 1)
+    rows = await context.rows(model, tenant=tenant, status=status, after=after, limit=limit + 1)
     following = None
     if len(rows) > limit:
         rows = rows[:limit]

@@ -46,19 +46,19 @@ async def publish_part(
     customer = await customer_of(request, context.desk)
     with context.gate.enter(customer, f"part {part_id}"):
         part = validate(PartRequest, await read_json(request, context.settings))
-        reply = await context.desk.submit(customer, part.command(part_id), message_id=f"part-{part_id}"[:128])
+        reply = await context.submit(customer, part.command(part_id), f"part-{part_id}"[:128])
     return answer(Acknowledgement.of(part_id, accepted(reply)))
 
 
 @router.get(
     "/v1/parts",
     response_model=PartList,
-    responses=problems("unauthorized", "invalid_content", "market_unavailable"),
+    responses=problems("unauthorized", "invalid_content", "market_unavailable", "no_answer"),
 )
 async def list_parts(request: Request, after: After = "", limit: Limit = 100) -> Response:
     """List the own catalogue."""
     context = context_of(request)
     customer = await customer_of(request, context.desk)
-    page = await read_page(context.desk, "parts", path="/v1/parts", tenant=customer, after=after, limit=limit)
+    page = await read_page(context, "parts", path="/v1/parts", tenant=customer, after=after, limit=limit)
     parts = [PartResource.of(part_of(row)) for row in page.rows]
     return answer(PartList(parts=parts, next=page.next))

@@ -33,9 +33,7 @@ class Alive(BaseModel):
     alive: bool = True
 
 
-@router.get(
-    "/v1/market", response_model=MarketResource, responses=problems("unauthorized", "market_unavailable")
-)
+@router.get("/v1/market", response_model=MarketResource, responses=problems("unauthorized"))
 async def show_market(request: Request) -> Response:
     """Show the rules in force, the market's time, its currency, and the sites that goods can go to."""
     context = context_of(request)
@@ -46,16 +44,14 @@ async def show_market(request: Request) -> Response:
 @router.get(
     "/v1/clearings",
     response_model=ClearingList,
-    responses=problems("unauthorized", "invalid_content", "market_unavailable"),
+    responses=problems("unauthorized", "invalid_content", "market_unavailable", "no_answer"),
 )
 async def list_clearings(request: Request, after: After = "", limit: Limit = 100) -> Response:
     """List the rounds and what came of them, by id."""
     context = context_of(request)
     await customer_of(request, context.desk)
     currency = (await context.desk.terms()).rules.currency
-    page = await read_page(
-        context.desk, "clearings", path="/v1/clearings", tenant=None, after=after, limit=limit
-    )
+    page = await read_page(context, "clearings", path="/v1/clearings", tenant=None, after=after, limit=limit)
     clearings = [ClearingResource.of(row, currency) for row in page.rows]
     return answer(ClearingList(clearings=clearings, next=page.next))
 
@@ -63,14 +59,14 @@ async def list_clearings(request: Request, after: After = "", limit: Limit = 100
 @router.get(
     "/v1/clearings/{round_id:path}",
     response_model=ClearingResource,
-    responses=problems("unauthorized", "not_found", "market_unavailable"),
+    responses=problems("unauthorized", "not_found", "market_unavailable", "no_answer"),
 )
 async def show_clearing(request: Request, round_id: Annotated[str, Path(max_length=300)]) -> Response:
     """Show a round."""
     context = context_of(request)
     await customer_of(request, context.desk)
     currency = (await context.desk.terms()).rules.currency
-    rows = await context.desk.rows("clearings", key=round_id, limit=1) if round_id.isprintable() else ()
+    rows = await context.rows("clearings", key=round_id, limit=1) if round_id.isprintable() else ()
     if not rows:
         raise ProblemError("not_found", "no such round")
     return answer(ClearingResource.of(rows[0], currency))

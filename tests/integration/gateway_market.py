@@ -46,7 +46,7 @@ NOW_US = 1_798_761_600_000_000
 """2027-01-01T00:00:00Z"""
 RULES = Rules(acceptance_us=HOUR_US)
 ALICE, BOB, OPERATOR_KEY = "alice-key-0001", "bob-key-0001", "operator-key-0001"
-PLANT = "plant-1"
+PLANT, PLANT_KEY = "plant-1", "plant-key-0001"
 JSON = {"Content-Type": "application/json"}
 
 NETWORK = Network(
@@ -67,7 +67,7 @@ NETWORK = Network(
     ),
 )
 
-PART = {
+PART: dict[str, Any] = {
     "name": "Bracket",
     "plan": {
         "lots": [
@@ -238,6 +238,7 @@ async def _open(service: MarketService, rules: Rules) -> None:
             roles=("plant",),
             sites=("works",),
             qualification=Qualification(capabilities=(Capability(process="milling", materials=("steel",)),)),
+            api_key_sha256=sha256(PLANT_KEY),
             agent=False,
         ),
     ]

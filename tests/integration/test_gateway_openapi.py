@@ -1,0 +1,283 @@
+"""The OpenAPI document is true: real answers fit it, and every answer that it promises occurs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import httpx
+import jsonschema  # type: ignore[import-untyped]
+import pytest_asyncio
+
+from gateway.settings import GatewaySettings
+from market.adapters.journal_memory import MemoryJournal
+from tests.integration.gateway_market import (
+    OPERATOR_KEY,
+    PART,
+    PLANT_KEY,
+    RULES,
+    LiveMarket,
+    live_market,
+    order_body,
+    sha256,
+    submit,
+)
+
+Content = bytes | dict[str, Any]
+
+WRITES: list[tuple[str, str, dict[str, Any]]] = [
+    ("POST", "/v1/orders", order_body()),
+    ("PUT", "/v1/parts/bracket", PART),
+    ("PUT", "/v1/operator/participants/bob", {"roles": ["customer"], "agent": False}),
+    ("POST", "/v1/operator/participants/bob/suspend", {}),
+    ("PUT", "/v1/operator/rules", {"rules": asdict(RULES) | {"version": 2}}),
+]
+
+
+@dataclass
+class Checker:
+    """Holds answers against the document, and remembers which occurred."""
+
+    document: dict[str, Any]
+    seen: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+
+    def template(self, path: str) -> str:
+        """Return the documented path that ``path`` belongs to."""
+        if path in self.document["paths"]:
+            return path
+        for template in self.document["paths"]:
+            if re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", template), path):
+                return str(template)
+        raise AssertionError(f"{path} is not documented")
+
+    def check(self, answer: httpx.Response) -> None:
+        """Assert that an answer is one that the document promises."""
+        path, method = self.template(answer.request.url.path), answer.request.method.lower()
+        promised = self.document["paths"][path][method]["responses"]
+        status = str(answer.status_code)
+        assert status in promised, (method, path, status, answer.text)
+        self.seen.setdefault((method, path), set()).add(status)
+        content = promised[status].get("content")
+        if not content:
+            assert answer.content == b""
+            return
+        media = answer.headers["content-type"].partition(";")[0]
+        if media != "text/event-stream":
+            schema = content[media]["schema"] | {"components": self.document["components"]}
+            jsonschema.Draft202012Validator(schema).validate(answer.json())
+
+    def missing(self) -> dict[tuple[str, str], list[str]]:
+        """Return what was promised and did not occur."""
+        return {
+            (method, path): sorted(lacking)
+            for path, operations in self.document["paths"].items()
+            for method, operation in operations.items()
+            if (lacking := set(operation["responses"]) - self.seen.get((method, path), set()))
+        }
+
+
+@pytest_asyncio.fixture
+async def market() -> AsyncIterator[LiveMarket]:
+    settings = GatewaySettings(
+        operator_key_sha256=sha256(OPERATOR_KEY), body_timeout_s=0.2, answer_timeout_s=0.2
+    )
+    async with live_market(settings=settings) as running:
+        yield running
+
+
+def _client(market: LiveMarket, path: str) -> httpx.AsyncClient:
+    return market.operator if path.startswith("/v1/operator") else market.alice
+
+
+async def _send(
+    client: httpx.AsyncClient, method: str, path: str, content: Content, key: str = "x"
+) -> httpx.Response:
+    headers = {"Idempotency-Key": key}
+    if isinstance(content, bytes):
+        headers["Content-Type"] = "application/json"
+        return await client.request(method, path, content=content, headers=headers)
+    return await client.request(method, path, json=content, headers=headers)
+
+
+async def test_every_promised_answer_occurs_and_fits_its_schema(market: LiveMarket) -> None:
+    checker = Checker((await market.nobody.get("/v1/openapi.json")).json())
+    await market.alice.put("/v1/parts/bracket", json=PART)
+    path = (await submit(market.alice, "k1", order_body())).headers["location"]
+    for answer in [
+        *await _successes(market, path),
+        *await _bad_writes(market),
+        *await _refusals(market, path),
+        *await _without_key(market, checker.document),
+        *await _slow_bodies(market),
+        *await _failures(market, path),
+    ]:
+        checker.check(answer)
+    assert checker.missing() == {}
+
+
+async def _successes(market: LiveMarket, path: str) -> list[httpx.Response]:
+    alice, operator, nobody = market.alice, market.operator, market.nobody
+    await market.advance(0.001)
+    await market.bid(120_000)
+    changes = market.service.watch("alice")
+    async with asyncio.timeout(20):
+        while (await alice.get(path)).json()["state"] != "awarded":
+            await anext(changes)
+    answers = [await _send(_client(market, where), method, where, body) for method, where, body in WRITES]
+    round_id = (await alice.get("/v1/clearings")).json()["clearings"][0]["round_id"]
+    over = (await submit(alice, "over", order_body())).headers["location"]
+    answers += [
+        await alice.post(f"{over}/cancel"),
+        await alice.get(f"{over}/events"),
+        await alice.get(f"{over}/events", headers={"Last-Event-ID": "2"}),
+        *[
+            await alice.get(where)
+            for where in ("/v1/orders", path, "/v1/parts", "/v1/clearings", "/v1/market")
+        ],
+        await alice.get(f"/v1/clearings/{round_id}"),
+        *[await operator.get(f"/v1/operator/{where}") for where in ("participants", "rules")],
+        *[await nobody.get(where) for where in ("/healthz", "/readyz", "/v1/problems/not_found")],
+    ]
+    async with alice.stream("GET", "/v1/events") as followed:
+        pass
+    return [*answers, httpx.Response(200, headers=followed.headers, request=followed.request)]
+
+
+async def _bad_writes(market: LiveMarket) -> list[httpx.Response]:
+    answers = [await market.alice.post("/v1/orders", json=order_body())]
+    for method, path, _ in WRITES:
+        client = _client(market, path)
+        bad: list[Content] = [b"{", b" " * 300_000, {"surprise": 1}]
+        answers += [await _send(client, method, path, content) for content in bad]
+        answers.append(await client.request(method, path, data={"a": "b"}, headers={"Idempotency-Key": "x"}))
+    return answers
+
+
+async def _refusals(market: LiveMarket, path: str) -> list[httpx.Response]:
+    alice, operator, gate = market.alice, market.operator, market.context.gate
+    nothing = "/v1/orders/o-" + "0" * 20
+    await market.report("confirmed", 1)
+    answers = [
+        *[await alice.get(f"/v1/{where}?limit=0") for where in ("orders", "parts", "clearings")],
+        await operator.get("/v1/operator/participants?limit=0"),
+        *[await alice.get(where) for where in (nothing, f"{nothing}/events", "/v1/clearings/r-0")],
+        await alice.get("/v1/problems/nothing"),
+        await alice.get(f"{path}/events", headers={"Last-Event-ID": "-1"}),
+        *[await alice.post(f"{where}/cancel") for where in (nothing, path)],
+        await _send(operator, "POST", "/v1/operator/participants/nobody/suspend", {}),
+        await _send(operator, "PUT", "/v1/operator/rules", WRITES[4][2]),
+        await _send(
+            operator,
+            "PUT",
+            "/v1/operator/participants/carol",
+            {"roles": ["customer"], "api_key_sha256": sha256(PLANT_KEY)},
+        ),
+    ]
+    plant = {"Authorization": f"Bearer {PLANT_KEY}", "Idempotency-Key": "p"}
+    answers += [
+        await market.nobody.request(method, where, json=body, headers=plant)
+        for method, where, body in WRITES[:2]
+    ]
+    with gate.enter("alice", "x"), gate.enter("alice", "part bracket"):
+        answers += [await _send(alice, method, where, body) for method, where, body in WRITES[:2]]
+    with _full(market):
+        answers += [await _send(alice, method, where, body) for method, where, body in WRITES[:2]]
+        answers += [await alice.post(f"{path}/cancel")]
+        answers += [await alice.get(where) for where in (f"{path}/events", "/v1/events")]
+    return answers
+
+
+@contextlib.contextmanager
+def _full(market: LiveMarket) -> Iterator[None]:
+    """Let Alice have as much under way as she may."""
+    settings, gate = market.context.settings, market.context.gate
+    gate._count["alice"] = settings.max_in_flight_per_customer
+    releases = [market.context.streams.acquire("alice") for _ in range(settings.max_streams_per_customer)]
+    try:
+        yield
+    finally:
+        del gate._count["alice"]
+        for release in releases:
+            release()
+
+
+async def _without_key(market: LiveMarket, document: dict[str, Any]) -> list[httpx.Response]:
+    return [
+        await market.nobody.request(method, re.sub(r"\{[^}]*\}", "x", path))
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if "401" in operation["responses"]
+    ]
+
+
+async def _slow_bodies(market: LiveMarket) -> list[httpx.Response]:
+    answers = []
+    for method, path, _ in WRITES:
+        client = _client(market, path)
+        reader, writer = await asyncio.open_connection("127.0.0.1", market.server.port)
+        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nIdempotency-Key: slow\r\nContent-Length: 9\r\n"
+        head += f"Content-Type: application/json\r\nAuthorization: {client.headers['authorization']}\r\n\r\n"
+        writer.write(head.encode())
+        status = await asyncio.wait_for(reader.readline(), 10)
+        fields = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        length = int(fields.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        content = await asyncio.wait_for(reader.readexactly(length), 10)
+        writer.close()
+        answers.append(
+            httpx.Response(
+                int(status.split()[1]),
+                headers={"content-type": "application/problem+json"},
+                content=content,
+                request=httpx.Request(method, f"{market.server.url}{path}"),
+            )
+        )
+    return answers
+
+
+async def _failures(market: LiveMarket, path: str) -> list[httpx.Response]:
+    """Let the disk stall, then stop the market, then close its journal."""
+    writes = [*WRITES[2:], ("POST", f"{path}/cancel", {})]
+    writes += [("POST", "/v1/orders", order_body()), ("PUT", "/v1/parts/new", PART)]
+    journal = market.service._journal
+    assert isinstance(journal, MemoryJournal)
+    with journal._mutex:
+        answers = [
+            await _send(_client(market, where), method, where, body, "new") for method, where, body in writes
+        ]
+        answers += await _reads(market, path)
+    market.service._stopping = True
+    answers += [
+        await _send(_client(market, where), method, where, body, "new") for method, where, body in writes
+    ]
+    answers.append(await market.nobody.get("/readyz"))
+    journal.close()
+    return answers + await _reads(market, path)
+
+
+async def _reads(market: LiveMarket, path: str) -> list[httpx.Response]:
+    reads = ["/v1/orders", path, f"{path}/events", "/v1/parts", "/v1/clearings", "/v1/clearings/r-000001"]
+    answers = [await market.alice.get(where) for where in reads]
+    return [*answers, await market.operator.get("/v1/operator/participants")]
+
+
+async def test_bodies_that_the_document_allows_are_taken(market: LiveMarket) -> None:
+    document = (await market.nobody.get("/v1/openapi.json")).json()
+    for method, path, body in WRITES:
+        template = Checker(document).template(path)
+        operation = document["paths"][template][method.lower()]
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        validator = jsonschema.Draft202012Validator(schema | {"components": document["components"]})
+        validator.validate(body)
+        assert not validator.is_valid(body | {"surprise": 1})
+
+
+async def test_the_document_names_nothing_that_it_does_not_hold(market: LiveMarket) -> None:
+    document = (await market.nobody.get("/v1/openapi.json")).json()
+    text = str(document)
+    for name in set(re.findall(r"#/components/schemas/([A-Za-z0-9_]+)", text)):
+        assert name in document["components"]["schemas"]
+    assert "HTTPValidationError" not in text
