@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from market.adapters.codec import state_digest
+from market.engine.decision import Inbound
+from market.errors import MarketUnavailableError
+from market.journal_errors import (
+    JournalConflictError,
+    JournalFullError,
+    JournalUnavailableError,
+)
+from market.model.messages import PublishPart, QuerySync, Receipt, Refused, SyncReply
+from market.model.plan import Part
+from market.service import writer as writer_module
+from market.service.kernel import Handled, Kernel
+from market.service.recovery import recover
+from market.service.writer import Writer
+from tests.unit.market.service.small_market import (
+    PLAN,
+    BreakableJournal,
+    SmallMarket,
+    accepted,
+    entered,
+    order,
+    states,
+    submitted,
+    until,
+)
+
+
+@pytest.fixture
+def journal() -> BreakableJournal:
+    return BreakableJournal()
+
+
+@pytest.fixture
+def small(journal: BreakableJournal) -> SmallMarket:
+    return SmallMarket(journal=journal)
+
+
+FULL = JournalFullError("memory", "no space is left")
+
+
+async def test_nothing_is_answered_shown_or_sent_before_the_append_has_returned(
+    small: SmallMarket, journal: BreakableJournal
+) -> None:
+    async with small.running() as service:
+        watcher = service.watch("buyer")
+        journal.gate.clear()
+        journal.entered.clear()
+        sent = [asyncio.create_task(submitted(service, "buyer", order(f"k-{n}"), f"m-{n}")) for n in range(3)]
+        change = asyncio.ensure_future(anext(watcher))
+        await entered(journal)
+        query = asyncio.create_task(small.ask("query", "buyer", QuerySync()))
+        await asyncio.sleep(0)
+        assert len(states(service)) == 3
+        assert not any(task.done() for task in [*sent, change, query])
+        assert await service.rows("orders", tenant="buyer") == []
+        journal.gate.set()
+        receipts = await asyncio.gather(*sent)
+        assert [isinstance(receipt, Receipt) for receipt in receipts] == [True] * 3
+        assert (await change).row.tenant == "buyer"
+        answer = await query
+        assert isinstance(answer, SyncReply)
+        assert len(answer.orders) == 3
+
+
+async def test_what_arrives_during_a_commit_is_committed_together(
+    small: SmallMarket, journal: BreakableJournal
+) -> None:
+    async with small.running() as service:
+        journal.gate.clear()
+        journal.entered.clear()
+        first = asyncio.create_task(submitted(service, "buyer", order("k-0"), "m-0"))
+        await entered(journal)
+        rest = [
+            asyncio.create_task(submitted(service, "buyer", order(f"k-{n}"), f"m-{n}")) for n in range(1, 60)
+        ]
+        await asyncio.sleep(0)
+        commits = service.counters.commits
+        journal.gate.set()
+        receipts = await asyncio.gather(first, *rest)
+        assert service.counters.commits == commits + 2
+        assert len({receipt.size for receipt in receipts if isinstance(receipt, Receipt)}) == 2
+
+
+@pytest.mark.parametrize("error", [FULL, JournalUnavailableError("memory", "is gone")])
+async def test_a_failed_commit_leaves_the_state_as_the_journal_has_it_and_later_orders_are_fine(
+    small: SmallMarket, journal: BreakableJournal, error: JournalFullError
+) -> None:
+    async with small.running() as service:
+        await accepted(service, "buyer", order("kept"), "m-kept")
+        journal.failures = [error]
+        with pytest.raises(MarketUnavailableError, match="journal memory"):
+            await submitted(service, "buyer", order("lost"), "m-lost")
+        assert states(service) == {"kept": "submitted"}
+        assert state_digest(service.state_of().state) == state_digest(recover(journal))
+        health = await service.health()
+        assert (health.ready, str(error) in health.problems) == (False, True)
+
+        receipt = await accepted(service, "buyer", order("lost"), "m-lost")
+        assert receipt.position == journal.head().size - 1
+        assert states(service) == {"kept": "submitted", "lost": "submitted"}
+        assert (await service.health()).ready
+
+
+async def test_a_message_that_cannot_be_stored_takes_nobody_elses_down(
+    small: SmallMarket, journal: BreakableJournal
+) -> None:
+    async with small.running() as service:
+        journal.gate.clear()
+        journal.entered.clear()
+        held = asyncio.create_task(submitted(service, "buyer", order("held"), "m-held"))
+        await entered(journal)
+        conflict = JournalConflictError("memory", "rows.key", "x", "belongs to another")
+        journal.failures = [None, conflict, conflict]  # the group, then the first of it alone
+        pair = [asyncio.create_task(submitted(service, "buyer", order(f"k-{n}"), f"m-{n}")) for n in range(2)]
+        await asyncio.sleep(0)
+        journal.gate.set()
+        assert isinstance(await held, Receipt)
+        outcomes = await asyncio.gather(*pair, return_exceptions=True)
+    assert isinstance(outcomes[0], MarketUnavailableError)
+    assert isinstance(outcomes[1], Receipt)
+
+
+async def test_a_sender_that_has_gone_away_stops_nobody(
+    small: SmallMarket, journal: BreakableJournal
+) -> None:
+    async with small.running() as service:
+        for failures in ([], [FULL]):
+            journal.gate.clear()
+            journal.entered.clear()
+            gone = asyncio.create_task(submitted(service, "buyer", order(f"gone-{len(failures)}"), "m-gone"))
+            await entered(journal)
+            gone.cancel()
+            journal.failures = list(failures)
+            journal.gate.set()
+            await asyncio.wait([gone])
+            await accepted(service, "buyer", order(f"next-{len(failures)}"), "m-next")
+        assert (await service.health()).ready
+        assert set(states(service)) == {"gone-0", "next-0", "next-1"}
+
+
+async def test_a_disk_that_is_full_for_a_while_does_not_stop_the_clock(
+    small: SmallMarket, journal: BreakableJournal
+) -> None:
+    async with small.running(tick_s=0.001) as service:
+        await accepted(service, "buyer", order("k"), "m-k")
+        await until(lambda: states(service)["k"] == "calling")
+        journal.failures = [FULL] * 20
+        round_ = service.state_of().state.round
+        assert round_ is not None
+        small.clock.set(round_.deadline_us)
+        await until(lambda: not journal.failures)
+        await until(lambda: states(service)["k"] in {"submitted", "unserved"})
+        assert (await service.health()).ready
+
+
+class _Breaking(Kernel):
+    def handle(self, inbound: Inbound, now_us: int, *, source: str, raw: bytes) -> Handled:
+        handled = super().handle(inbound, now_us, source=source, raw=raw)
+        if isinstance(inbound.body, PublishPart):
+            raise ZeroDivisionError(inbound.body.part.id)
+        return handled
+
+
+async def test_a_message_that_breaks_the_engine_is_refused_and_changes_nothing(
+    small: SmallMarket, journal: BreakableJournal
+) -> None:
+    async with small.running() as service:
+        service._writer.kernel = _Breaking(service.state_of().state)
+        poison = PublishPart(part=Part(id="poison", name="Poison", plan=PLAN))
+        replies = await asyncio.gather(
+            submitted(service, "buyer", order("before"), "m-1"),
+            submitted(service, "buyer", poison, "m-2"),
+            submitted(service, "buyer", order("after"), "m-3"),
+        )
+        assert [type(reply) for reply in replies] == [Receipt, Refused, Receipt]
+        assert isinstance(replies[1], Refused)
+        assert (replies[1].code, replies[1].retryable) == ("invalid", False)
+        state = service.state_of().state
+        assert state_digest(state) == state_digest(recover(journal))
+        assert "buyer" not in state.parts
+        assert service.counters.broken == 1
+
+
+async def test_a_stop_answers_everybody_and_keeps_what_it_has_acknowledged(
+    small: SmallMarket, journal: BreakableJournal
+) -> None:
+    context = small.running()
+    service = await context.__aenter__()
+    journal.gate.clear()
+    journal.entered.clear()
+    sent = [
+        asyncio.create_task(small.ask("order", "buyer", order(f"k-{n}"), message_id=f"m-{n}"))
+        for n in range(5)
+    ]
+    await entered(journal)
+    direct = asyncio.create_task(submitted(service, "buyer", order("direct"), "m-direct"))
+    await asyncio.sleep(0)
+    stopping = asyncio.create_task(context.__aexit__(None, None, None))
+    await asyncio.sleep(0)
+    with pytest.raises(MarketUnavailableError, match="stopping"):
+        await submitted(service, "buyer", order("late"), "m-late")
+    journal.gate.set()
+    async with asyncio.timeout(5):
+        await stopping
+        replies = await asyncio.gather(direct, *sent)
+    taken = [
+        isinstance(reply, Receipt) or (isinstance(reply, Refused) and reply.retryable) for reply in replies
+    ]
+    assert taken == [True] * 6
+    acknowledged = sum(isinstance(reply, Receipt) for reply in replies)
+    assert isinstance(replies[0], Receipt)
+    assert len(recover(journal).orders) == acknowledged
+
+
+async def test_a_repeated_message_gets_the_first_ones_position_and_leaf(small: SmallMarket) -> None:
+    async with small.running() as service:
+        first = await accepted(service, "buyer", order("k"), "m-1")
+        await accepted(service, "buyer", order("other"), "m-2")
+        again = await accepted(service, "buyer", order("k"), "m-1")
+        assert (again.position, again.leaf, again.subject_id) == (
+            first.position,
+            first.leaf,
+            first.subject_id,
+        )
+        conflict = await submitted(service, "buyer", order("k", limit_minor=1), "m-3")
+        assert isinstance(conflict, Refused)
+        assert (conflict.code, conflict.field, conflict.value) == ("conflict", "idempotency_key", "k")
+        assert len(states(service)) == 2
+
+
+async def test_more_than_can_wait_is_told_to_try_again(
+    small: SmallMarket, journal: BreakableJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "WAITING", 5)
+    async with small.running():
+        pass
+    writer = Writer(journal, small.clock, lambda _position, _handled: None)
+    waiting = [asyncio.create_task(writer.read(lambda _: b"seen")) for _ in range(6)]
+    await asyncio.sleep(0)
+    with pytest.raises(MarketUnavailableError, match="more than 5 messages wait"):
+        await waiting[5]
+    writer.stop()
+    await writer.run()
+    assert await asyncio.gather(*waiting[:5]) == [b"seen"] * 5
+
+
+async def test_a_snapshot_that_cannot_be_stored_costs_nothing(
+    small: SmallMarket, journal: BreakableJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "SNAPSHOT_ENTRIES", 4)
+    async with small.running() as service:
+        snapshot = await asyncio.to_thread(journal.latest_snapshot)
+        assert snapshot is not None
+        for number in range(9):
+            await accepted(service, "buyer", order(f"k-{number}"), f"m-{number}")
+        await until(lambda: (kept := journal.latest_snapshot()) is not None and kept.size > snapshot.size)
+        live = state_digest(service.state_of().state)
+    assert state_digest(recover(journal)) == live
