@@ -13,6 +13,7 @@ import numpy as np
 
 from market.clearing.errors import ProblemError
 from market.clearing.problem import MECHANISMS, NO_TIME, NONE, Problem
+from market.clearing.problem_totals import check_totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 MAX_INTEGER = 2**53 - 1
 MAX_ID_CHARS = 128
-_MAX_TOTAL = 2**63 - 1
 
 
 def _ints(values: Sequence[int], path: str, low: int, high: int = MAX_INTEGER) -> Ints:
@@ -282,7 +282,7 @@ class ProblemBuilder:
             **columns.bids(),
             **columns.transport(),
         )
-        _check_totals(problem)
+        check_totals(problem)
         for name in Problem.__slots__:
             column = getattr(problem, name)
             if isinstance(column, np.ndarray):
@@ -518,43 +518,3 @@ def _times(values: Sequence[int], path: str) -> Ints:
         wrong = next(i for i, v in enumerate(values) if v != NO_TIME and abs(v) > MAX_INTEGER)
         raise ProblemError(path.format(wrong), f"must be within ±{MAX_INTEGER} (was {values[wrong]})")
     return column
-
-
-def _check_totals(p: Problem) -> None:
-    """Refuse problems in which some total could reach 2^63.
-
-    Floats with a margin decide the ordinary case; exact integers the rest.
-    """
-    margin = float(2**62)
-    quantity = _row_sums(p.item_quantity.astype(np.float64), p.bid_item_ptr)
-    price = p.bid_fixed + p.bid_unit * quantity
-    fixed, unit = p.transport_fixed, p.transport_unit
-    units = float(p.lot_quantity[p.arc_from].sum(dtype=np.float64)) if p.arc_from.size else 0.0
-    pairs = len(p.arc_ids) * float(max(p.n_bids, 1)) ** 2
-    moves = float(fixed.max()) * min(pairs, units) + float(unit.max()) * units if fixed.size else 0.0
-    money = (
-        p.order_value.sum(dtype=np.float64)
-        + np.abs(p.bid_score).sum(dtype=np.float64)
-        + price.sum()
-        + p.group_fixed.sum(dtype=np.float64)
-        + moves
-    )
-    if money > margin:
-        raise ProblemError("problem", f"the total of values and prices could reach 2^63 (up to {money:.3g})")
-    if p.use_resource.size:
-        use = p.use_fixed + p.use_unit * np.repeat(quantity, np.diff(p.bid_use_ptr))
-        total = np.bincount(p.use_resource, weights=use, minlength=len(p.resource_ids))
-        for wrong in np.flatnonzero(total > margin)[:1].tolist():
-            raise ProblemError("resources", f'the total use of "{p.resource_ids[wrong]}" could reach 2^63')
-    covered = np.bincount(p.item_lot, weights=p.item_quantity.astype(np.float64), minlength=len(p.lot_ids))
-    for wrong in np.flatnonzero(covered > margin)[:1].tolist():
-        raise ProblemError("lots", f'the total quantity bid on "{p.lot_ids[wrong]}" could reach 2^63')
-
-
-def _row_sums(
-    values: Ints | np.ndarray[tuple[int], np.dtype[np.float64]], ptr: Ints
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Return the sum of each CSR row as floats."""
-    sums = np.zeros(values.size + 1)
-    np.cumsum(values, out=sums[1:])
-    return sums[ptr[1:]] - sums[ptr[:-1]]

@@ -1,15 +1,18 @@
 """Read and write ``takt.problem.v1``, strictly.
 
-Columns are lifted out of the document by comprehensions, so a million bids cost seconds; only
+Columns are lifted out of the document by C-level iteration, so a million bids cost seconds; only
 when something is wrong is the document walked again to name the path and the value.
 """
 
 from __future__ import annotations
 
-import gzip
+import gc
 import json
+import re
 import zlib
-from functools import partial
+from contextlib import contextmanager
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
 
@@ -18,10 +21,15 @@ from market.clearing.problem import NO_TIME, NONE, Problem
 from market.clearing.problem_builder import ProblemBuilder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 KIND = "takt.problem.v1"
+
+MAX_BYTES = 2**31 - 1
+"""Longest document that is read, after decompression: what holds memory within bounds."""
+
 _LONGEST_SHOWN = 60
+_KEY_WITH_SPACE = re.compile(rb'"[ \t\r\n]+:')
 
 # The type of every field of every record; "?" marks those that may be null.
 _TOP = {
@@ -84,7 +92,17 @@ _SAYS = {
     "int?": "an integer or null",
 }
 
+# Builder's flat list → where its records stand in the document.
+_PLACES = {
+    "lots": ("orders", "lots"),
+    "arcs": ("orders", "arcs"),
+    "items": ("bids", "items"),
+    "uses": ("bids", "uses"),
+    "bid_groups": ("bids", "groups"),
+}
+
 _Record = dict[str, Any]
+_Columns = dict[str, list[Any]]
 
 
 def problem_from_json(source: bytes | str | Path) -> Problem:
@@ -97,217 +115,323 @@ def problem_from_json(source: bytes | str | Path) -> Problem:
     OSError
         If the file cannot be read.
     """
-    raw = source if isinstance(source, bytes) else Path(source).read_bytes()
+    raw = source if isinstance(source, bytes) else _bytes_of(Path(source))
     if raw[:2] == b"\x1f\x8b":
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ProblemError("document", f"is not valid gzip ({error})") from None
+        raw = _unzipped(raw)
+    with _no_garbage_collection():
+        document = _parsed(raw)
+        problem = problem_from_document(document)
+        _refuse_repeated_keys(raw, document)
+        del document
+    return problem
+
+
+def _bytes_of(path: Path) -> bytes:
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ProblemError("document", f"must have at most {MAX_BYTES} bytes (has {size})")
+    return path.read_bytes()
+
+
+def _unzipped(raw: bytes) -> bytes:
+    """Return the content of all members of a gzip file, bounded."""
+    parts, size = [], 0
     try:
-        document = json.loads(raw, parse_constant=_refuse_constant)
+        while raw:
+            member = zlib.decompressobj(wbits=31)
+            part = member.decompress(raw, MAX_BYTES + 1 - size)
+            size += len(part)
+            if size > MAX_BYTES:
+                raise ProblemError("document", f"must have at most {MAX_BYTES} bytes when decompressed")
+            if not member.eof:
+                raise ProblemError("document", "is not valid gzip (it ends early)")
+            parts.append(part)
+            raw = member.unused_data.lstrip(b"\0")
+    except zlib.error as error:
+        raise ProblemError("document", f"is not valid gzip ({error})") from None
+    return b"".join(parts)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keep the collector from walking millions of fresh records again and again: two thirds of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _parsed(raw: bytes, *, repeated: type[dict[str, Any]] | None = None) -> Any:  # noqa: ANN401 - any JSON
+    """Parse JSON; with ``repeated``, objects that repeat a key are of that class."""
+
+    def pairs(found: list[tuple[str, Any]]) -> _Record:
+        record = dict(found)
+        return record if len(record) == len(found) or repeated is None else repeated(record)
+
+    try:
+        return json.loads(
+            raw, parse_constant=_refuse_constant, object_pairs_hook=None if repeated is None else pairs
+        )
     except ValueError as error:
         raise ProblemError("document", f"is not valid JSON ({error})") from None
     except RecursionError:
         raise ProblemError("document", "is nested too deeply") from None
-    return problem_from_document(document)
+
+
+class _Repeating(dict[str, Any]):
+    """A record in which a key stood twice."""
+
+
+def _refuse_repeated_keys(raw: bytes, document: _Record) -> None:
+    """Refuse a document in which an object repeats a key, which `json` keeps silent about.
+
+    The keys of a right document can be counted; only where the count differs, or spaces stand
+    before a colon, is the document parsed again.
+    """
+    count = raw.count(b'":') - raw.count(b'\\":')
+    if count == _keys_of(document) and not _KEY_WITH_SPACE.search(raw):
+        return
+    again = _parsed(raw, repeated=_Repeating)
+    path = _repeating(again, "")
+    if path is not None:
+        raise ProblemError(path or "document", "a key stands twice in this object")
+
+
+def _keys_of(document: _Record) -> int:
+    """Return how many keys all objects of a right document have together."""
+    orders, bids = document["orders"], document["bids"]
+    nested = (
+        (_LOT, orders, "lots"),
+        (_ARC_TO_LOT, orders, "arcs"),
+        (_ITEM, bids, "items"),
+        (_USE, bids, "uses"),
+    )
+    flat = (
+        (_ORDER, "orders"),
+        (_RESOURCE, "resources"),
+        (_BID, "bids"),
+        (_GROUP, "groups"),
+        (_TRANSPORT, "transport"),
+    )
+    return (
+        len(_TOP)
+        + sum(len(fields) * len(document[name]) for fields, name in flat)
+        + sum(len(fields) * sum(map(len, map(itemgetter(name), owner))) for fields, owner, name in nested)
+    )
+
+
+def _repeating(value: object, path: str) -> str | None:
+    """Return the path of the first object that repeats a key."""
+    if isinstance(value, _Repeating):
+        return path
+    if isinstance(value, dict):
+        steps = ((f"{path}.{name}" if path else str(name), inner) for name, inner in value.items())
+    elif isinstance(value, list):
+        steps = ((f"{path}[{i}]", inner) for i, inner in enumerate(value))
+    else:
+        return None
+    return next((found for at, inner in steps if (found := _repeating(inner, at)) is not None), None)
 
 
 def problem_from_document(document: object) -> Problem:
     """Build a problem from a parsed ``takt.problem.v1`` document."""
-    _check_records([document], _TOP, lambda _: "document")
+    if not isinstance(document, dict) or document.keys() != _TOP.keys():
+        _refuse_record(document, _TOP, "document")
     assert isinstance(document, dict)
+    for name, kind in _TOP.items():
+        if type(document[name]) not in _TYPES[kind]:
+            _refuse_record(document, _TOP, "document")
     if document["kind"] != KIND:
         raise ProblemError("kind", f'must be "{KIND}" (was {_shown(document["kind"])})')
-    orders, bids = document["orders"], document["bids"]
-    _check_records(orders, _ORDER, lambda i: f"orders[{i}]")
-    _check_records(document["resources"], _RESOURCE, lambda i: f"resources[{i}]")
-    _check_records(document["groups"], _GROUP, lambda i: f"groups[{i}]")
-    _check_records(document["transport"], _TRANSPORT, lambda i: f"transport[{i}]")
-    _check_records(bids, _BID, lambda i: f"bids[{i}]")
-    builder = ProblemBuilder()
     try:
-        lots = _add_orders(builder, orders)
-        _add_bids(builder, bids, lots, document["resources"], document["groups"])
-        rows = document["transport"]
-        builder.add_transport(
-            from_site=[builder.site(r["from"]) for r in rows],
-            to_site=[builder.site(r["to"]) for r in rows],
-            fixed=[r["fixed"] for r in rows],
-            per_unit=[r["per_unit"] for r in rows],
-            minutes=[r["minutes"] for r in rows],
-        )
-        return builder.build(
-            currency=document["currency"], mechanism=document["mechanism"], seed=document["seed"]
-        )
+        return _built(document)
     except ProblemError as error:
         raise ProblemError(_document_path(error.path, document), error.detail) from None
 
 
-def _add_orders(builder: ProblemBuilder, orders: Sequence[_Record]) -> dict[str, int]:
+def _built(document: _Record) -> Problem:
+    orders = _columns(document["orders"], _ORDER, "orders")
+    resources = _columns(document["resources"], _RESOURCE, "resources")
+    groups = _columns(document["groups"], _GROUP, "groups")
+    transport = _columns(document["transport"], _TRANSPORT, "transport")
+    bids = _columns(document["bids"], _BID, "bids")
+    builder = ProblemBuilder()
+    lots = _add_orders(builder, orders)
+    builder.add_resources(resources["id"], resources["capacity"])
+    builder.add_groups(
+        groups["id"],
+        max_accepted=_limits(groups["max_accepted"], "groups[{}].max_accepted"),
+        fixed_price=groups["fixed_price"],
+    )
+    _add_bids(builder, bids, lots, _index(resources["id"]), _index(groups["id"]))
+    builder.add_transport(
+        from_site=list(map(builder.site, transport["from"])),
+        to_site=list(map(builder.site, transport["to"])),
+        fixed=transport["fixed"],
+        per_unit=transport["per_unit"],
+        minutes=transport["minutes"],
+    )
+    return builder.build(
+        currency=document["currency"], mechanism=document["mechanism"], seed=document["seed"]
+    )
+
+
+def _add_orders(builder: ProblemBuilder, orders: _Columns) -> dict[str, int]:
     """Add the orders; return the index of every lot id."""
-    lots = [lot for order in orders for lot in order["lots"]]
-    _check_records(lots, _LOT, lambda k: _nested("orders", "lots", orders, k))
-    arcs = [arc for order in orders for arc in order["arcs"]]
-    ending_at_site = [isinstance(arc, dict) and "to_site" in arc for arc in arcs]
-    for at_site, fields in ((True, _ARC_TO_SITE), (False, _ARC_TO_LOT)):
-        chosen = [k for k, flag in enumerate(ending_at_site) if flag is at_site]
-        _check_records(
-            [arcs[k] for k in chosen],
-            fields,
-            partial(_arc_path, orders, chosen),
-        )
-    index = {lot["id"]: k for k, lot in enumerate(lots)}
-
-    def known(k: int, field: str) -> int:
-        found = index.get(arcs[k][field])
-        if found is None:
-            raise ProblemError(f"arcs[{k}].{field}", f"unknown {_shown(arcs[k][field])}")
-        return found
-
+    lots = _columns(list(chain.from_iterable(orders["lots"])), _LOT, "lots")
+    index = _index(lots["id"])
+    arcs = list(chain.from_iterable(orders["arcs"]))
+    at_site = [isinstance(arc, dict) and "to_site" in arc for arc in arcs]
+    for k, arc in enumerate(arcs):
+        _check_record(arc, _ARC_TO_SITE if at_site[k] else _ARC_TO_LOT, f"arcs[{k}]")
     builder.add_orders(
-        [o["id"] for o in orders],
-        value=[o["value"] for o in orders],
-        must_serve=[o["must_serve"] for o in orders],
-        partial=[o["partial"] for o in orders],
-        max_suppliers=_limits(orders, "max_suppliers", lambda i: f"orders[{i}].max_suppliers"),
-        lot_counts=[len(o["lots"]) for o in orders],
-        lot_ids=[lot["id"] for lot in lots],
-        lot_quantity=[lot["quantity"] for lot in lots],
-        arc_counts=[len(o["arcs"]) for o in orders],
+        orders["id"],
+        value=orders["value"],
+        must_serve=orders["must_serve"],
+        partial=orders["partial"],
+        max_suppliers=_limits(orders["max_suppliers"], "orders[{}].max_suppliers"),
+        lot_counts=list(map(len, orders["lots"])),
+        lot_ids=lots["id"],
+        lot_quantity=lots["quantity"],
+        arc_counts=list(map(len, orders["arcs"])),
         arc_ids=[arc["id"] for arc in arcs],
-        arc_from=[known(k, "from") for k in range(len(arcs))],
-        arc_to=[NONE if at_site else known(k, "to") for k, at_site in enumerate(ending_at_site)],
-        arc_site=[
-            builder.site(arcs[k]["to_site"]) if at_site else NONE for k, at_site in enumerate(ending_at_site)
+        arc_from=_resolve([arc["from"] for arc in arcs], index, "arcs[{}].from"),
+        arc_to=[
+            NONE if at_site[k] else _resolved(arc["to"], index, f"arcs[{k}].to") for k, arc in enumerate(arcs)
         ],
+        arc_site=[builder.site(arc["to_site"]) if at_site[k] else NONE for k, arc in enumerate(arcs)],
     )
     return index
 
 
 def _add_bids(
     builder: ProblemBuilder,
-    bids: Sequence[_Record],
+    bids: _Columns,
     lots: Mapping[str, int],
-    resources: Sequence[_Record],
-    groups: Sequence[_Record],
+    resources: Mapping[str, int],
+    groups: Mapping[str, int],
 ) -> None:
-    """Add resources, groups and bids, resolving every reference by id."""
-    builder.add_resources([r["id"] for r in resources], [r["capacity"] for r in resources])
-    builder.add_groups(
-        [g["id"] for g in groups],
-        max_accepted=_limits(groups, "max_accepted", lambda i: f"groups[{i}].max_accepted"),
-        fixed_price=[g["fixed_price"] for g in groups],
-    )
-    items = [item for bid in bids for item in bid["items"]]
-    _check_records(items, _ITEM, lambda k: _nested("bids", "items", bids, k))
-    uses = [use for bid in bids for use in bid["uses"]]
-    _check_records(uses, _USE, lambda k: _nested("bids", "uses", bids, k))
-    names = [name for bid in bids for name in bid["groups"]]
+    """Add the bids, resolving every reference by id."""
+    items = _columns(list(chain.from_iterable(bids["items"])), _ITEM, "items")
+    uses = _columns(list(chain.from_iterable(bids["uses"])), _USE, "uses")
+    names = list(chain.from_iterable(bids["groups"]))
     if not set(map(type, names)) <= {str}:
         wrong = next(k for k, name in enumerate(names) if type(name) is not str)
-        raise ProblemError(
-            _nested("bids", "groups", bids, wrong), f"must be a string (was {_shown(names[wrong])})"
-        )
-    resource_index = {r["id"]: k for k, r in enumerate(resources)}
-    group_index = {g["id"]: k for k, g in enumerate(groups)}
-    bidder, site = builder.bidder, builder.site
+        raise ProblemError(f"bid_groups[{wrong}]", f"must be a string (was {_shown(names[wrong])})")
+    bidder = {name: builder.bidder(name) for name in dict.fromkeys(bids["bidder"])}
+    site = {name: builder.site(name) for name in dict.fromkeys(bids["site"])}
     builder.add_bids(
-        [b["id"] for b in bids],
-        bidder=[bidder(b["bidder"]) for b in bids],
-        site=[site(b["site"]) for b in bids],
-        item_counts=[len(b["items"]) for b in bids],
-        item_lot=_resolve([i["lot"] for i in items], lots, "items[{}].lot"),
-        item_quantity=[i["quantity"] for i in items],
-        divisible=[b["divisible"] for b in bids],
-        min_quantity=[b["min_quantity"] for b in bids],
-        fixed_price=[b["fixed_price"] for b in bids],
-        unit_price=[b["unit_price"] for b in bids],
-        score=[b["score"] for b in bids],
-        start=[NO_TIME if b["start"] is None else b["start"] for b in bids],
-        end=[NO_TIME if b["end"] is None else b["end"] for b in bids],
-        use_counts=[len(b["uses"]) for b in bids],
-        use_resource=_resolve([u["resource"] for u in uses], resource_index, "uses[{}].resource"),
-        use_fixed=[u["fixed"] for u in uses],
-        use_unit=[u["per_unit"] for u in uses],
-        group_counts=[len(b["groups"]) for b in bids],
-        groups=_resolve(names, group_index, "bid_groups[{}]"),
+        bids["id"],
+        bidder=list(map(bidder.__getitem__, bids["bidder"])),
+        site=list(map(site.__getitem__, bids["site"])),
+        item_counts=list(map(len, bids["items"])),
+        item_lot=_resolve(items["lot"], lots, "items[{}].lot"),
+        item_quantity=items["quantity"],
+        divisible=bids["divisible"],
+        min_quantity=bids["min_quantity"],
+        fixed_price=bids["fixed_price"],
+        unit_price=bids["unit_price"],
+        score=bids["score"],
+        start=[NO_TIME if t is None else t for t in bids["start"]],
+        end=[NO_TIME if t is None else t for t in bids["end"]],
+        use_counts=list(map(len, bids["uses"])),
+        use_resource=_resolve(uses["resource"], resources, "uses[{}].resource"),
+        use_fixed=uses["fixed"],
+        use_unit=uses["per_unit"],
+        group_counts=list(map(len, bids["groups"])),
+        groups=_resolve(names, groups, "bid_groups[{}]"),
     )
 
 
-def _arc_path(orders: Sequence[_Record], chosen: Sequence[int], i: int) -> str:
-    return _nested("orders", "arcs", orders, chosen[i])
+def _columns(records: Sequence[Any], fields: Mapping[str, str], path: str) -> _Columns:
+    """Return the fields of all records as columns; each has exactly the fields, each of its type."""
+    columns: _Columns = {name: [] for name in fields}
+    for start in range(0, len(records), _CHUNK):
+        chunk = records[start : start + _CHUNK]
+        try:
+            right = set(map(type, chunk)) == {dict} and set(map(len, chunk)) == {len(fields)}
+            for name, kind in fields.items():
+                column = list(map(itemgetter(name), chunk))
+                right = right and set(map(type, column)) <= _TYPES[kind]
+                columns[name] += column
+        except (KeyError, TypeError, IndexError):
+            right = False
+        if not right:
+            for i, record in enumerate(chunk, start):
+                _check_record(record, fields, f"{path}[{i}]")
+    return columns
 
 
-def _resolve(names: Sequence[str], index: Mapping[str, int], path: str) -> list[int]:
-    try:
-        return [index[name] for name in names]
-    except KeyError:
-        wrong = next(k for k, name in enumerate(names) if name not in index)
-        raise ProblemError(path.format(wrong), f"unknown {_shown(names[wrong])}") from None
+_CHUNK = 2000
+"""Records taken at a time: few enough to stay in the processor's cache while each field is lifted out."""
 
 
-def _limits(records: Sequence[_Record], field: str, path: Callable[[int], str]) -> list[int]:
-    """Return a nullable limit as a column with ``NONE`` for null; refuse negative ones."""
-    column = [NONE if record[field] is None else record[field] for record in records]
-    for i, record in enumerate(records):
-        if record[field] is not None and record[field] < 0:
-            raise ProblemError(path(i), f"must be null or at least 0 (was {record[field]})")
-    return column
+def _check_record(record: object, fields: Mapping[str, str], path: str) -> None:
+    if (
+        not isinstance(record, dict)
+        or record.keys() != fields.keys()
+        or any(type(record[name]) not in _TYPES[kind] for name, kind in fields.items())
+    ):
+        _refuse_record(record, fields, path)
 
 
-def _check_records(records: object, fields: Mapping[str, str], path: Callable[[int], str]) -> None:
-    """Check that every record has exactly the fields, each of its type."""
-    assert isinstance(records, list)
-    keys = fields.keys()
-    try:
-        if all(r.keys() == keys for r in records) and all(
-            set(map(type, [r[name] for r in records])) <= _TYPES[kind] for name, kind in fields.items()
-        ):
-            return
-    except AttributeError:
-        pass
-    for i, record in enumerate(records):
-        _refuse_record(record, fields, path(i))
-
-
-def _refuse_record(record: object, fields: Mapping[str, str], path: str) -> None:
+def _refuse_record(record: object, fields: Mapping[str, str], path: str) -> Never:
+    """Name what is wrong with a record."""
     prefix = "" if path == "document" else f"{path}."
     if not isinstance(record, dict):
         raise ProblemError(path, f"must be an object (was {_shown(record)})")
     for name in record:
         if name not in fields:
-            raise ProblemError(f"{prefix}{name}", "unknown field")
-    for name, kind in fields.items():
+            raise ProblemError(f"{prefix}{name[:_LONGEST_SHOWN]}", "unknown field")
+    for name in fields:
         if name not in record:
             raise ProblemError(f"{prefix}{name}", "missing")
-        if type(record[name]) not in _TYPES[kind]:
-            raise ProblemError(f"{prefix}{name}", f"must be {_SAYS[kind]} (was {_shown(record[name])})")
+    name = next(name for name, kind in fields.items() if type(record[name]) not in _TYPES[kind])
+    raise ProblemError(f"{prefix}{name}", f"must be {_SAYS[fields[name]]} (was {_shown(record[name])})")
 
 
-def _nested(owner: str, field: str, records: Sequence[_Record], k: int) -> str:
-    """Return the path of the ``k``-th nested element over all records."""
-    for i, record in enumerate(records):
-        if k < len(record[field]):
-            return f"{owner}[{i}].{field}[{k}]"
-        k -= len(record[field])
-    return owner
+def _index(ids: Sequence[str]) -> dict[str, int]:
+    return dict(zip(ids, range(len(ids)), strict=True))
+
+
+def _resolve(names: Sequence[str], index: Mapping[str, int], path: str) -> list[int]:
+    try:
+        return list(map(index.__getitem__, names))
+    except KeyError:
+        return [_resolved(name, index, path.format(k)) for k, name in enumerate(names)]
+
+
+def _resolved(name: str, index: Mapping[str, int], path: str) -> int:
+    found = index.get(name)
+    if found is None:
+        raise ProblemError(path, f"unknown {_shown(name)}")
+    return found
+
+
+def _limits(column: Sequence[int | None], path: str) -> list[int]:
+    """Return a nullable limit as a column with ``NONE`` for null; refuse negative ones."""
+    for i, limit in enumerate(column):
+        if limit is not None and limit < 0:
+            raise ProblemError(path.format(i), f"must be null or at least 0 (was {limit})")
+    return [NONE if limit is None else limit for limit in column]
 
 
 def _document_path(path: str, document: _Record) -> str:
     """Translate a builder's flat path (``items[7].lot``) into one of the document."""
     name, bracket, rest = path.partition("[")
     index, _, tail = rest.partition("]")
-    places = {
-        "lots": ("orders", "lots"),
-        "arcs": ("orders", "arcs"),
-        "items": ("bids", "items"),
-        "uses": ("bids", "uses"),
-        "bid_groups": ("bids", "groups"),
-    }
-    if not bracket or name not in places or not index.isdigit():
+    if not bracket or name not in _PLACES or not index.isdigit():
         return path
-    owner, field = places[name]
-    return _nested(owner, field, document[owner], int(index)) + tail
+    owner, field = _PLACES[name]
+    k = int(index)
+    for i, record in enumerate(document[owner]):
+        if k < len(record[field]):
+            return f"{owner}[{i}].{field}[{k}]{tail}"
+        k -= len(record[field])
+    return path
 
 
 def _shown(value: object) -> str:
