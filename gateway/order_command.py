@@ -12,7 +12,7 @@ import click
 import httpx
 
 from gateway.errors import OrderCommandError, StrictJsonError
-from gateway.strict_json import parse
+from gateway.strict_json import parse, printable
 
 _TIMEOUT_S = 30.0
 _FIELDS = (
@@ -129,7 +129,7 @@ def submit(
     """
     with _as_click_errors():
         body = _order(file, {name: fields[name] for name in _FIELDS if fields[name] is not None})
-        text = json.dumps(body, sort_keys=True)
+        text = json.dumps(body, sort_keys=True, default=_refuse_number)
         key = idempotency_key or f"takt-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
         if not key.isascii() or not key.isprintable():
             raise OrderCommandError(f"an idempotency key is visible ASCII; was {key!r}")
@@ -179,6 +179,10 @@ def _order(file: TextIO | None, fields: Mapping[str, object]) -> dict[str, objec
     if not isinstance(body, dict) or not (body or fields):
         raise OrderCommandError("give a file that holds an order as a JSON object, or flags")
     return body | dict(fields)
+
+
+def _refuse_number(value: object) -> object:
+    raise OrderCommandError(f"{printable(value)} is not an integer; orders hold no other numbers")
 
 
 def _list(connection: _Connection, state: str | None, *, as_json: bool) -> None:
