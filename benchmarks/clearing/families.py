@@ -51,21 +51,41 @@ def single_source(
     b = ProblemBuilder()
     jobs = [f"j{j:05d}" for j in range(n)]
     b.add_orders(
-        jobs, value=[0] * n, must_serve=[True] * n, partial=[False] * n, max_suppliers=[NONE] * n,
-        lot_counts=[1] * n, lot_ids=jobs, lot_quantity=[1] * n, arc_counts=[0] * n,
-    )  # fmt: skip
+        jobs,
+        value=[0] * n,
+        must_serve=[True] * n,
+        partial=[False] * n,
+        max_suppliers=[NONE] * n,
+        lot_counts=[1] * n,
+        lot_ids=jobs,
+        lot_quantity=[1] * n,
+        arc_counts=[0] * n,
+    )
     b.add_resources([f"a{i:04d}" for i in range(m)], capacity.tolist())
     if opening is not None:
         b.add_groups([f"a{i:04d}" for i in range(m)], max_accepted=[NONE] * m, fixed_price=opening.tolist())
     for i in range(m):
         b.add_bids(
-            [f"a{i:04d}/{j}" for j in jobs], bidder=b.bidder(f"a{i:04d}"), site=NONE, item_counts=[1] * n,
-            item_lot=range(n), item_quantity=[1] * n, divisible=[False] * n, min_quantity=[0] * n,
-            fixed_price=cost[i].tolist(), unit_price=[0] * n, score=[0] * n, start=[NO_TIME] * n,
-            end=[NO_TIME] * n, use_counts=[1] * n, use_resource=[i] * n, use_fixed=use[i].tolist(),
-            use_unit=[0] * n, group_counts=[0 if opening is None else 1] * n,
+            [f"a{i:04d}/{j}" for j in jobs],
+            bidder=b.bidder(f"a{i:04d}"),
+            site=NONE,
+            item_counts=[1] * n,
+            item_lot=range(n),
+            item_quantity=[1] * n,
+            divisible=[False] * n,
+            min_quantity=[0] * n,
+            fixed_price=cost[i].tolist(),
+            unit_price=[0] * n,
+            score=[0] * n,
+            start=[NO_TIME] * n,
+            end=[NO_TIME] * n,
+            use_counts=[1] * n,
+            use_resource=[i] * n,
+            use_fixed=use[i].tolist(),
+            use_unit=[0] * n,
+            group_counts=[0 if opening is None else 1] * n,
             groups=[] if opening is None else [i] * n,
-        )  # fmt: skip
+        )
     return b.build(currency="EUR", mechanism="pay_as_bid", seed=seed)
 
 
@@ -77,17 +97,36 @@ def packing(
     b = ProblemBuilder()
     names = [f"c{k:05d}" for k in range(n)]
     b.add_orders(
-        names, value=values, must_serve=[False] * n, partial=[False] * n, max_suppliers=[NONE] * n,
-        lot_counts=[1] * n, lot_ids=names, lot_quantity=[1] * n, arc_counts=[0] * n,
-    )  # fmt: skip
+        names,
+        value=values,
+        must_serve=[False] * n,
+        partial=[False] * n,
+        max_suppliers=[NONE] * n,
+        lot_counts=[1] * n,
+        lot_ids=names,
+        lot_quantity=[1] * n,
+        arc_counts=[0] * n,
+    )
     b.add_resources([f"g{g:05d}" for g in range(len(capacity))], capacity)
     b.add_bids(
-        names, bidder=[b.bidder(name) for name in names], site=NONE, item_counts=[1] * n, item_lot=range(n),
-        item_quantity=[1] * n, divisible=[False] * n, min_quantity=[0] * n, fixed_price=[0] * n,
-        unit_price=[0] * n, score=[0] * n, start=[NO_TIME] * n, end=[NO_TIME] * n,
-        use_counts=[len(u) for u in uses], use_resource=[g for u in uses for g, _ in u],
-        use_fixed=[a for u in uses for _, a in u], use_unit=[0 for u in uses for _ in u],
-    )  # fmt: skip
+        names,
+        bidder=[b.bidder(name) for name in names],
+        site=NONE,
+        item_counts=[1] * n,
+        item_lot=range(n),
+        item_quantity=[1] * n,
+        divisible=[False] * n,
+        min_quantity=[0] * n,
+        fixed_price=[0] * n,
+        unit_price=[0] * n,
+        score=[0] * n,
+        start=[NO_TIME] * n,
+        end=[NO_TIME] * n,
+        use_counts=[len(u) for u in uses],
+        use_resource=[g for u in uses for g, _ in u],
+        use_fixed=[a for u in uses for _, a in u],
+        use_unit=[0 for u in uses for _ in u],
+    )
     return b.build(currency="EUR", mechanism="pay_as_bid", seed=seed)
 
 

@@ -52,8 +52,17 @@ class Annealer:
 
     def _run(self, moves: int, heat: float, cold: float) -> None:
         anneal(
-            self.packing.model, self.state, self.best, self.value, self.rng, heat, cold, moves, SCAN, self.losses
-        )  # fmt: skip
+            self.packing.model,
+            self.state,
+            self.best,
+            self.value,
+            self.rng,
+            heat,
+            cold,
+            moves,
+            SCAN,
+            self.losses,
+        )
 
     def cycle(
         self, progress: Callable[[], float], slice_moves: int, heat: float, found: Callable[[Ints], None]

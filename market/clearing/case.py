@@ -20,6 +20,7 @@ from market.clearing.neighbourhood import Neighbourhoods
 from market.clearing.packing_rules import packable
 from market.clearing.program import Answer, SolveLimits
 from market.clearing.restrict import reduced_costs, restricted
+from market.clearing.result import Multipliers
 from market.clearing.tie_break import lottery
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
     from market.clearing.allocation import Allocation
     from market.clearing.annealing import Annealer
+    from market.clearing.formulate import Formulation
     from market.clearing.problem import Flags, Ints, Problem
     from market.clearing.program import Floats, ProgramResult, Solver
-    from market.clearing.result import Multipliers
     from market.clearing.terms import Terms
 
 
@@ -38,7 +39,7 @@ class Case:
 
     def __init__(self, p: Problem, terms: Terms, solver: Solver, incumbent: Incumbent) -> None:
         self.p, self.terms, self.solver, self.incumbent = p, terms, solver, incumbent
-        self.f = formulate(p, terms)
+        self._formulation: Formulation | None = None
         self.duals: Floats | None = None
         self.worth: Floats | None = None
         self.multipliers: Multipliers | None = None
@@ -48,12 +49,26 @@ class Case:
         self.failures: list[str] = []
         self.packable = packable(p, terms)
 
+    @property
+    def f(self) -> Formulation:
+        """The formulation, made when it is first needed."""
+        if self._formulation is None:
+            self._formulation = formulate(self.p, self.terms)
+        return self._formulation
+
     def run_greedy(self) -> None:
         """Offer the greedy allocation, if it serves all that must be served."""
         first, missed = greedy(self.p, self.terms)
         if not missed:
             self.baseline = first
             self.incumbent.offer(first)
+
+    def settle(self, quantity: Ints) -> None:
+        """Take an allocation that zero prices prove optimal."""
+        best = allocation_of(self.p, self.terms, quantity, ())
+        self.baseline, self.multipliers = best, Multipliers()
+        self.incumbent.offer(best)
+        self.incumbent.lower_bound(best.objective)
 
     def relax(self, limits: SolveLimits) -> None:
         """Solve the linear relaxation for bound, multipliers and reduced costs."""
@@ -92,9 +107,13 @@ class Case:
         p, f = self.p, self.f
         duals = np.append(np.zeros(f.program.n_rows) if self.duals is None else self.duals, 0.0)
         packing = packing_of(
-            p, self.terms, lottery(p.seed, p.bid_ids), np.maximum(0.0, duals[f.resource_row]),
-            np.maximum(0.0, duals[f.group_row]), np.maximum(0.0, duals[f.link_row]),
-        )  # fmt: skip
+            p,
+            self.terms,
+            lottery(p.seed, p.bid_ids),
+            np.maximum(0.0, duals[f.resource_row]),
+            np.maximum(0.0, duals[f.group_row]),
+            np.maximum(0.0, duals[f.link_row]),
+        )
         annealer = Annealer(packing, p.seed * 64 + seed)
         if self.incumbent.best is not None:
             annealer.restart(self.incumbent.best.quantity)
@@ -155,10 +174,11 @@ class Case:
 
         def suggest() -> Floats | None:
             nonlocal known
-            if self.incumbent.best is known or known is None:
+            latest = self.incumbent.best
+            if latest is known or latest is None:
                 return None
-            known = self.incumbent.best
-            news = start_of(self.f, known.quantity, known.units)
+            known = latest
+            news = start_of(self.f, latest.quantity, latest.units)
             outside = np.abs(news[~keep]).max(initial=0.0)
             return None if np.isnan(news).any() or outside > 0 else news[keep]
 
@@ -203,9 +223,12 @@ class Case:
         base = np.zeros(self.f.program.n_columns) if values is None else values
         rest = restricted(self.f.program, free, base)
         solved = self.solver.solve(
-            rest.program, limits, start=None if values is None else values[free], stop=stop,
+            rest.program,
+            limits,
+            start=None if values is None else values[free],
+            stop=stop,
             improved=lambda found, _: self.offer_values(rest.expand(found, base)),
-        )  # fmt: skip
+        )
         self.work += solved.work
         if solved.values is not None:
             self.offer_values(rest.expand(solved.values, base))

@@ -7,31 +7,33 @@ work; with a time limit the answer also depends on how fast the machine is.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from market.clearing import settle as settlement
-from market.clearing.allocation import Allocation, allocation_of, units_of
+from market.clearing.allocation import Allocation, allocation_of
 from market.clearing.case import Case
-from market.clearing.certificate import certified_bound
-from market.clearing.check import check_answer
+from market.clearing.components import parts_of
+from market.clearing.conflict import conflicting_orders
 from market.clearing.errors import SolverError
 from market.clearing.incumbent import Incumbent
-from market.clearing.multipliers import prices_of
-from market.clearing.problem import NONE
-from market.clearing.reasons import unserved_orders
-from market.clearing.result import Accepted, Clearing, Move, Multipliers, Seconds, Served, Status, sealed
+from market.clearing.publish import Found, publish
+from market.clearing.result import Clearing, Multipliers, Seconds
 from market.clearing.search import Deadline, search_counted, search_for
-from market.clearing.settle import all_moves, settle
 from market.clearing.terms import terms_of
 from market.clearing.uncoupled import best_bids
 
 if TYPE_CHECKING:
+    from market.clearing.components import Part
     from market.clearing.problem import Problem
     from market.clearing.program import Solver
     from market.clearing.terms import Terms
+
+Watch = Callable[[float, float], None]
+"""Told the objective (-inf for none) and the bound (inf for none) whenever one improves."""
 
 
 class Stopwatch(Protocol):
@@ -46,8 +48,9 @@ class Stopwatch(Protocol):
 class Limits:
     """When to stop improving.
 
-    ``time_s`` is the time left for this clearing; ``work`` counts own iterations plus LP
-    iterations and makes the answer reproducible, whatever ``workers``; ``gap_ppm`` is good enough.
+    ``time_s`` is the time for this clearing, publishing included; ``work`` counts own iterations
+    plus LP iterations and makes the answer reproducible, whatever ``workers``; ``gap_ppm`` is
+    good enough.
     """
 
     time_s: float | None = None
@@ -56,143 +59,160 @@ class Limits:
     workers: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Found:
-    """What a search found: an allocation or none, and what is known about the optimum."""
-
-    allocation: Allocation | None
-    bound: float = math.inf
-    multipliers: Multipliers | None = None
-    infeasible: bool = False
-    components: int = 1
-    work: int = 0
-    greedy: Allocation | None = None
-
-
-def clear(problem: Problem, *, solver: Solver, limits: Limits, clock: Stopwatch) -> Clearing:
+def clear(
+    problem: Problem,
+    *,
+    solver: Solver,
+    limits: Limits,
+    clock: Stopwatch,
+    halt: Event | None = None,
+    watch: Watch | None = None,
+) -> Clearing:
     """Clear a problem and return a checked result.
 
-    Never raises for what a solver does: a solver that fails or lies leaves the greedy answer
-    with status ``fallback``.
+    Never raises for what a solver does: a solver that fails or lies leaves the best checked
+    answer, in the end the greedy one with status ``fallback``. Setting ``halt`` ends the search
+    soon with the best so far.
     """
     started = clock.monotonic_s()
     terms = terms_of(problem)
     quantity = best_bids(problem, terms) if problem.mechanism != "greedy" else None
     if quantity is not None:
-        allocation = allocation_of(problem, terms, quantity, ())
+        best = allocation_of(problem, terms, quantity, ())
         found = Found(
-            allocation=allocation,
-            bound=allocation.objective,
+            allocation=best,
+            bound=best.objective,
             multipliers=Multipliers(),
-            greedy=allocation,
+            greedy=best,
             components=problem.n_orders,
         )
     else:
-        found = _search(problem, terms, solver, limits, clock, started)
+        end = None
+        if limits.time_s is not None:
+            reserve = min(
+                0.3 * limits.time_s,
+                PUBLISH_S_PER_BID * problem.n_bids + PUBLISH_S_PER_ORDER * problem.n_orders,
+            )
+            end = started + limits.time_s - reserve
+        deadline = Deadline(now=clock.monotonic_s, start_s=started, end_s=end)
+        found = _Hunt(problem, terms, solver, limits, deadline, halt or Event(), watch).run()
     solved = clock.monotonic_s()
     clearing = publish(problem, terms, found)
-    seconds = Seconds(solve=solved - started, check=clock.monotonic_s() - solved)
-    return replace(clearing, seconds=seconds)
+    return replace(clearing, seconds=Seconds(solve=solved - started, check=clock.monotonic_s() - solved))
 
 
-def publish(p: Problem, terms: Terms, found: Found) -> Clearing:
-    """Return the checked result of a search; the greedy answer if the check fails."""
-    for allocation, fallback in ((found.allocation, False), (found.greedy, True)):
-        if allocation is None:
-            continue
-        clearing = _clearing(p, terms, allocation, found, fallback=fallback)
-        if not check_answer(p, clearing):
-            return sealed(replace(clearing, checked=True))
-    status = Status.INFEASIBLE if found.infeasible else Status.UNKNOWN
-    return sealed(
-        Clearing(
-            status=status,
-            objective=None,
-            bound=None,
-            bound_kind=None,
-            components=found.components,
-            work=found.work,
+PUBLISH_S_PER_BID = 1e-6
+PUBLISH_S_PER_ORDER = 4e-5
+"""Measured on a slow core; publishing must end before the limit."""
+
+
+class _Hunt:
+    """Searches part after part, smallest first, each with its share of what is left."""
+
+    def __init__(
+        self,
+        p: Problem,
+        terms: Terms,
+        solver: Solver,
+        limits: Limits,
+        deadline: Deadline,
+        halt: Event,
+        watch: Watch | None,
+    ) -> None:
+        self.p, self.terms, self.solver, self.limits = p, terms, solver, limits
+        self.deadline, self.halt, self.watch = deadline, halt, watch
+        self.cases: list[tuple[Part, Case]] = []
+
+    def run(self) -> Found:
+        """Return what was found in all parts together."""
+        parts, count = parts_of(self.p, self.terms)
+        work = self.limits.work
+        sizes = [part.problem.n_bids + 1 for part in parts]
+        for k, part in enumerate(parts):
+            share = sizes[k] / sum(sizes[k:])
+            self.cases.append(
+                (part, self.search(part, share, None if work is None else int(work * sizes[k] / sum(sizes))))
+            )
+        return self.merged(count)
+
+    def search(self, part: Part, share: float, work: int | None) -> Case:
+        """Search one part."""
+        p = part.problem
+        terms = self.terms if p is self.p else terms_of(p)
+        incumbent = Incumbent(self.limits.gap_ppm, self._tell)
+        case = Case(p, terms, self.solver, incumbent)
+        quantity = best_bids(p, terms) if p.mechanism != "greedy" else None
+        if quantity is not None:
+            case.settle(quantity)
+            return case
+        case.run_greedy()
+        if p.mechanism == "greedy" or self.halt.is_set():
+            return case
+        try:
+            if work is not None:
+                search_counted(case, work)
+            else:
+                left = self.deadline.left()
+                now = self.deadline.now()
+                end = None if left is None else now + left * share
+                search_for(
+                    case,
+                    Deadline(now=self.deadline.now, start_s=now, end_s=end),
+                    self.limits.workers,
+                    self.halt,
+                )
+        except SolverError as error:
+            case.failures.append(str(error))
+        except KeyboardInterrupt:
+            self.halt.set()
+        return case
+
+    def _tell(self, objective: float, bound: float) -> None:
+        """Report the sum over the parts searched so far."""
+        if self.watch is not None and len(self.cases) == 0:
+            self.watch(objective, bound)
+
+    def merged(self, count: int) -> Found:
+        """Put the parts together."""
+        work = sum(case.work for _, case in self.cases)
+        if any(case.infeasible for _, case in self.cases):
+            part, case = next((part, case) for part, case in self.cases if case.infeasible)
+            names = conflicting_orders(
+                part.problem, case.terms, self.solver, lambda: self.deadline.passed() or self.halt.is_set()
+            )
+            return Found(allocation=None, infeasible=True, conflict=names, components=count, work=work)
+        parts = [part for part, _ in self.cases]
+        multipliers = [case.multipliers for _, case in self.cases]
+        return Found(
+            allocation=self.joined(parts, [case.incumbent.best for _, case in self.cases]),
+            greedy=self.joined(parts, [case.baseline for _, case in self.cases]),
+            bound=math.fsum(case.incumbent.bound for _, case in self.cases),
+            multipliers=None
+            if None in multipliers
+            else _concatenated([m for m in multipliers if m is not None]),
+            failed=any(case.failures for _, case in self.cases),
+            components=count,
+            work=work,
         )
+
+    def joined(self, parts: list[Part], found: list[Allocation | None]) -> Allocation | None:
+        """Return the allocation of the whole problem, or None if a part has none."""
+        quantity = np.zeros(self.p.n_bids, dtype=np.int64)
+        moves: list[tuple[int, int, int, int]] = []
+        for part, a in zip(parts, found, strict=True):
+            if a is None:
+                return None
+            quantity[part.bids] = a.quantity
+            moves += [(int(part.arcs[e]), int(part.bids[s]), int(part.bids[t]), q) for e, s, t, q in a.moves]
+        return allocation_of(self.p, self.terms, quantity, tuple(moves))
+
+
+def _concatenated(parts: list[Multipliers]) -> Multipliers:
+    """Return the multipliers of all parts, sorted by id."""
+    return Multipliers(
+        resources=tuple(sorted(x for m in parts for x in m.resources)),
+        lots=tuple(sorted(x for m in parts for x in m.lots)),
+        groups=tuple(sorted(x for m in parts for x in m.groups)),
+        openings=tuple(sorted(x for m in parts for x in m.openings)),
+        uses=tuple(sorted(x for m in parts for x in m.uses)),
     )
-
-
-def _clearing(p: Problem, terms: Terms, a: Allocation, found: Found, *, fallback: bool) -> Clearing:
-    """Write an allocation and its bound as a result."""
-    bound, kind, multipliers = None, None, None
-    if found.multipliers is not None:
-        bound, kind, multipliers = certified_bound(p, found.multipliers), "certified", found.multipliers
-    proven = found.bound
-    if math.isfinite(proven) and (bound is None or proven < bound):
-        bound, kind = max(math.floor(proven + 1e-6 * max(1.0, abs(proven)) ** 0.5), a.objective), "solver"
-        if multipliers is not None and certified_bound(p, multipliers) == bound:
-            kind = "certified"
-    status = Status.FALLBACK if fallback else Status.OPTIMAL if bound == a.objective else Status.FEASIBLE
-    payments, charges, refusal = _payments(p, a)
-    of = units_of(p)
-    return Clearing(
-        status=status,
-        objective=a.objective,
-        bound=bound,
-        bound_kind=kind,  # type: ignore[arg-type]
-        accepted=tuple(
-            Accepted(p.bid_ids[b], q)
-            for b, q in zip(
-                np.flatnonzero(a.quantity).tolist(), a.quantity[a.quantity > 0].tolist(), strict=True
-            )
-        ),
-        served=tuple(
-            Served(p.order_ids[o], int(a.units[o]), int(of[o])) for o in np.flatnonzero(a.units > 0).tolist()
-        ),
-        unserved=unserved_orders(p, terms, a),
-        moves=tuple(
-            Move(
-                p.arc_ids[e],
-                p.bid_ids[s],
-                None if t == NONE else p.bid_ids[t],
-                p.sites[p.arc_site[e]] if t == NONE else None,
-                q,
-            )
-            for e, s, t, q in all_moves(p, a)
-        ),
-        payments=payments,
-        charges=charges,
-        payment_refusal=refusal,
-        prices=() if multipliers is None else prices_of(multipliers),
-        multipliers=multipliers,
-        greedy_objective=None if found.greedy is None else found.greedy.objective,
-        components=found.components,
-        work=found.work,
-    )
-
-
-def _payments(p: Problem, a: Allocation) -> tuple:  # type: ignore[type-arg]
-    bid_pay, group_pay = settlement.prices_of(p, a)
-    outcome = settle(p, a, bid_pay, group_pay)
-    if isinstance(outcome, str):
-        return None, None, outcome
-    return (*outcome, None)
-
-
-def _search(
-    p: Problem, terms: Terms, solver: Solver, limits: Limits, clock: Stopwatch, started: float,
-) -> Found:  # fmt: skip
-    """Search the whole problem as one case."""
-    incumbent = Incumbent(limits.gap_ppm)
-    case = Case(p, terms, solver, incumbent)
-    case.run_greedy()
-    if p.mechanism == "greedy":
-        return Found(allocation=case.baseline, greedy=case.baseline)
-    try:
-        if limits.work is not None:
-            search_counted(case, limits.work)
-        else:
-            end = None if limits.time_s is None else started + limits.time_s
-            search_for(case, Deadline(now=clock.monotonic_s, start_s=started, end_s=end), limits.workers)
-    except SolverError as error:
-        case.failures.append(str(error))
-    except KeyboardInterrupt:
-        incumbent.stopped.set()
-    return Found(
-        allocation=incumbent.best, bound=incumbent.bound, multipliers=case.multipliers, greedy=case.baseline,
-        infeasible=case.infeasible, work=case.work,
-    )  # fmt: skip

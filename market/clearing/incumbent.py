@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from market.clearing.allocation import Allocation
 
-Watcher = "Callable[[int | None, float], None]"
-
 
 class Incumbent:
     """Best so far; ``offer`` and ``lower_bound`` are safe from any thread.
@@ -20,7 +18,7 @@ class Incumbent:
     ``stopped`` is set when searching should end: limit reached, optimum proven, interrupted.
     """
 
-    def __init__(self, gap_ppm: int, watch: Callable[[int | None, float], None] | None = None) -> None:
+    def __init__(self, gap_ppm: int, watch: Callable[[float, float], None] | None = None) -> None:
         self._lock = Lock()
         self._gap = gap_ppm / 1e6
         self._watch = watch
@@ -55,10 +53,10 @@ class Incumbent:
         if self.best is None or not math.isfinite(self.bound):
             return False
         room = self.bound + 1e-6 * max(1.0, abs(self.bound)) ** 0.5 - self.best.objective
-        return room < 1.0 or room <= self._gap * max(1.0, abs(self.best.objective))
+        return bool(room < 1.0 or room <= self._gap * max(1.0, abs(self.best.objective)))
 
     def _changed(self) -> None:
         if self._watch is not None:
-            self._watch(None if self.best is None else self.best.objective, self.bound)
+            self._watch(self.objective, self.bound)
         if self.good_enough():
             self.stopped.set()

@@ -6,6 +6,7 @@ became free; it is kept or undone by its exact integer gain. Everything is a fun
 arrays, the seed and the iteration count.
 """
 
+# mypy: disable-error-code="no-any-return,return-value"
 from __future__ import annotations
 
 from typing import Any, NamedTuple
@@ -14,6 +15,11 @@ import numpy as np
 from numba import njit
 
 _U = np.uint64
+Array = Any  # numba types arrays itself; their dtypes are in the docstrings
+
+
+COVER_TRIES = 6
+EJECT_TRIES = 12
 
 
 class Model(NamedTuple):
@@ -24,39 +30,39 @@ class Model(NamedTuple):
     of each order, most promising first. ``regret`` says what is lost, roughly, if an item leaves.
     """
 
-    item_ptr: Any
-    item_row: Any
-    item_use: Any
-    row_ptr: Any
-    row_entry: Any
-    capacity: Any
-    profit: Any
-    regret: Any
-    group_ptr: Any
-    group: Any
-    group_price: Any
-    entry_item: Any
-    block_ptr: Any
-    block_item: Any
-    blocks: Any
-    must: Any
-    member_ptr: Any
-    member: Any
+    item_ptr: Array
+    item_row: Array
+    item_use: Array
+    row_ptr: Array
+    row_entry: Array
+    capacity: Array
+    profit: Array
+    regret: Array
+    group_ptr: Array
+    group: Array
+    group_price: Array
+    entry_item: Array
+    block_ptr: Array
+    block_item: Array
+    blocks: Array
+    must: Array
+    member_ptr: Array
+    member: Array
 
 
 class State(NamedTuple):
     """What is in: flags per item, loads, the entries present in each row, items per group."""
 
-    taken: Any
-    load: Any
-    members: Any
-    count: Any
-    place: Any
-    opened: Any
+    taken: Array
+    load: Array
+    members: Array
+    count: Array
+    place: Array
+    opened: Array
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _draw(state):  # type: ignore[no-untyped-def]
+def _draw(state: Array) -> int:
     """Advance a xorshift64* generator; return 53 random bits."""
     x = state[0]
     x ^= x >> _U(12)
@@ -67,12 +73,12 @@ def _draw(state):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _uniform(state):  # type: ignore[no-untyped-def]
+def _uniform(state: Array) -> float:
     return _draw(state) * (1.0 / 9007199254740992.0)
 
 
 @njit(cache=True, nogil=True)
-def _insert(j, m, s):  # type: ignore[no-untyped-def]
+def _insert(j: int, m: Model, s: State) -> int:
     """Put item ``j`` in, whatever it overloads; return the gain."""
     s.taken[j] = 1
     for k in range(m.item_ptr[j], m.item_ptr[j + 1]):
@@ -92,7 +98,7 @@ def _insert(j, m, s):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _remove(j, m, s):  # type: ignore[no-untyped-def]
+def _remove(j: int, m: Model, s: State) -> int:
     """Take item ``j`` out; return the gain."""
     s.taken[j] = 0
     for k in range(m.item_ptr[j], m.item_ptr[j + 1]):
@@ -113,7 +119,7 @@ def _remove(j, m, s):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _fits(j, m, s):  # type: ignore[no-untyped-def]
+def _fits(j: int, m: Model, s: State) -> bool:
     for k in range(m.item_ptr[j], m.item_ptr[j + 1]):
         if s.load[m.item_row[k]] + m.item_use[k] > m.capacity[m.item_row[k]]:
             return False
@@ -121,7 +127,7 @@ def _fits(j, m, s):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _opening(j, m, s):  # type: ignore[no-untyped-def]
+def _opening(j: int, m: Model, s: State) -> int:
     cost = 0
     for k in range(m.group_ptr[j], m.group_ptr[j + 1]):
         if s.opened[m.group[k]] == 0:
@@ -130,7 +136,7 @@ def _opening(j, m, s):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _eject(j, m, s, state, log, n_log):  # type: ignore[no-untyped-def]
+def _eject(j: int, m: Model, s: State, state: Array, log: Array, n_log: int) -> tuple[int, int, bool]:
     """Remove items until nothing that ``j`` uses is overloaded; return (gain, log length)."""
     gain = 0
     for k in range(m.item_ptr[j], m.item_ptr[j + 1]):
@@ -167,7 +173,7 @@ def _eject(j, m, s, state, log, n_log):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _cover(b, m, s, forbidden):  # type: ignore[no-untyped-def]
+def _cover(b: int, m: Model, s: State, forbidden: int) -> int:
     """Return the fitting item of block ``b`` that gains most, or -1."""
     best, gain = -1, 0
     seen = 0
@@ -183,13 +189,13 @@ def _cover(b, m, s, forbidden):  # type: ignore[no-untyped-def]
             if p > gain:
                 best, gain = j, p
             seen += 1
-            if seen >= 6:
+            if seen >= COVER_TRIES:
                 break
     return best
 
 
 @njit(cache=True, nogil=True)
-def _undo(log, n_log, m, s):  # type: ignore[no-untyped-def]
+def _undo(log: Array, n_log: int, m: Model, s: State) -> None:
     for t in range(n_log - 1, -1, -1):
         if log[t] > 0:
             _remove(log[t] - 1, m, s)
@@ -198,7 +204,9 @@ def _undo(log, n_log, m, s):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _refill(first, n_log, m, s, state, log, forbidden, scan):  # type: ignore[no-untyped-def]
+def _refill(
+    first: int, n_log: int, m: Model, s: State, state: Array, log: Array, forbidden: int, scan: int
+) -> tuple[int, int]:
     """Re-cover blocks of the items removed since ``first``; fill the rows they left."""
     gain = 0
     end = n_log
@@ -240,7 +248,9 @@ def _refill(first, n_log, m, s, state, log, forbidden, scan):  # type: ignore[no
 
 
 @njit(cache=True, nogil=True)
-def _chain(m, s, state, log, n_log, first, depth):  # type: ignore[no-untyped-def]
+def _chain(
+    m: Model, s: State, state: Array, log: Array, n_log: int, first: int, depth: int
+) -> tuple[int, int]:
     """Force cover blocks that must be served and are not, ejecting others up to a depth."""
     gain = 0
     done = first
@@ -279,7 +289,7 @@ def _chain(m, s, state, log, n_log, first, depth):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def _close(g, m, s, state, log):  # type: ignore[no-untyped-def]
+def _close(g: int, m: Model, s: State, state: Array, log: Array) -> tuple[int, int]:
     """Remove every item that keeps group ``g`` open, and re-cover their blocks elsewhere."""
     gain, n_log = 0, 0
     saved = m.group_price[g]
@@ -310,7 +320,18 @@ def _close(g, m, s, state, log):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def anneal(m, s, best, value, state, heat, cold, iterations, scan, losses):  # type: ignore[no-untyped-def]
+def anneal(
+    m: Model,
+    s: State,
+    best: Array,
+    value: Array,
+    state: Array,
+    heat: float,
+    cold: float,
+    iterations: int,
+    scan: int,
+    losses: Array,
+) -> int:
     """Run moves with a temperature falling from ``heat`` to ``cold``; return (value, best value).
 
     ``best`` is overwritten with every item set better than ``value[1]``. ``losses`` takes the sizes
@@ -368,7 +389,7 @@ def anneal(m, s, best, value, state, heat, cold, iterations, scan, losses):  # t
 
 
 @njit(cache=True, nogil=True)
-def clear_state(s):  # type: ignore[no-untyped-def]
+def clear_state(s: State) -> None:
     """Take everything out."""
     s.taken[:] = 0
     s.load[:] = 0
@@ -377,7 +398,7 @@ def clear_state(s):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def put_items(items, m, s):  # type: ignore[no-untyped-def]
+def put_items(items: Array, m: Model, s: State) -> int:
     """Put the given items in; return what they gain."""
     gain = 0
     for j in items:

@@ -71,10 +71,13 @@ def packing_of(
     live_use &= (total > p.resource_capacity)[p.use_resource]
     orders, resources = p.n_orders, len(p.resource_ids)
     item = index[np.concatenate([owner[live_item], user[live_use], member[limited]])]
-    row = np.concatenate([
-        p.lot_order[p.item_lot[live_item]], orders + p.use_resource[live_use],
-        orders + resources + p.bid_group[limited],
-    ])  # fmt: skip
+    row = np.concatenate(
+        [
+            p.lot_order[p.item_lot[live_item]],
+            orders + p.use_resource[live_use],
+            orders + resources + p.bid_group[limited],
+        ]
+    )
     amount = np.concatenate(
         [
             np.ones(int(live_item.sum()), dtype=np.int64),
@@ -122,9 +125,18 @@ def packing_of(
 
 
 def _assembled(
-    item: Ints, row: Ints, amount: Ints, capacity: Ints, profit: Ints, groups: tuple[Ints, Ints, Ints], price: Floats,
-    orders: int, must: Flags, rank: Ints, opening: Floats,
-) -> Model:  # fmt: skip
+    item: Ints,
+    row: Ints,
+    amount: Ints,
+    capacity: Ints,
+    profit: Ints,
+    groups: tuple[Ints, Ints, Ints],
+    price: Floats,
+    orders: int,
+    must: Flags,
+    rank: Ints,
+    opening: Floats,
+) -> Model:
     """Sort entries by item and by row, rank the items of each order by priced profit."""
     n = profit.size
     by_item = np.lexsort((row, item))
@@ -139,12 +151,25 @@ def _assembled(
     priced_item, priced_group, group_price = groups
     by_priced, by_group = np.argsort(priced_item, kind="stable"), np.argsort(priced_group, kind="stable")
     return Model(
-        item_ptr=_pointers(item, n), item_row=row, item_use=amount, row_ptr=_pointers(row, capacity.size),
-        row_entry=by_row, capacity=capacity, profit=profit, regret=_regret(adjusted, block_ptr, block_item),
-        group_ptr=_pointers(priced_item, n), group=priced_group[by_priced], group_price=group_price.copy(),
-        entry_item=item, block_ptr=block_ptr, block_item=block_item, blocks=np.array([orders]), must=must.astype(np.int8),
-        member_ptr=_pointers(priced_group, group_price.size), member=priced_item[by_group],
-    )  # fmt: skip
+        item_ptr=_pointers(item, n),
+        item_row=row,
+        item_use=amount,
+        row_ptr=_pointers(row, capacity.size),
+        row_entry=by_row,
+        capacity=capacity,
+        profit=profit,
+        regret=_regret(adjusted, block_ptr, block_item),
+        group_ptr=_pointers(priced_item, n),
+        group=priced_group[by_priced],
+        group_price=group_price.copy(),
+        entry_item=item,
+        block_ptr=block_ptr,
+        block_item=block_item,
+        blocks=np.array([orders]),
+        must=must.astype(np.int8),
+        member_ptr=_pointers(priced_group, group_price.size),
+        member=priced_item[by_group],
+    )
 
 
 def _pointers(owner: Ints, n: int) -> Ints:

@@ -53,22 +53,24 @@ class Deadline:
         return seconds if left is None else min(seconds, left)
 
 
-def search_for(case: Case, deadline: Deadline, workers: int) -> None:
+def search_for(case: Case, deadline: Deadline, workers: int, halt: Event) -> None:
     """Search under a time limit; returns when done or shortly after the deadline."""
     prover = _Prover(case, deadline)
     stopped = case.incumbent.stopped
-    if case.f.program.n_columns <= TINY_COLUMNS or workers == 1:
+    if case.f.program.n_columns <= TINY_COLUMNS:
         prover.relax()
-        case.exact(SolveLimits(time_s=deadline.within(QUICK_S)), stopped.is_set)
+        if not stopped.is_set():
+            case.exact(SolveLimits(time_s=deadline.within(QUICK_S)), stopped.is_set)
         if stopped.is_set() or deadline.passed():
             return
     improver = _Improver(case, deadline, prover)
-    threads = [Thread(target=_quietly, args=(work.run, case), daemon=True) for work in (prover, improver)]
+    work = (prover.run, improver.run) if workers > 1 else (lambda: _by_turns(prover, improver),)
+    threads = [Thread(target=_quietly, args=(run, case), daemon=True) for run in work]
     for thread in threads:
         thread.start()
     try:
         while any(thread.is_alive() for thread in threads):
-            if stopped.wait(0.02) or deadline.passed():
+            if stopped.wait(POLL_S) or deadline.passed() or halt.is_set():
                 break
         stopped.set()
         for thread in threads:
@@ -82,9 +84,24 @@ TINY_COLUMNS = 300
 """Programs up to this size are tried at once, before any thread starts."""
 
 QUICK_S = 0.3
+POLL_S = 0.02
 
 GRACE_S = 0.15
 """How long threads are waited for after the end: their best is already with the incumbent."""
+
+
+def _by_turns(prover: _Prover, improver: _Improver) -> None:
+    """Search with one worker: prove for a share of the time, then improve, then prove on."""
+    prover.relax()
+    case, left = prover.case, prover.deadline.left()
+    first = None if left is None else left * FIRST_PROOF
+    if case.f.program.n_columns <= LARGE_COLUMNS and not case.incumbent.stopped.is_set():
+        case.exact(SolveLimits(time_s=first), case.incumbent.stopped.is_set)
+    if not case.incumbent.stopped.is_set():
+        improver.run()
+
+
+FIRST_PROOF = 0.3
 
 
 def _quietly(run: Callable[[], None], case: Case) -> None:
@@ -202,7 +219,7 @@ class _Improver:
             begin = self.deadline.now()
             solved = case.improve_within(
                 free, values, SolveLimits(time_s=self.deadline.within(ROUND_S)), stopped.is_set
-            )  # fmt: skip
+            )
             self.adapt(proven=solved.answer is Answer.OPTIMAL, seconds=self.deadline.now() - begin)
             failures = 0 if case.incumbent.objective > before else failures + 1
             if self.annealer is not None and failures >= PATIENCE:
@@ -283,7 +300,7 @@ def _counted_neighbourhoods(case: Case, work: int) -> None:
         before = case.work
         solved = case.improve_within(
             free, values, SolveLimits(work=min(ROUND_WORK, work - case.work)), stopped.is_set
-        )  # fmt: skip
+        )
         case.work = max(case.work, before + 50)
         target = min(target * 1.25, 20_000.0) if solved.answer is Answer.OPTIMAL else max(target * 0.8, 60.0)
 
