@@ -4,7 +4,8 @@
 
     ClearingError
     ├── ProblemError        a problem document that cannot be cleared: names path and value
-    └── SolverError         a solver that crashed or answered nonsense; the clearing falls back
+    ├── SolverError         a solver that crashed or answered nonsense; the clearing falls back
+    └── UnprovenError       an optimum asked for exactly that could not be proven in its limits
 
 An infeasible or unproven market is a status of the result, never an exception.
 """
@@ -39,4 +40,12 @@ class SolverError(ClearingError):
     def __init__(self, solver: str, detail: str) -> None:
         super().__init__(f"{solver}: {detail}")
         self.solver = solver
+        self.detail = detail
+
+
+class UnprovenError(ClearingError):
+    """An optimum that a payment or an explanation needs exactly, and that was not proven."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
         self.detail = detail

@@ -1,0 +1,59 @@
+"""What every payment rule takes and returns. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from market.clearing.allocation import Allocation
+    from market.clearing.problem import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """Payments in minor units: per accepted bid, and the fixed price per opened group."""
+
+    bids: Mapping[int, int]
+    groups: Mapping[int, int]
+
+    @property
+    def total(self) -> int:
+        """The sum of all payments."""
+        return sum(self.bids.values()) + sum(self.groups.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a rule gives no payments here; one sentence without names of losing bidders."""
+
+    reason: str
+
+
+class Resolve(Protocol):
+    """Optima of changed markets, exact.
+
+    Both methods raise `market.clearing.errors.UnprovenError` rather than return what is not
+    proven optimal. ``a`` is an allocation of ``p`` to start from.
+    """
+
+    def without(self, p: Problem, a: Allocation, bidders: Sequence[int]) -> list[int | None]:
+        """Return the optimum without each bidder in turn; None where must-serve orders need it."""
+        ...
+
+    def best(self, p: Problem, a: Allocation) -> Allocation:
+        """Return an optimal allocation."""
+        ...
+
+
+Pay = Callable[["Problem", "Allocation", Resolve], Paid | Refused]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A payment rule by name; ``needs_proof`` where payments mean nothing below the optimum."""
+
+    name: str
+    needs_proof: bool
+    pay: Pay
