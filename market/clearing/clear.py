@@ -19,6 +19,7 @@ from market.clearing.case import Case
 from market.clearing.components import parts_of
 from market.clearing.conflict import conflicting_orders
 from market.clearing.errors import SolverError
+from market.clearing.greedy import greedy
 from market.clearing.incumbent import Incumbent
 from market.clearing.publish import Found, publish
 from market.clearing.result import Clearing, Multipliers, Seconds
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from market.clearing.components import Part
     from market.clearing.problem import Problem
     from market.clearing.program import Solver
-    from market.clearing.terms import Terms
 
 Watch = Callable[[float, float], None]
 """Told the objective (-inf for none) and the bound (inf for none) whenever one improves."""
@@ -75,29 +75,10 @@ def clear(
     soon with the best so far.
     """
     started = clock.monotonic_s()
-    terms = terms_of(problem)
-    quantity = best_bids(problem, terms) if problem.mechanism != "greedy" else None
-    if quantity is not None:
-        best = allocation_of(problem, terms, quantity, ())
-        found = Found(
-            allocation=best,
-            bound=best.objective,
-            multipliers=Multipliers(),
-            greedy=best,
-            components=problem.n_orders,
-        )
-    else:
-        end = None
-        if limits.time_s is not None:
-            reserve = min(
-                0.3 * limits.time_s,
-                PUBLISH_S_PER_BID * problem.n_bids + PUBLISH_S_PER_ORDER * problem.n_orders,
-            )
-            end = started + limits.time_s - reserve
-        deadline = Deadline(now=clock.monotonic_s, start_s=started, end_s=end)
-        found = _Hunt(problem, terms, solver, limits, deadline, halt or Event(), watch).run()
+    hunt = Hunt(problem, solver, limits, clock, halt or Event(), watch)
+    found = hunt.run()
     solved = clock.monotonic_s()
-    clearing = publish(problem, terms, found)
+    clearing = publish(problem, hunt.terms, found)
     return replace(clearing, seconds=Seconds(solve=solved - started, check=clock.monotonic_s() - solved))
 
 
@@ -106,41 +87,85 @@ PUBLISH_S_PER_ORDER = 4e-5
 """Measured on a slow core; publishing must end before the limit."""
 
 
-class _Hunt:
-    """Searches part after part, smallest first, each with its share of what is left."""
+class Hunt:
+    """Searches part after part, smallest first, each with its share of what is left.
+
+    ``end_s`` is when `run` should have returned, on the clock given, or None. Another thread may ask
+    `so_far` for the best allocation at any time.
+    """
 
     def __init__(
         self,
         p: Problem,
-        terms: Terms,
         solver: Solver,
         limits: Limits,
-        deadline: Deadline,
+        clock: Stopwatch,
         halt: Event,
-        watch: Watch | None,
+        watch: Watch | None = None,
     ) -> None:
-        self.p, self.terms, self.solver, self.limits = p, terms, solver, limits
-        self.deadline, self.halt, self.watch = deadline, halt, watch
+        started = clock.monotonic_s()
+        self.end_s: float | None = None
+        if limits.time_s is not None:
+            reserve = PUBLISH_S_PER_BID * p.n_bids + PUBLISH_S_PER_ORDER * p.n_orders
+            self.end_s = started + limits.time_s - min(0.3 * limits.time_s, reserve)
+        self.p, self.solver, self.limits = p, solver, limits
+        self.terms = terms_of(p)
+        self.deadline = Deadline(now=clock.monotonic_s, start_s=started, end_s=self.end_s)
+        self.halt, self.watch = halt, watch
         self.cases: list[tuple[Part, Case]] = []
+        self.current: Case | None = None
+        self.parts: list[Part] = []
 
     def run(self) -> Found:
         """Return what was found in all parts together."""
-        parts, count = parts_of(self.p, self.terms)
+        quantity = best_bids(self.p, self.terms) if self.p.mechanism != "greedy" else None
+        if quantity is not None:
+            best = allocation_of(self.p, self.terms, quantity, ())
+            return Found(
+                allocation=best,
+                bound=best.objective,
+                multipliers=Multipliers(),
+                greedy=best,
+                components=self.p.n_orders,
+            )
+        self.parts, count = parts_of(self.p, self.terms)
         work = self.limits.work
-        sizes = [part.problem.n_bids + 1 for part in parts]
-        for k, part in enumerate(parts):
+        sizes = [part.problem.n_bids + 1 for part in self.parts]
+        for k, part in enumerate(self.parts):
             share = sizes[k] / sum(sizes[k:])
             self.cases.append(
                 (part, self.search(part, share, None if work is None else int(work * sizes[k] / sum(sizes))))
             )
         return self.merged(count)
 
+    def so_far(self) -> Found:
+        """Return the best of every part so far, greedy where none was begun; for when `run` is stuck."""
+        cases = [case for _, case in self.cases]
+        if self.current is not None and self.current not in cases:
+            cases.append(self.current)
+        parts = self.parts or parts_of(self.p, self.terms)[0]
+        best = [case.incumbent.best for case in cases] + [None] * (len(parts) - len(cases))
+        base = [case.baseline for case in cases] + [None] * (len(parts) - len(cases))
+        for k, part in enumerate(parts):
+            if best[k] is None:
+                first, missed = greedy(part.problem, terms_of(part.problem))
+                best[k] = base[k] = None if missed else first
+        known = [case.multipliers for case in cases if case.multipliers is not None]
+        return Found(
+            allocation=self.joined(parts, best),
+            greedy=self.joined(parts, base),
+            multipliers=_concatenated(known) if known else None,
+            failed=True,
+            components=len(parts),
+            work=sum(case.work for case in cases),
+        )
+
     def search(self, part: Part, share: float, work: int | None) -> Case:
         """Search one part."""
         p = part.problem
         terms = self.terms if p is self.p else terms_of(p)
         incumbent = Incumbent(self.limits.gap_ppm, self._tell)
-        case = Case(p, terms, self.solver, incumbent)
+        case = self.current = Case(p, terms, self.solver, incumbent)
         quantity = best_bids(p, terms) if p.mechanism != "greedy" else None
         if quantity is not None:
             case.settle(quantity)
