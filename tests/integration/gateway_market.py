@@ -207,7 +207,7 @@ async def live_market(
     )
     settings = settings or GatewaySettings(operator_key_sha256=sha256(OPERATOR_KEY))
     async with service, contextlib.AsyncExitStack() as stack:
-        await _open(service, rules)
+        await open_market(service, rules)
         app = create_app(service, settings)
         server = await stack.enter_async_context(serving(app, server_settings))
 
@@ -228,7 +228,8 @@ async def live_market(
         )
 
 
-async def _open(service: MarketService, rules: Rules) -> None:
+async def open_market(service: MarketService, rules: Rules) -> None:
+    """Open the market and admit two customers and a plant."""
     commands: list[Command] = [
         OpenMarket(market="test-market", rules=rules, network=NETWORK),
         AdmitParticipant(participant="alice", roles=("customer",), api_key_sha256=sha256(ALICE), agent=False),
