@@ -18,6 +18,7 @@ from market.clearing.allocation import Allocation, allocation_of
 from market.clearing.case import Case
 from market.clearing.components import parts_of
 from market.clearing.conflict import conflicting_orders
+from market.clearing.counterfactual import Budget, Counterfactuals
 from market.clearing.errors import SolverError
 from market.clearing.greedy import greedy
 from market.clearing.incumbent import Incumbent
@@ -78,13 +79,14 @@ def clear(
     hunt = Hunt(problem, solver, limits, clock, halt or Event(), watch)
     found = hunt.run()
     solved = clock.monotonic_s()
-    clearing = publish(problem, hunt.terms, found)
+    budget = Budget(left_s=hunt.deadline.left, work=limits.work, workers=limits.workers)
+    clearing = publish(problem, hunt.terms, found, Counterfactuals(solver, budget))
     return replace(clearing, seconds=Seconds(solve=solved - started, check=clock.monotonic_s() - solved))
 
 
-PUBLISH_S_PER_BID = 1e-6
-PUBLISH_S_PER_ORDER = 4e-5
-"""Measured on a slow core; publishing must end before the limit."""
+def publishing_s(p: Problem) -> float:
+    """Return about how many seconds publishing takes, which must end before the limit; a slow core's."""
+    return 1e-6 * p.n_bids + 4e-5 * p.n_orders
 
 
 class Hunt:
@@ -106,8 +108,7 @@ class Hunt:
         started = clock.monotonic_s()
         self.end_s: float | None = None
         if limits.time_s is not None:
-            reserve = PUBLISH_S_PER_BID * p.n_bids + PUBLISH_S_PER_ORDER * p.n_orders
-            self.end_s = started + limits.time_s - min(0.3 * limits.time_s, reserve)
+            self.end_s = started + limits.time_s - min(0.3 * limits.time_s, publishing_s(p))
         self.p, self.solver, self.limits = p, solver, limits
         self.terms = terms_of(p)
         self.deadline = Deadline(now=clock.monotonic_s, start_s=started, end_s=self.end_s)

@@ -8,28 +8,29 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from market.clearing import settle as settlement
 from market.clearing.allocation import Allocation, units_of
 from market.clearing.certificate import certified_bound
 from market.clearing.check import check_answer
 from market.clearing.multipliers import prices_of
+from market.clearing.payment import pay
 from market.clearing.problem import NONE
 from market.clearing.reasons import unserved_orders
 from market.clearing.result import (
     Accepted,
-    Charge,
     Clearing,
     Move,
     Multipliers,
-    Payment,
     Served,
     Status,
     sealed,
 )
+from market.clearing.settle import all_moves
+from market.mechanisms.rule import UNRESOLVED
 
 if TYPE_CHECKING:
     from market.clearing.problem import Problem
     from market.clearing.terms import Terms
+    from market.mechanisms.rule import Resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,15 +49,26 @@ class Found:
     """Whether a solver failed on the way."""
 
 
-def publish(p: Problem, terms: Terms, found: Found) -> Clearing:
-    """Return the checked result of a search; the greedy answer if the check fails."""
+def publish(p: Problem, terms: Terms, found: Found, resolve: Resolve = UNRESOLVED) -> Clearing:
+    """Return the checked result of a search; the greedy answer if the check fails.
+
+    Without ``resolve`` the payment rules that compare with other markets refuse.
+    """
     for allocation, last in ((found.allocation, False), (found.greedy, True)):
         if allocation is None:
             continue
         fallback = last or (found.failed and allocation.objective == _objective(found.greedy))
         clearing = _clearing(p, terms, allocation, found, fallback=fallback)
-        if not check_answer(p, clearing):
-            return sealed(replace(clearing, checked=True))
+        if check_answer(p, clearing):
+            continue
+        payments, charges, refusal = pay(
+            p, allocation, proven=clearing.status is Status.OPTIMAL, resolve=resolve
+        )
+        paid = replace(clearing, payments=payments, charges=charges, payment_refusal=refusal, checked=True)
+        faults = check_answer(p, paid) if payments is not None else []
+        if faults:
+            paid = replace(paid, payments=None, charges=None, payment_refusal="; ".join(faults[:3]))
+        return sealed(paid)
     status = Status.INFEASIBLE if found.infeasible else Status.UNKNOWN
     return sealed(
         Clearing(
@@ -76,7 +88,6 @@ def _clearing(p: Problem, terms: Terms, a: Allocation, found: Found, *, fallback
     bound, kind = _bound(p, found, a.objective)
     multipliers = found.multipliers
     status = Status.FALLBACK if fallback else Status.OPTIMAL if bound == a.objective else Status.FEASIBLE
-    payments, charges, refusal = _payments(p, a)
     of = units_of(p)
     return Clearing(
         status=status,
@@ -101,11 +112,8 @@ def _clearing(p: Problem, terms: Terms, a: Allocation, found: Found, *, fallback
                 p.sites[p.arc_site[e]] if t == NONE else None,
                 q,
             )
-            for e, s, t, q in settlement.all_moves(p, a)
+            for e, s, t, q in all_moves(p, a)
         ),
-        payments=payments,
-        charges=charges,
-        payment_refusal=refusal,
         prices=() if multipliers is None else prices_of(multipliers),
         multipliers=multipliers,
         greedy_objective=None if found.greedy is None else found.greedy.objective,
@@ -131,14 +139,3 @@ def _bound(
 
 def _objective(a: Allocation | None) -> int | None:
     return None if a is None else a.objective
-
-
-def _payments(
-    p: Problem, a: Allocation
-) -> tuple[tuple[Payment, ...] | None, tuple[Charge, ...] | None, str | None]:
-    """Return payments and charges, or why there are none."""
-    bid_pay, group_pay = settlement.prices_of(p, a)
-    outcome = settlement.settle(p, a, bid_pay, group_pay)
-    if isinstance(outcome, str):
-        return None, None, outcome
-    return outcome[0], outcome[1], None

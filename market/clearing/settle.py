@@ -1,6 +1,7 @@
-"""Payments and charges of an allocation under pay-as-bid; the base of every other rule.
+"""From payments to charges: every order pays for what serves it, at most its value.
 
-Decides no allocation. Rules that pay more than the price pass their payments per bid and group.
+Decides no allocation and no payment; `market.mechanisms` does. Charges and payments add up to the
+unit: what orders pay is what bidders and carriers get.
 """
 
 from __future__ import annotations
@@ -18,31 +19,12 @@ from market.clearing.result import Charge, Payment
 if TYPE_CHECKING:
     from market.clearing.allocation import Allocation
     from market.clearing.problem import Problem
+    from market.mechanisms.rule import Paid
 
 
-def prices_of(p: Problem, a: Allocation) -> tuple[dict[int, int], dict[int, int]]:
-    """Return the price of every accepted bid and of every opened group."""
-    won = np.flatnonzero(a.quantity > 0)
-    amount = p.bid_fixed[won] + p.bid_unit[won] * a.quantity[won]
-    member = (
-        np.repeat(np.arange(p.n_bids), np.diff(p.bid_group_ptr))
-        if p.bid_group.size
-        else np.zeros(0, dtype=np.int64)
-    )
-    opened = np.unique(p.bid_group[a.quantity[member] > 0])
-    return (
-        dict(zip(won.tolist(), amount.tolist(), strict=True)),
-        {g: int(p.group_fixed[g]) for g in opened.tolist() if p.group_fixed[g] > 0},
-    )
-
-
-def settle(
-    p: Problem,
-    a: Allocation,
-    bid_pay: dict[int, int],
-    group_pay: dict[int, int],
-) -> tuple[tuple[Payment, ...], tuple[Charge, ...]] | str:
+def settle(p: Problem, a: Allocation, paid: Paid) -> tuple[tuple[Payment, ...], tuple[Charge, ...]] | str:
     """Return payments and charges, or why no charges can cover the payments."""
+    bid_pay, group_pay = paid.bids, paid.groups
     payments = [Payment(p.bid_ids[b], None, amount) for b, amount in sorted(bid_pay.items())]
     payments += [Payment(None, p.group_ids[g], amount) for g, amount in sorted(group_pay.items())]
     own: dict[int, int] = dict.fromkeys(np.flatnonzero(a.units > 0).tolist(), 0)
@@ -66,16 +48,22 @@ def settle(
     shared += [(group_pay[g], users) for g, users in sorted(group_users.items())]
     for o, cost in transport_costs(p, a).items():
         own[o] += cost
-    of = units_of(p)
-    caps = {
-        o: NO_CAP if p.order_must[o] else int(p.order_value[o]) * int(a.units[o]) // int(of[o]) for o in own
-    }
+    caps = order_limits(p, a)
     charge = charges_of(own, shared, caps)
     if charge is None:
         over = next((o for o in own if own[o] > caps[o]), None)
         name = "orders that share a cost" if over is None else f'order "{p.order_ids[over]}"'
         return f"{name} would be charged above value"
     return tuple(payments), tuple(Charge(p.order_ids[o], amount) for o, amount in sorted(charge.items()))
+
+
+def order_limits(p: Problem, a: Allocation) -> dict[int, int]:
+    """Return the most each served order pays: the value of what it gets; `NO_CAP` if it must be served."""
+    of = units_of(p)
+    return {
+        o: NO_CAP if p.order_must[o] else int(p.order_value[o]) * int(a.units[o]) // int(of[o])
+        for o in np.flatnonzero(a.units > 0).tolist()
+    }
 
 
 def transport_costs(p: Problem, a: Allocation) -> dict[int, int]:

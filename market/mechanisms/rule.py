@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from market.clearing.errors import UnprovenError
+
 if TYPE_CHECKING:
     from market.clearing.allocation import Allocation
     from market.clearing.problem import Problem
@@ -46,6 +48,24 @@ class Resolve(Protocol):
         """Return an optimal allocation."""
         ...
 
+
+class _Unresolved:
+    """Solves nothing: there is no time, or no solver."""
+
+    def without(self, p: Problem, a: Allocation, bidders: Sequence[int]) -> list[int | None]:  # noqa: ARG002
+        """Refuse."""
+        raise UnprovenError(NO_TIME_LEFT)
+
+    def best(self, p: Problem, a: Allocation) -> Allocation:  # noqa: ARG002
+        """Refuse."""
+        raise UnprovenError(NO_TIME_LEFT)
+
+
+NO_TIME_LEFT = "no time left to solve again what payments compare with"
+
+
+UNRESOLVED: Resolve = _Unresolved()
+"""For where nothing can be solved again: rules that need it refuse."""
 
 Pay = Callable[["Problem", "Allocation", Resolve], Paid | Refused]
 

@@ -1,0 +1,71 @@
+"""Clarke pivots: a winner is paid its prices plus what the market would lose without it.
+
+Only on proven optima: pivots of other allocations are no prices at all [2]_. Without a bidder
+only the parts change in which it won, so only these are solved again.
+
+A bidder's dominant strategy is then its true cost, whatever the language it bids in [1]_. What
+all winners gain can exceed what the orders are worth beyond cost (each link of a chain is
+indispensable); then there are no charges within values, and the rule refuses.
+
+References
+----------
+.. [1] Clarke (1971), Multipart pricing of public goods, Public Choice 11, 17-33.
+.. [2] Nisan, Ronen (2007), Computationally feasible VCG mechanisms, JAIR 29, 19-47.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from market.mechanisms.parts import cleared_parts, winners
+from market.mechanisms.rule import Paid, Refused, Resolve, Rule
+from market.mechanisms.spread import Shortfall, spread
+
+if TYPE_CHECKING:
+    from market.clearing.allocation import Allocation
+    from market.clearing.problem import Problem
+
+
+def pivots(p: Problem, a: Allocation, resolve: Resolve) -> dict[int, int] | Refused:
+    """Return by how much each winner raises the optimum of one part, which its pivot pays it.
+
+    Refused if must-serve orders leave a winner without any alternative.
+    """
+    won = winners(p, a)
+    found: dict[int, int] = {}
+    for bidder, rest in zip(won, resolve.without(p, a, won), strict=True):
+        if rest is None:
+            return Refused("a must-serve order cannot be served without one of the winners: no pivot exists")
+        found[bidder] = a.objective - rest
+    return found
+
+
+def surpluses(p: Problem, a: Allocation, resolve: Resolve) -> dict[int, int] | Refused:
+    """Return what each winner of the whole market is paid beyond its prices."""
+    total: Counter[int] = Counter()
+    for part, cleared in cleared_parts(p, a):
+        found = pivots(part.problem, cleared, resolve)
+        if isinstance(found, Refused):
+            return found
+        total.update(found)
+    return dict(total)
+
+
+def vcg(p: Problem, a: Allocation, resolve: Resolve) -> Paid | Refused:
+    """Return prices plus pivots, or why no charges could cover them."""
+    found = surpluses(p, a, resolve)
+    if isinstance(found, Refused):
+        return found
+    paid = spread(p, a, found)
+    if isinstance(paid, Shortfall):
+        missing = sum(found[i] for i in paid.members) - paid.limit
+        names = ", ".join(sorted(p.order_ids[o] for o in paid.orders)[:3])
+        more = "" if len(paid.orders) <= NAMED else f" and {len(paid.orders) - NAMED} more"
+        return Refused(f"pivots exceed what orders can pay by {missing} ({names}{more})")
+    return paid
+
+
+NAMED = 3
+
+RULE = Rule(name="vcg", needs_proof=True, pay=vcg)
