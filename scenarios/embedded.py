@@ -6,8 +6,11 @@ this machine's other commands where the running market is. Decides nothing.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -21,12 +24,17 @@ from market.adapters.journal import open_journal
 from market.adapters.nats_bus import NatsMarketBus
 from market.adapters.nats_identity import write_secret
 from market.adapters.wall_clock import OsEntropy
+from market.bus_errors import BusServerError
 from market.ports import Clock
 from market.service.clearing_worker import Clearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
 
+_LOG = logging.getLogger(__name__)
+
 KEY_BYTES = 32
+SUPERVISION_S = 0.25
+"""How often it is checked that nats-server runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +79,20 @@ class MarketFolder:
     def read_address(self) -> Address | None:
         """Return where the market of this folder runs, or None."""
         try:
-            return Address(**json.loads(self.address.read_text()))
+            address = Address(**json.loads(self.address.read_text()))
         except FileNotFoundError:
             return None
+        return address if _runs(address.pid) else None  # another program may listen there by now
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it runs, as somebody else
+        return True
+    return True
 
 
 def key_digest(key: str) -> str:
@@ -91,6 +110,19 @@ class RunningMarket:
     operator_key: str
 
 
+async def _keep_running(nats: EmbeddedNats) -> None:
+    while True:
+        await asyncio.sleep(SUPERVISION_S)
+        if not nats.alive():
+            _LOG.error(
+                "nats-server has died and is started again; the end of its log is in %s", nats.log_file
+            )
+            try:
+                await nats.restart()
+            except BusServerError:
+                _LOG.exception("nats-server does not start")
+
+
 @asynccontextmanager
 async def embedded_market(
     folder: MarketFolder,
@@ -104,7 +136,8 @@ async def embedded_market(
 ) -> AsyncIterator[RunningMarket]:
     """Run a market until the block is left.
 
-    ``tick_s`` None leaves time to the caller (`MarketService.advance`).
+    ``tick_s`` None leaves time to the caller (`MarketService.tick`). A nats-server that dies is started
+    again.
 
     Raises
     ------
@@ -118,7 +151,9 @@ async def embedded_market(
         journal = open_journal(folder.journal, entropy=OsEntropy())
         stack.callback(journal.close)
         nats = await stack.enter_async_context(EmbeddedNats(folder.nats, market))
+        stack.callback(asyncio.create_task(_keep_running(nats), name="nats-server").cancel)
         bus = await NatsMarketBus.connect(nats.url, nats.market_creds(), market, server_name=nats.name)
+        stack.push_async_callback(bus.close)
         service = await stack.enter_async_context(
             MarketService(
                 journal,
