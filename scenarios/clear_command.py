@@ -1,51 +1,89 @@
 """``takt clear FILE``: clear one problem file and write the clearing.
 
-Needs neither NATS nor Ray. The work runs in a guarded child, so the answer is written by the
-time limit plus half a second even if a solver hangs or crashes. Exit codes: 0 cleared, 2 bad
-input, 3 infeasible, 4 nothing found in the limit.
+Needs neither NATS nor Ray. The work runs in a guarded child, so the answer is written by the time limit plus
+half a second even if a solver hangs or crashes, and nothing of it stays behind.
 """
 
 from __future__ import annotations
 
-import json
+import gc
 import os
 import sys
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from market.adapters.guarded_process import process_age_s, run_guarded
+from market.adapters.guarded_process import guarded, process_age_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from threading import Event
+    from collections.abc import Iterator
+    from typing import NoReturn
 
-    from market.clearing.clear import Limits
-    from market.clearing.problem import Problem
+    from market.adapters.guarded_process import JobResult, Link
     from market.clearing.result import Clearing
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "fallback": 0, "infeasible": 3, "unknown": 4}
 BAD_INPUT = 2
+DEFAULT_TIME_LIMIT_S = 30.0
+
 GUARD_S = 0.35
 """How long after the limit the guard waits before it answers without the child."""
 
-PUBLISH_S = 0.1
-"""Kept of the limit for writing."""
+HAND_OVER_S = 0.1
+"""Kept of the limit for handing the answer over and writing it."""
+
+
+class _Gap(click.ParamType):  # type: ignore[type-arg]
+    """Parts per million, or a percentage with its sign."""
+
+    name = "ppm|%"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value).strip()
+        try:
+            ppm = round(float(text[:-1]) * 10_000) if text.endswith("%") else int(text)
+        except (ValueError, OverflowError):
+            self.fail(
+                f'must be parts per million or a percentage, as 5000 or 0.5% (was "{text}")', param, ctx
+            )
+        if not 0 <= ppm <= 1_000_000:  # noqa: PLR2004  all of it
+            self.fail(f'must be 0 to 1000000 ppm, 0 to 100% (was "{text}")', param, ctx)
+        return ppm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """What the command was asked to do."""
+
+    file: Path
+    limit_s: float | None
+    work: int | None
+    gap_ppm: int
+    workers: int
+    mechanism: str | None
+    explain: str | None
+    age_s: float
+    """Age of the process when the child was forked."""
 
 
 @click.command(name="clear")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "--time-limit", type=click.FloatRange(min=0.0), help="Seconds from process start. [default: 30]"
+    "--time-limit",
+    type=click.FloatRange(min=0.0, max=1e6),
+    metavar="S",
+    help=f"Seconds from process start. [default: {DEFAULT_TIME_LIMIT_S:g}, none with --work-limit]",
 )
 @click.option(
-    "--work-limit", type=click.IntRange(min=1), help="Iterations; reproducible. Excludes --time-limit."
+    "--work-limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Own iterations plus LP iterations: the answer is reproducible, whatever --workers.",
 )
-@click.option(
-    "--gap", type=click.FloatRange(min=0.0), default=0.0, help="Stop at this relative gap (0.005 is 0.5 %)."
-)
+@click.option("--gap", type=_Gap(), default=0, help="Good enough: stop there. 5000 and 0.5% are the same.")
 @click.option(
     "--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Threads. [default: all cores]"
 )
@@ -54,107 +92,138 @@ PUBLISH_S = 0.1
     type=click.Choice(["pay_as_bid", "second_price", "vcg", "core", "uniform", "greedy"]),
     help="Payment rule instead of the file's.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Where to write the clearing. [default: standard output]"
-)
-@click.option("--explain", metavar="BID", help="Also say why this bid did not win, with its exact threshold.")
-@click.option("--quiet", is_flag=True, help="No progress on the terminal.")
+@click.option("--out", type=click.Path(path_type=Path), help="[default: standard output]")
+@click.option("--explain", metavar="BID", help="Say instead what this bid would have had to be to win.")
 def clear(
     file: Path,
     time_limit: float | None,
     work_limit: int | None,
-    gap: float,
+    gap: int,
     workers: int,
     mechanism: str | None,
     out: Path | None,
     explain: str | None,
-    quiet: bool,  # noqa: FBT001
 ) -> None:
-    """Clear the market in FILE (takt.problem.v1, .json or .json.gz) and write takt.clearing.v1."""
-    if time_limit is not None and work_limit is not None:
-        raise click.UsageError("--time-limit and --work-limit exclude each other")
-    limit = time_limit if time_limit is not None or work_limit is not None else DEFAULT_TIME_LIMIT_S
-    age = process_age_s()
+    """Clear the market in FILE (takt.problem.v1, .json or .json.gz) and write the takt.clearing.v1.
 
-    def job(halt: Event) -> bytes:
-        show = None if quiet or not sys.stderr.isatty() else _progress
-        return _cleared(file, limit, work_limit, gap, workers, mechanism, explain, halt, show, age)
+    Ctrl-C ends the search and writes the best so far. Exit code 0: cleared; 2: bad input, nothing written;
+    3: must-serve orders cannot all be served; 4: nothing found in the limit.
+    """
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise click.UsageError(f"--out: cannot write {out}")
+    limit_s = DEFAULT_TIME_LIMIT_S if time_limit is None and work_limit is None else time_limit
+    task = _Task(
+        file=file,
+        limit_s=limit_s,
+        work=work_limit,
+        gap_ppm=gap,
+        workers=workers,
+        mechanism=mechanism,
+        explain=explain,
+        age_s=process_age_s(),
+    )
+    with _running(task) as result:
+        if result.output or result.completed or result.interrupted:
+            _deliver(result, out)
+    # The child died without a word: once more, without any solver.
+    with _running(replace(task, mechanism="greedy", age_s=process_age_s()), fallback=True) as result:
+        _deliver(result, out)
 
-    result = run_guarded(job, None if limit is None else max(0.0, limit - age) + GUARD_S)
-    output = result.output
-    if not result.completed or not output:
-        output = _nothing()
-    document = json.loads(output)
-    if "error" in document:
-        raise SystemExit(_refuse(document["error"]))
-    _write(output, out)
-    raise SystemExit(EXIT_CODES[document["status"]])
+
+@contextmanager
+def _running(task: _Task, *, fallback: bool = False) -> Iterator[JobResult]:
+    """Run the task in a child until its limit; show how far it is on a terminal."""
+    left = None if task.limit_s is None else max(0.0, task.limit_s - process_age_s()) + GUARD_S
+
+    def job(link: Link) -> bytes:
+        return _cleared(task, link, fallback=fallback)
+
+    if not sys.stderr.isatty():
+        with guarded(job, left) as result:
+            yield result
+        return
+    from scenarios.clear_progress import Shown  # noqa: PLC0415  rich, for terminals only
+
+    shown = Shown(process_age_s)
+    with guarded(job, left, shown.news) as result:
+        shown.close()
+        yield result
 
 
-DEFAULT_TIME_LIMIT_S = 30.0
+def _deliver(result: JobResult, out: Path | None) -> NoReturn:
+    """Write what a child handed over; exit with its code, the first byte."""
+    output = result.output or _answer(_nothing())
+    code, body = output[0] - ord("0"), output[1:]
+    if code == BAD_INPUT:
+        click.echo(f"takt clear: {body.decode()}", err=True)
+        raise SystemExit(code)
+    _write(body, out)
+    if result.interrupted:
+        click.echo("takt clear: interrupted; this is the best so far", err=True)
+    raise SystemExit(code)
 
 
-def _cleared(
-    file: Path,
-    limit: float | None,
-    work: int | None,
-    gap: float,
-    workers: int,
-    mechanism: str | None,
-    explain: str | None,
-    halt: Event,
-    show: Callable[[float, float], None] | None,
-    age: float,
-) -> bytes:
-    """Read, clear and return the document; an ``error`` document for bad input."""
+def _answer(clearing: Clearing) -> bytes:
+    """Return a clearing as it goes from the child to the guard: the exit code's digit, the document."""
+    from market.clearing.result import clearing_to_json  # noqa: PLC0415
+
+    return str(EXIT_CODES[clearing.status]).encode() + clearing_to_json(clearing)
+
+
+def _refusal(message: str) -> bytes:
+    return f"{BAD_INPUT}{message}".encode()
+
+
+def _cleared(task: _Task, link: Link, *, fallback: bool) -> bytes:
+    """Read, clear and return the answer or a refusal."""
     from market.adapters.wall_clock import WallClock  # noqa: PLC0415
-
-    clock = WallClock()
-    born = clock.monotonic_s() - age
     from market.clearing.errors import ProblemError  # noqa: PLC0415
     from market.clearing.problem_json import problem_from_json  # noqa: PLC0415
 
+    clock = WallClock()
+    born_s = clock.monotonic_s() - task.age_s
     try:
-        problem = problem_from_json(file)
+        problem = problem_from_json(task.file)
     except (ProblemError, OSError) as error:
-        return json.dumps({"error": str(error)}).encode()
-    if explain is not None and explain not in problem.bid_ids:
-        return json.dumps({"error": f'--explain: unknown bid "{explain}"'}).encode()
-    if mechanism is not None:
-        problem = replace(problem, mechanism=mechanism)
-    read = clock.monotonic_s() - born
+        return _refusal(str(error))
+    if task.explain is not None and task.explain not in problem.bid_ids:
+        return _refusal(f'--explain: unknown bid "{task.explain}"')
+    if task.mechanism is not None:
+        problem = replace(problem, mechanism=task.mechanism)
+    read_s = clock.monotonic_s()
     from market.adapters.solver_pulp import PulpSolver  # noqa: PLC0415
-    from market.clearing.clear import Limits  # noqa: PLC0415
-    from market.clearing.clear import clear as clear_problem  # noqa: PLC0415
+    from market.clearing.clear import Limits, publishing_s  # noqa: PLC0415
+    from market.clearing.result import Seconds  # noqa: PLC0415
+    from market.service.guarded_clearing import clear_in_child  # noqa: PLC0415
 
-    left = None if limit is None else max(0.0, limit - PUBLISH_S - (clock.monotonic_s() - born))
-    limits = Limits(time_s=left, work=work, gap_ppm=round(gap * 1e6), workers=workers)
-    clearing = clear_problem(problem, solver=PulpSolver(), limits=limits, clock=clock, halt=halt, watch=show)
-    clearing = replace(clearing, seconds=replace(clearing.seconds, read=read))
-    return _document(problem, clearing, limits, explain)
-
-
-def _document(problem: Problem, clearing: Clearing, limits: Limits, explain: str | None) -> bytes:
-    """Return the clearing, with the explanation of one bid where asked for."""
-    from market.clearing.result import clearing_to_document  # noqa: PLC0415
-
-    document: dict[str, Any] = clearing_to_document(clearing)
-    del problem, limits, explain
-    return json.dumps(document, sort_keys=True, ensure_ascii=False).encode()
-
-
-def _nothing() -> bytes:
-    """Return the document of a clearing that found nothing."""
-    from market.clearing.result import Clearing, Status, clearing_to_json, sealed  # noqa: PLC0415
-
-    return clearing_to_json(
-        sealed(Clearing(status=Status.UNKNOWN, objective=None, bound=None, bound_kind=None))
+    gc.freeze()
+    now_s = clock.monotonic_s()
+    kept_s = HAND_OVER_S + publishing_s(problem) / 2
+    left = None if task.limit_s is None else max(0.0, task.limit_s - kept_s - (now_s - born_s))
+    clearing = clear_in_child(
+        problem,
+        solver=PulpSolver(),
+        limits=Limits(time_s=left, work=task.work, gap_ppm=task.gap_ppm, workers=task.workers),
+        clock=clock,
+        link=link,
+        write=_answer,
+        before=Seconds(read=read_s - born_s, build=now_s - read_s),
     )
+    return _answer(_marked(clearing) if fallback else clearing)
 
 
-def _refuse(message: str) -> int:
-    click.echo(f"takt clear: {message}", err=True)
-    return BAD_INPUT
+def _marked(clearing: Clearing) -> Clearing:
+    """Return a greedy clearing as the fallback it is."""
+    from market.clearing.result import Status, sealed  # noqa: PLC0415
+
+    return clearing if clearing.objective is None else sealed(replace(clearing, status=Status.FALLBACK))
+
+
+def _nothing() -> Clearing:
+    """Return the clearing that found nothing."""
+    from market.clearing.result import Clearing, Status, sealed  # noqa: PLC0415
+
+    return sealed(Clearing(status=Status.UNKNOWN, objective=None, bound=None, bound_kind=None))
 
 
 def _write(output: bytes, out: Path | None) -> None:
@@ -167,21 +236,10 @@ def _write(output: bytes, out: Path | None) -> None:
     try:
         part.write_bytes(output + b"\n")
         part.replace(out)
+    except OSError as error:
+        raise click.ClickException(f"--out: {error}") from error
     finally:
         part.unlink(missing_ok=True)
-
-
-def _progress(objective: float, bound: float) -> None:
-    """Show incumbent, bound and gap on one line of the terminal."""
-    gap = (
-        f"{100 * (bound - objective) / max(1.0, abs(objective)):.3f} %"
-        if abs(objective) + abs(bound) < float("inf")
-        else "–"
-    )
-    sys.stderr.write(
-        f"\rincumbent {objective:>16,.0f}   bound {bound:>16,.1f}   gap {gap:>10}   {process_age_s():6.1f} s "
-    )
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

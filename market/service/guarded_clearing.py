@@ -1,0 +1,135 @@
+"""Clear in a guarded child: drafts on the way, an answer even if the search raises or gets stuck.
+
+The search runs in a thread; the main thread waits for it, tells the parent how far it is, and
+publishes the best so far when the search does not come back in time. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+from market.clearing.clear import Hunt, publishing_s
+from market.clearing.publish import publish
+from market.clearing.result import Clearing, Seconds
+from market.mechanisms.rule import UNRESOLVED
+from market.service.standing import Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from market.adapters.guarded_process import Link
+    from market.clearing.clear import Limits, Stopwatch
+    from market.clearing.problem import Problem
+    from market.clearing.program import Solver
+    from market.clearing.publish import Found
+    from market.mechanisms.rule import Resolve
+
+STUCK_S = 0.3
+"""How long after its end a search is waited for."""
+
+RESOLVING = frozenset({"vcg", "core"})
+"""Payment rules that solve again; an answer without payments is left before they do."""
+
+LOOK_S = 0.1
+FIRST_DRAFT_S = 0.5
+DRAFT_SHARE = 10.0
+"""A draft is written when so many times its cost has passed since the last."""
+
+
+def clear_in_child(
+    problem: Problem,
+    *,
+    solver: Solver,
+    limits: Limits,
+    clock: Stopwatch,
+    link: Link,
+    write: Callable[[Clearing], bytes],
+    before: Seconds,
+) -> Clearing:
+    """Clear a problem under the guard's eyes and return the checked result.
+
+    ``write`` makes the bytes of a draft; ``before`` holds the seconds that passed already.
+    """
+    return _Watched(Hunt(problem, solver, limits, clock, link.halt), clock, link, write, before).clear()
+
+
+class _Watched:
+    def __init__(
+        self,
+        hunt: Hunt,
+        clock: Stopwatch,
+        link: Link,
+        write: Callable[[Clearing], bytes],
+        before: Seconds,
+    ) -> None:
+        self.hunt, self.clock, self.link, self.write, self.before = hunt, clock, link, write, before
+        self.problem = hunt.p
+        self.started = clock.monotonic_s()
+        self.done = Event()
+        self.found: Found | None = None
+        self.told: Standing | None = None
+
+    def clear(self) -> Clearing:
+        """Search, and publish what was found."""
+        Thread(target=self._search, name="search", daemon=True).start()
+        draft_s, drafted = self.started + FIRST_DRAFT_S, None
+        cost_s = publishing_s(self.problem)
+        halted_s: float | None = None
+        while not self.done.wait(LOOK_S):
+            now = self.clock.monotonic_s()
+            self._tell()
+            if self.link.halt.is_set() and halted_s is None:
+                halted_s = now
+            end = min((t for t in (self.hunt.end_s, halted_s) if t is not None), default=float("inf"))
+            if now > end + STUCK_S:
+                break
+            if draft_s <= now < end - 2 * cost_s and self.told is not None and self.told.objective != drafted:
+                drafted = self.told.objective
+                self.link.draft(self.write(self._published(self.hunt.so_far())))
+                cost_s = self.clock.monotonic_s() - now
+                draft_s = now + cost_s + max(FIRST_DRAFT_S, DRAFT_SHARE * cost_s)
+        found = self.found
+        if found is None:
+            return self._published(self.hunt.so_far())
+        if self.problem.mechanism in RESOLVING:
+            self.link.draft(self.write(self._published(found)))
+        return self._published(found, self.hunt.counterfactuals())
+
+    def _search(self) -> None:
+        """Run the search; one that raises leaves its best so far."""
+        try:
+            self.found = self.hunt.run()
+        except Exception as error:  # noqa: BLE001  whatever a solver does, the answer is typed
+            sys.stderr.write(f"takt: the search failed: {type(error).__name__}: {error}\n")
+        finally:
+            self.done.set()
+
+    def _published(self, found: Found, resolve: Resolve = UNRESOLVED) -> Clearing:
+        solved = self.clock.monotonic_s()
+        clearing = publish(self.problem, self.hunt.terms, found, resolve)
+        checked = self.clock.monotonic_s()
+        seconds = replace(self.before, solve=solved - self.started, check=checked - solved)
+        return replace(clearing, seconds=seconds)
+
+    def _tell(self) -> None:
+        """Tell the parent where the search stands."""
+        hunt = self.hunt
+        cases = [case for _, case in hunt.cases]
+        if hunt.current is not None and hunt.current not in cases:
+            cases.append(hunt.current)
+        best = [case.incumbent.best for case in cases]
+        bounds = sum(case.incumbent.bound for case in cases)
+        whole = len(cases) == max(1, len(hunt.parts))
+        standing = Standing(
+            objective=sum(a.objective for a in best if a is not None)
+            if len(best) > best.count(None)
+            else None,
+            bound=bounds if whole and bounds < float("inf") else None,
+            part=len(cases),
+            parts=len(hunt.parts),
+        )
+        self.told = standing
+        self.link.news(standing.to_bytes())
