@@ -18,12 +18,16 @@ OBJECT_STORE_BYTES = 100_000_000
 async def local_ray(address: str | None, *, cpus: int = 2) -> AsyncIterator[None]:
     """Connect to the Ray at ``address``, or start one on loopback; leave it when the block is left.
 
-    A Ray of our own ends with this process, however that ends; but where this process is killed, two of
-    Ray's agents look for their head for another minute.
+    A Ray that this process has already is used, and stays. One of our own ends with this process, however
+    that ends; but where this process is killed, two of Ray's agents look for their head for another minute.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray  # noqa: PLC0415 - takes a second to import, and only these runs need it
+
+    if ray.is_initialized():
+        yield
+        return
 
     def start() -> None:
         if address is not None:
