@@ -8,7 +8,7 @@ from gateway.errors import ProblemError
 from gateway.instants import format_instant
 from gateway.strict_json import printable
 from market.model.messages import Receipt, Refused
-from market.model.values import MAX_TIME_US
+from market.model.values import DAY_US, MAX_TIME_US
 
 _CODES = {
     "not_allowed": "forbidden",
@@ -21,6 +21,7 @@ _CODES = {
 _SUBJECTS = frozenset({"order_id", "participant"})
 _TIME_FIELD = re.compile(r"(?:^|\.)(?:release|due|deadline)_us$")
 _TIME_IN_TEXT = re.compile(r"\b\d{15,16}\b")
+_DURATION_IN_TEXT = re.compile(r"\b(\d{1,17}) us\b")
 _PREFIXES = ("terms.", "part.", "order.")
 
 
@@ -56,6 +57,7 @@ def _request_terms(refused: Refused) -> tuple[str, str, str]:
     field, value, detail = refused.field, printable(refused.value), refused.detail
     if _TIME_FIELD.search(field):
         value = _instant(value)
+        detail = _DURATION_IN_TEXT.sub(lambda match: f"{int(match[1]) / DAY_US:g} days", detail)
         detail = _TIME_IN_TEXT.sub(lambda match: _instant(match.group()), detail)
         field = field.removesuffix("_us")
     for prefix in _PREFIXES:

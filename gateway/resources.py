@@ -169,6 +169,8 @@ class PartList(Resource):
 class ClearingResource(Resource):
     """A round, public part. The clearing's figures are null before it cleared.
 
+    Those of money stay null where fewer than three customers or bidders took part.
+
     ``objective`` is social welfare in minor units, ``bound`` what it could be at most, ``gap_ppm`` their
     difference in millionths, ``greedy_objective`` what clearing order by order would have reached.
     """

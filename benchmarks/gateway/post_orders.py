@@ -28,7 +28,11 @@ from pathlib import Path
 import psutil
 
 from benchmarks.gateway.market_process import KEY, MODES
+from gateway.instants import format_instant
+from market.adapters.wall_clock import WallClock
+from market.model.values import DAY_US
 
+RELEASE, DUE = (format_instant(WallClock().now_us() + days * DAY_US) for days in (1, 30))
 TARGET_RATE, TARGET_P99_MS = 400, 100
 CONNECTIONS = 64
 
@@ -75,8 +79,8 @@ def post(key: str, method: str = "POST", path: str = "/v1/orders", body: object 
         "part_id": "bracket",
         "quantity": 100,
         "destination": "berlin",
-        "release": "2098-01-01T00:00:00Z",
-        "due": "2098-02-01T00:00:00Z",
+        "release": RELEASE,
+        "due": DUE,
         "reservation_value_minor": 500_000,
     }
     part = {

@@ -9,15 +9,17 @@ const WORDS = {
   fallback: "Cleared by the fallback, order by order.",
   infeasible: "Nothing could be served.",
   unknown: "No answer was found in time.",
+  void: "The round was given up; its orders are called again.",
 };
 
 export function marketView(market, clearings, highlighted) {
   const newest = [...clearings.values()].sort((a, b) => b.number - a.number);
-  const cleared = newest.filter((item) => item.objective !== null);
+  const cleared = newest.filter((item) => item.clearing_status !== null);
+  const shown = cleared.filter((item) => item.objective !== null);
   return [
     element("h1", {}, `Market ${market.market}`),
     element("div", { class: "tiles" }, tiles(market, cleared)),
-    cleared.length ? chart(cleared.slice(0, 30).reverse(), market.currency) : null,
+    shown.length ? chart(shown.slice(0, 30).reverse(), market.currency) : null,
     table(newest.slice(0, SHOWN), market.currency, highlighted),
     newest.length > SHOWN ? element("p", { class: "soft" }, `The newest ${SHOWN} of ${number(newest.length)} rounds.`) : null,
   ];
@@ -26,8 +28,9 @@ export function marketView(market, clearings, highlighted) {
 function tiles(market, cleared) {
   const served = cleared.reduce((sum, item) => sum + item.served, 0);
   const called = cleared.reduce((sum, item) => sum + item.orders, 0);
-  const welfare = cleared.reduce((sum, item) => sum + item.objective, 0);
-  const compared = cleared.filter((item) => item.greedy_objective !== null);
+  const open = cleared.filter((item) => item.objective !== null);
+  const welfare = open.length ? open.reduce((sum, item) => sum + item.objective, 0) : null;
+  const compared = open.filter((item) => item.greedy_objective !== null);
   const joint = compared.reduce((sum, item) => sum + item.objective, 0);
   const greedy = compared.reduce((sum, item) => sum + item.greedy_objective, 0);
   const tile = (name, value, note) => element("div", { class: "tile card" }, element("span", { class: "soft" }, name), element("strong", {}, value), note ? element("span", { class: "soft" }, note) : null);
@@ -35,7 +38,7 @@ function tiles(market, cleared) {
     tile("Takt", `${number(market.takt_s)} s`, `bidders have ${number(market.response_s)} s`),
     tile("Mechanism", market.mechanism.replaceAll("_", " "), `rules version ${market.rules_version}, fee ${percent(market.fee_ppm / 10000)}`),
     tile("Orders served", `${number(served)} of ${number(called)}`, `in ${number(cleared.length)} cleared rounds`),
-    tile("Welfare", money(welfare, market.currency), compared.length && greedy > 0 ? `${percent((100 * (joint - greedy)) / greedy)} more than order by order` : "value served minus cost"),
+    tile("Welfare", money(welfare, market.currency), compared.length && greedy > 0 ? `${percent((100 * (joint - greedy)) / greedy)} more than order by order` : open.length === cleared.length ? "value served minus cost" : `of ${number(open.length)} rounds; others had too few parties`),
   ];
 }
 
@@ -97,12 +100,13 @@ function table(items, currency, highlighted) {
 
 function row(item, currency, highlighted) {
   const status = item.clearing_status ?? item.status;
+  const kind = item.clearing_status ? "served" : item.status === "void" ? "ended" : "open";
   const gain = item.greedy_objective === null || item.objective === null ? null : item.objective - item.greedy_objective;
   const cells = [
-    element("td", {}, element("span", { class: `badge ${item.clearing_status ? "served" : "open"}`, title: WORDS[status] || null }, status)),
+    element("td", {}, element("span", { class: `badge ${kind}`, title: WORDS[status] || null }, status)),
     element("td", {}, item.closed ? time(item.closed) : `until ${moment(item.closes)}`),
-    element("td", { class: "num" }, `${number(item.answered)} of ${number(item.called)}`),
-    element("td", { class: "num" }, item.objective === null ? number(item.orders) : `${number(item.served)} of ${number(item.orders)}`),
+    element("td", { class: "num" }, item.closed ? `${number(item.answered)} of ${number(item.called)}` : number(item.called)),
+    element("td", { class: "num" }, item.clearing_status === null ? number(item.orders) : `${number(item.served)} of ${number(item.orders)}`),
     element("td", { class: "num" }, money(item.objective, currency)),
     element("td", { class: "num" }, item.gap_ppm === null ? "–" : percent(item.gap_ppm / 10000)),
     element("td", { class: "num" }, gain === null ? "–" : `${gain > 0 ? "+" : ""}${money(gain, currency)}`),

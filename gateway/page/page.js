@@ -9,7 +9,7 @@ const STORED_KEY = "takt.key";
 const $ = (id) => document.getElementById(id);
 const page = {
   client: null, market: null, offset: 0, orders: new Map(), clearings: new Map(), filter: "all",
-  selected: null, token: "", stops: [], stopDetail: null, poll: null, round: null,
+  selected: null, token: "", formReady: false, stops: [], stopDetail: null, poll: null, round: null,
 };
 
 // --- sign in and out --------------------------------------------------------------------------
@@ -119,7 +119,7 @@ function select(orderId) {
   page.stopDetail = null;
   page.selected = orderId;
   drawList();
-  $("order-form").hidden = orderId !== null || !page.token;
+  $("order-form").hidden = orderId !== null || !page.token || !page.formReady;
   if (orderId === null) {
     drawDetail(null);
     return;
@@ -189,8 +189,14 @@ async function openForm() {
     $("f-release").value = inputMoment(start);
     $("f-due").value = inputMoment(new Date(start.getTime() + 14 * day));
   }
+  await loadParts();
+  page.formReady = true;
+  if (!page.token || page.selected !== null) return; // closed again meanwhile
   $("order-form").hidden = false;
   $("f-part_id").focus();
+}
+
+async function loadParts() {
   try {
     const parts = await page.client.pages("/v1/parts?limit=500", "parts");
     $("parts").replaceChildren(...parts.map((part) => element("option", { value: part.id }, part.name)));
@@ -290,11 +296,13 @@ async function send(event) {
 
 // --- market -----------------------------------------------------------------------------------
 
+const isOver = (item) => item.status === "cleared" || item.status === "void";
+
 async function refreshMarket() {
   try {
     setMarket(await page.client.request("GET", "/v1/market"));
-    const final = [...page.clearings.values()].filter((item) => item.objective !== null).map((item) => item.round_id).sort();
-    const open = [...page.clearings.values()].filter((item) => item.objective === null).map((item) => item.round_id).sort();
+    const final = [...page.clearings.values()].filter(isOver).map((item) => item.round_id).sort();
+    const open = [...page.clearings.values()].filter((item) => !isOver(item)).map((item) => item.round_id).sort();
     const from = open.length ? final.filter((id) => id < open[0]).at(-1) : final.at(-1);
     const query = from ? `&after=${encodeURIComponent(from)}` : "";
     for (const item of await page.client.pages(`/v1/clearings?limit=500${query}`, "clearings")) page.clearings.set(item.round_id, item);

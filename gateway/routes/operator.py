@@ -21,7 +21,14 @@ from gateway.schemas import Id, Sha256, Text
 from gateway.schemas import Request as Body
 from market.model.capability import Qualification
 from market.model.errors import ModelError
-from market.model.messages import AdmitParticipant, ChangeRules, Command, Role, SuspendParticipant
+from market.model.messages import (
+    AdmitParticipant,
+    ChangeRules,
+    Command,
+    ReinstateParticipant,
+    Role,
+    SuspendParticipant,
+)
 from market.model.rules import Rules
 
 router = APIRouter(prefix="/v1/operator", tags=["operator"])
@@ -131,6 +138,16 @@ async def suspend_participant(request: Request, participant: ParticipantId) -> R
     return await _submit(
         context, participant, SuspendParticipant(participant=participant, reason=body.reason)
     )
+
+
+@router.post(
+    "/participants/{participant}/reinstate",
+    response_model=Acknowledgement,
+    responses=problems("unauthorized", "conflict", "invalid_content", "market_unavailable", "no_answer"),
+)
+async def reinstate_participant(request: Request, participant: ParticipantId) -> Response:
+    """Let a suspended participant bid and order again."""
+    return await _submit(_operator(request), participant, ReinstateParticipant(participant=participant))
 
 
 @router.get("/rules", response_model=RulesAnswer, responses=problems("unauthorized"))

@@ -22,7 +22,6 @@ from gateway.schemas import OrderRequest, validate
 from gateway.stream import EventStream
 from gateway.strict_json import printable
 from market.model.messages import TERMINAL_ORDER_STATES, CancelOrder, OrderState, Refused
-from market.model.order import order_id
 from market.ports import RowChange
 
 router = APIRouter(tags=["orders"])
@@ -76,7 +75,7 @@ async def submit_order(request: Request) -> Response:
     with context.gate.enter(customer, key):
         order = validate(OrderRequest, await read_json(request, context.settings))
         await _check_currency(context, order.currency)
-        id_ = order_id(context.desk.market, customer, key)
+        id_ = context.desk.order_id(customer, key)
         reply = await context.submit(customer, order.command(key), f"submit-{id_}")
     receipt = accepted(reply)
     return answer(Acknowledgement.of(id_, receipt), 201, {"Location": f"/v1/orders/{id_}"})

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.browser.chromium import chromium
-from tests.integration.gateway_market import ALICE, BOB, PART, ThreadedMarket, threaded_market
+from tests.integration.gateway_market import (
+    ALICE,
+    BOB,
+    PART,
+    LiveMarket,
+    ThreadedMarket,
+    order_body,
+    sha256,
+    threaded_market,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -30,9 +40,22 @@ def running() -> Iterator[ThreadedMarket]:
         yield market
 
 
+def _patient(browser: WebDriver) -> WebDriverWait[WebDriver]:
+    """Return a wait that does not mind elements being drawn anew meanwhile."""
+    return WebDriverWait(browser, 20, ignored_exceptions=[StaleElementReferenceException])
+
+
+def _click(browser: WebDriver, selector: str) -> None:
+    def click(driver: WebDriver) -> bool:
+        driver.find_element(By.CSS_SELECTOR, selector).click()
+        return True
+
+    _patient(browser).until(click)
+
+
 def _wait(browser: WebDriver, selector: str, text: str = "") -> None:
     """Wait until an element is shown that holds ``text``."""
-    WebDriverWait(browser, 20).until(
+    _patient(browser).until(
         lambda driver: any(
             element.is_displayed() and text in element.text
             for element in driver.find_elements(By.CSS_SELECTOR, selector)
@@ -45,7 +68,7 @@ def _sign_in(browser: WebDriver, running: ThreadedMarket, key: str = ALICE) -> N
     browser.get(f"{running.market.server.url}/")
     _wait(browser, "#key")
     browser.find_element(By.ID, "key").send_keys(key)
-    browser.find_element(By.CSS_SELECTOR, "#key-form button").click()
+    _click(browser, "#key-form button")
     _wait(browser, "#live-text", "live")
 
 
@@ -57,11 +80,22 @@ def _fill(browser: WebDriver, **values: str) -> None:
 
 
 def _send_order(browser: WebDriver, quantity: str = "7", limit: str = "5000.00") -> None:
-    browser.find_element(By.ID, "new").click()
+    _click(browser, "#new")
     _wait(browser, "#order-form")
     _fill(browser, part_id="bracket", quantity=quantity, reservation_value_minor=limit)
     Select(browser.find_element(By.ID, "f-destination")).select_by_visible_text("Berlin (DE)")
-    browser.find_element(By.ID, "send").click()
+    _click(browser, "#send")
+
+
+async def _others_order(market: LiveMarket) -> None:
+    """Let two more customers order, so that the round's welfare tells nobody's limit."""
+    admission = {"roles": ["customer"], "api_key_sha256": sha256("carol-key"), "agent": False}
+    await market.operator.put("/v1/operator/participants/carol", json=admission)
+    body = order_body(part_id="own", plan=PART["plan"])
+    for key in (BOB, "carol-key"):
+        headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "theirs"}
+        answer = await market.nobody.post("/v1/orders", json=body, headers=headers)
+        assert answer.status_code == 201
 
 
 def _check_clean(browser: WebDriver, running: ThreadedMarket) -> None:
@@ -86,6 +120,7 @@ def test_an_order_is_sent_and_its_state_is_seen_to_change(
     _wait(browser, ".detail[data-state=submitted] .badge", "Submitted")
     _wait(browser, "#list .order", "7 × bracket")
 
+    running.run(_others_order(market))
     running.run(market.advance(0.001))
     _wait(browser, ".detail[data-state=calling] .badge", "Calling")
     running.run(market.bid(120_000))
@@ -101,17 +136,17 @@ def test_an_order_is_sent_and_its_state_is_seen_to_change(
         "Awarded",
     ]
 
-    browser.find_element(By.ID, "tab-market").click()
+    _click(browser, "#tab-market")
     _wait(browser, ".rounds-table tbody tr", "r-000001")
     _wait(browser, ".rounds-table tbody tr", "optimal")
-    _wait(browser, ".rounds-table tbody tr", "1 of 1")
+    _wait(browser, ".rounds-table tbody tr", "3 of 3")
     assert browser.find_elements(By.CSS_SELECTOR, "figure svg rect.joint")
     _check_clean(browser, running)
 
 
 def test_why_an_order_was_not_served_is_said(browser: WebDriver, running: ThreadedMarket) -> None:
     _sign_in(browser, running)
-    browser.find_element(By.ID, "new").click()
+    _click(browser, "#new")
     _wait(browser, "#order-form")
     _fill(browser, good_for_takts="1")
     _send_order(browser, limit="10")
@@ -126,12 +161,12 @@ def test_an_order_is_cancelled_after_a_question(browser: WebDriver, running: Thr
     _sign_in(browser, running)
     _send_order(browser)
     _wait(browser, ".detail[data-state=submitted]")
-    browser.find_element(By.CSS_SELECTOR, ".detail .danger-text").click()
+    _click(browser, ".detail .danger-text")
     _wait(browser, "#confirm", "Cancel this order?")
-    browser.find_element(By.CSS_SELECTOR, "#confirm [value=no]").click()
+    _click(browser, "#confirm [value=no]")
     _wait(browser, ".detail[data-state=submitted]")
-    browser.find_element(By.CSS_SELECTOR, ".detail .danger-text").click()
-    browser.find_element(By.CSS_SELECTOR, "#confirm [value=yes]").click()
+    _click(browser, ".detail .danger-text")
+    _click(browser, "#confirm [value=yes]")
     _wait(browser, ".detail[data-state=cancelled] .badge", "Cancelled")
     _check_clean(browser, running)
 
@@ -143,10 +178,10 @@ def test_mistakes_are_shown_at_their_fields(browser: WebDriver, running: Threade
     marked = browser.find_elements(By.CSS_SELECTOR, "#order-form [aria-invalid]")
     assert [field.get_attribute("name") for field in marked] == ["quantity", "reservation_value_minor"]
     _fill(browser, part_id="nothing", quantity="5", reservation_value_minor="12")
-    browser.find_element(By.ID, "send").click()
+    _click(browser, "#send")
     _wait(browser, "#error-part_id", "no such part")
     _fill(browser, part_id="bracket")
-    browser.find_element(By.ID, "send").click()
+    _click(browser, "#send")
     _wait(browser, ".detail[data-state=submitted]")
     assert browser.title == "Takt"
 
@@ -155,10 +190,10 @@ def test_a_wrong_key_is_refused_and_signing_out_forgets(browser: WebDriver, runn
     _sign_in(browser, running)
     _send_order(browser)
     _wait(browser, ".detail[data-state=submitted]")
-    browser.find_element(By.ID, "sign-out").click()
+    _click(browser, "#sign-out")
     _wait(browser, "#key-form")
     browser.find_element(By.ID, "key").send_keys("wrong")
-    browser.find_element(By.CSS_SELECTOR, "#key-form button").click()
+    _click(browser, "#key-form button")
     _wait(browser, "#key-error", "does not know this key")
     _sign_in(browser, running, BOB)
     _wait(browser, "#list-empty", "No orders yet")

@@ -46,7 +46,8 @@ NOW_US = 1_798_761_600_000_000
 """2027-01-01T00:00:00Z"""
 RULES = Rules(acceptance_us=HOUR_US)
 ALICE, BOB, OPERATOR_KEY = "alice-key-0001", "bob-key-0001", "operator-key-0001"
-PLANT, PLANT_KEY = "plant-1", "plant-key-0001"
+PLANTS, PLANT_KEY = ("plant-1", "plant-2", "plant-3"), "plant-key-0001"
+"""The key is the first plant's."""
 JSON = {"Content-Type": "application/json"}
 
 NETWORK = Network(
@@ -138,7 +139,7 @@ class LiveMarket:
             pass
 
     async def bid(self, price_minor: int) -> None:
-        """Let the plant bid on every lot that is called, for a price per lot."""
+        """Let every plant bid on every lot that is called, for the same price per lot."""
         round_ = self.service.state_of().state.round
         assert round_ is not None
         lots = round_.lots
@@ -159,10 +160,11 @@ class LiveMarket:
             group_offset=(0,) * (len(lots) + 1),
         )
         sheet = BidSheet(round_id=round_.id, expires_us=round_.deadline_us + DAY_US, bids=bids)
-        await self.command(PLANT, sheet, f"sheet-{round_.id}", 1)
+        for plant in PLANTS:
+            await self.command(plant, sheet, f"sheet-{plant}-{round_.id}", 1)
 
     async def report(self, milestone: Milestone, sequence: int, quantity: int = 0) -> None:
-        """Let the plant report on its only contract."""
+        """Let the holder of the only contract report on it."""
         (contract,) = self.service.state_of().state.contracts.values()
         body = ReportMilestone(
             contract_id=contract.contract.id,
@@ -171,7 +173,7 @@ class LiveMarket:
             lot_id=contract.contract.items[0].lot_id,
             quantity=quantity,
         )
-        await self.command(PLANT, body, f"report-{sequence}", sequence)
+        await self.command(contract.contract.participant, body, f"report-{sequence}", sequence)
 
 
 async def submit(
@@ -194,7 +196,7 @@ async def live_market(
     rules: Rules = RULES,
     tick_s: float | None = None,
 ) -> AsyncIterator[LiveMarket]:
-    """Run a market with two customers and a plant, and its gateway."""
+    """Run a market with two customers and three plants, and its gateway."""
     entropy = OsEntropy()
     clock = clock or ManualClock(NOW_US)
     service = MarketService(
@@ -229,18 +231,23 @@ async def live_market(
 
 
 async def open_market(service: MarketService, rules: Rules) -> None:
-    """Open the market and admit two customers and a plant."""
+    """Open the market and admit two customers and three plants."""
     commands: list[Command] = [
         OpenMarket(market="test-market", rules=rules, network=NETWORK),
         AdmitParticipant(participant="alice", roles=("customer",), api_key_sha256=sha256(ALICE), agent=False),
         AdmitParticipant(participant="bob", roles=("customer",), api_key_sha256=sha256(BOB), agent=False),
-        AdmitParticipant(
-            participant=PLANT,
-            roles=("plant",),
-            sites=("works",),
-            qualification=Qualification(capabilities=(Capability(process="milling", materials=("steel",)),)),
-            api_key_sha256=sha256(PLANT_KEY),
-            agent=False,
+        *(
+            AdmitParticipant(
+                participant=plant,
+                roles=("plant",),
+                sites=("works",),
+                qualification=Qualification(
+                    capabilities=(Capability(process="milling", materials=("steel",)),)
+                ),
+                api_key_sha256=sha256(PLANT_KEY) if plant == PLANTS[0] else None,
+                agent=False,
+            )
+            for plant in PLANTS
         ),
     ]
     for number, command in enumerate(commands):

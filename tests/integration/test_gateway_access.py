@@ -94,16 +94,20 @@ async def test_the_operator_admits_and_suspends(market: LiveMarket) -> None:
     carol = {"Authorization": "Bearer carol-key"}
     assert (await market.nobody.get("/v1/orders", headers=carol)).status_code == 200
 
-    listed = (await market.operator.get("/v1/operator/participants?limit=2")).json()
+    listed = (await market.operator.get("/v1/operator/participants?limit=4")).json()
     rest = (await market.operator.get(listed["next"])).json()
     participants = {one["participant"]: one for one in listed["participants"] + rest["participants"]}
-    assert participants.keys() == {"alice", "bob", "carol", "plant-1"}
+    assert participants.keys() == {"alice", "bob", "carol", "plant-1", "plant-2", "plant-3"}
     assert participants["carol"]["has_api_key"]
     assert sha256("carol-key") not in str(listed) + str(rest)
 
     path = "/v1/operator/participants/carol/suspend"
     assert (await market.operator.post(path, json={"reason": "unpaid"})).status_code == 200
     assert (await market.nobody.get("/v1/orders", headers=carol)).status_code == 401
+
+    path = "/v1/operator/participants/carol/reinstate"
+    assert (await market.operator.post(path)).status_code == 200
+    assert (await market.nobody.get("/v1/orders", headers=carol)).status_code == 200
 
 
 async def test_the_operator_changes_the_rules(market: LiveMarket) -> None:

@@ -12,6 +12,9 @@ from typing import Any
 
 import httpx
 
+from gateway.instants import format_instant
+from market.adapters.wall_clock import WallClock
+from market.model.values import DAY_US
 from tests.integration.gateway_market import ALICE, PART, order_body, submit
 
 ACKNOWLEDGED = 25
@@ -37,7 +40,9 @@ def _client(url: str) -> httpx.AsyncClient:
 
 async def test_acknowledged_orders_survive_kill_9(tmp_path: Path) -> None:
     acknowledged: dict[str, Any] = {}
-    body = order_body(release="2098-01-01T00:00:00Z", due="2098-02-01T00:00:00Z")
+    now_us = WallClock().now_us()
+    dates = {"release": format_instant(now_us + DAY_US), "due": format_instant(now_us + 30 * DAY_US)}
+    body = order_body(**dates)
 
     with _server(tmp_path) as (url, process):
         async with _client(url) as client:
@@ -51,7 +56,7 @@ async def test_acknowledged_orders_survive_kill_9(tmp_path: Path) -> None:
                     process.kill()
 
             results = await asyncio.gather(*(send(number) for number in range(50)), return_exceptions=True)
-        assert len(acknowledged) >= ACKNOWLEDGED
+        assert len(acknowledged) >= ACKNOWLEDGED, results
         assert all(result is None or isinstance(result, httpx.TransportError) for result in results)
 
     with _server(tmp_path) as (url, _):

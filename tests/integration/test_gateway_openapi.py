@@ -128,6 +128,7 @@ async def _successes(market: LiveMarket, path: str) -> list[httpx.Response]:
         while (await alice.get(path)).json()["state"] != "awarded":
             await anext(changes)
     answers = [await _send(_client(market, where), method, where, body) for method, where, body in WRITES]
+    answers.append(await operator.post("/v1/operator/participants/bob/reinstate"))
     round_id = (await alice.get("/v1/clearings")).json()["clearings"][0]["round_id"]
     over = (await submit(alice, "over", order_body())).headers["location"]
     answers += [
@@ -169,6 +170,8 @@ async def _refusals(market: LiveMarket, path: str) -> list[httpx.Response]:
         await alice.get(f"{path}/events", headers={"Last-Event-ID": "-1"}),
         *[await alice.post(f"{where}/cancel") for where in (nothing, path)],
         await _send(operator, "POST", "/v1/operator/participants/nobody/suspend", {}),
+        await operator.post("/v1/operator/participants/nobody/reinstate"),
+        await operator.post("/v1/operator/participants/Nobody/reinstate"),
         await _send(operator, "PUT", "/v1/operator/rules", WRITES[4][2]),
         await _send(
             operator,
@@ -241,6 +244,7 @@ async def _slow_bodies(market: LiveMarket) -> list[httpx.Response]:
 async def _failures(market: LiveMarket, path: str) -> list[httpx.Response]:
     """Let the disk stall, then stop the market, then close its journal."""
     writes = [*WRITES[2:], ("POST", f"{path}/cancel", {})]
+    writes += [("POST", "/v1/operator/participants/bob/reinstate", {})]
     writes += [("POST", "/v1/orders", order_body()), ("PUT", "/v1/parts/new", PART)]
     journal = market.service._journal
     assert isinstance(journal, MemoryJournal)
