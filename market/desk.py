@@ -77,6 +77,10 @@ class Desk(Protocol):
         """Return committed rows; with ``tenant`` only that tenant's."""
         ...
 
+    def order_id(self, customer: str, idempotency_key: str) -> str:
+        """Return the id that a customer's order has under a key, whether it exists or not."""
+        ...
+
     async def participant_of_key(self, api_key_sha256: str) -> str | None:
         """Return the admitted, unsuspended participant that holds an API key, or None."""
         ...

@@ -40,6 +40,7 @@ def partner() -> None:
 @click.option("--capabilities", type=click.Path(exists=True, path_type=Path), help="A JSON qualification.")
 @click.option("--site", "sites", multiple=True, help="A site of the company in the market's network.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Default: NAME.creds.")
+@click.option("--agent", is_flag=True, help="A customer reads its notices over NATS too, not by HTTP only.")
 @FOLDER
 def add(
     name: str,
@@ -48,6 +49,7 @@ def add(
     capabilities: Path | None,
     sites: tuple[str, ...],
     out: Path | None,
+    agent: bool,  # noqa: FBT001 - a flag
     data: Path,
 ) -> None:
     """Admit NAME and write its credentials; a customer also gets its HTTP key, shown once."""
@@ -61,6 +63,7 @@ def add(
         raise click.ClickException(f"no market runs in {data}: start one with `takt up --data {data}`")
     document = _admission(name, profile, capabilities)
     document["roles"] = list(dict.fromkeys(roles))
+    document["agent"] = agent or bool({"plant", "supplier"} & set(roles))
     document["sites"] = list(dict.fromkeys([*document.get("sites", []), *sites]))
     key = OsEntropy().token(KEY_BYTES).hex() if "customer" in roles else None
     if key is not None:
@@ -70,9 +73,8 @@ def add(
     write_secret(
         creds, issue_participant_creds(MarketKeys.load_or_create(folder.nats / "keys"), address.market, name)
     )
-    click.echo(
-        f"admitted {name} ({', '.join(document['roles'])})\ncredentials  {creds}\nnats         {address.nats_url}"
-    )
+    click.echo(f"admitted {name} ({', '.join(document['roles'])})")
+    click.echo(f"credentials  {creds}\nnats         {address.nats_url}")
     if key is not None:
         click.echo(f"API key      {key}   (shown once; the market keeps only its hash)")
     if {"plant", "supplier"} & set(roles):

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from agents.profile import CustomerProfile, Disruption, PlantProfile, Profile, admission
 from market.model.errors import ModelError
-from market.model.messages import AdmitParticipant, PublishPart, SubmitOrder
+from market.model.messages import AdmitParticipant, OpenMarket, PublishPart, SubmitOrder
 from market.model.network import Network
 from market.model.order import OrderTerms
 from market.model.plan import Part
@@ -142,6 +142,17 @@ def _build(case: Case, seed: int, facts: Facts) -> Population:
         parts=tuple((name, PublishPart(part=part)) for name in sorted(customers) for part in parts.values()),
         orders=orders,
         breakdowns=breakdowns,
+    )
+
+
+def opening(population: Population) -> OpenMarket:
+    """Return the command that opens a scenario's market: the same on every transport."""
+    return OpenMarket(
+        market=population.market,
+        rules=population.rules,
+        network=population.network,
+        seed=population.seed,
+        id_salt=f"scenario {population.seed}",
     )
 
 

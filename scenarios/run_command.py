@@ -106,7 +106,5 @@ class _Shown:
             welfare = (round_.objective or 0) / 100
             answered = f"{round_.answered} of {round_.called} answered"
             served = f"{round_.served} of {len(round_.orders)} orders served"
-            self.bar.console.print(
-                f"takt {round_.number}: {answered}, {served}, welfare {welfare:,.2f}, {round_.clearing_status}",
-                highlight=False,
-            )
+            line = f"takt {round_.number}: {answered}, {served}, welfare {welfare:,.2f}"
+            self.bar.console.print(f"{line}, {round_.clearing_status}", highlight=False)

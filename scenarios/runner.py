@@ -27,14 +27,14 @@ from market.clearing.problem import Problem
 from market.clearing.result import Clearing
 from market.engine.admission import OPERATOR
 from market.engine.state import State
-from market.model.messages import Command, OpenMarket, Receipt
+from market.model.messages import Command, Receipt
 from market.service.clearing_worker import Clearer, ProcessClearer
 from scenarios.embedded import KEY_BYTES, MarketFolder, RunningMarket, embedded_market, key_digest
 from scenarios.errors import RunError
 from scenarios.http_orders import order_document, part_document
 from scenarios.local_ray import local_ray
 from scenarios.measure import Record
-from scenarios.population import Population, TimedOrder
+from scenarios.population import Population, TimedOrder, opening
 from scenarios.simulator import Simulation
 from scenarios.timetable import tick_times
 
@@ -221,6 +221,8 @@ class _Run:
         try:
             async with asyncio.timeout(REST_LIMIT_S):
                 while not service.is_settled:
+                    if service.has_failed:
+                        raise RunError(await service.failed())
                     await asyncio.sleep(REST_POLL_S)
                     phases.note_award(service.state_of().state)
         except TimeoutError as error:
@@ -277,10 +279,7 @@ async def _admit(population: Population, market: RunningMarket) -> dict[str, str
         profile.participant for profile in population.profiles if isinstance(profile, CustomerProfile)
     }
     keys = {customer: entropy.token(KEY_BYTES).hex() for customer in sorted(customers)}
-    opening = OpenMarket(
-        market=population.market, rules=population.rules, network=population.network, seed=population.seed
-    )
-    await operate(market, opening)
+    await operate(market, opening(population))
     for admission in population.admissions:
         key = keys.get(admission.participant)
         await operate(

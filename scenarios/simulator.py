@@ -15,12 +15,13 @@ from market.adapters.codec import DecodeError, decode_envelope, digest_of, encod
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.solver_pulp import PulpSolver
 from market.clearing.clear import Limits, Stopwatch, clear
-from market.clearing.result import clearing_to_json
+from market.clearing.problem import Problem
+from market.clearing.result import Clearing, clearing_to_json
 from market.engine.admission import HOST, OPERATOR, RESERVED_IDS
 from market.engine.decision import Inbound, Refusal
 from market.engine.snapshot import snapshot
 from market.engine.views import sync_reply
-from market.model.messages import Command, Envelope, OpenMarket, Receipt, ReportClearing, Tick
+from market.model.messages import Command, Envelope, Receipt, ReportClearing, Tick
 from market.ports import Decided, Entropy, OutboxMessage, Request
 from market.service.kernel import Handled, Kernel, refused, subject_of
 from market.service.lottery import Lottery
@@ -28,7 +29,7 @@ from market.service.recovery import recover
 from scenarios.chance import stream
 from scenarios.faults import NO_FAULTS, Dice, Faults
 from scenarios.measure import Record
-from scenarios.population import Population
+from scenarios.population import Population, opening
 from scenarios.simulated_company import SimulatedCompany
 from scenarios.timetable import tick_times
 
@@ -85,6 +86,7 @@ class Simulation:
         }
         self.record = Record()
         self.crashes = 0
+        self._solved: tuple[ReportClearing, Problem, Clearing] | None = None
 
     def run(self) -> None:
         """Run to the horizon, or until every order has ended."""
@@ -96,14 +98,14 @@ class Simulation:
         self._open()
         orders = list(self.population.orders)
         for moment in tick_times(self.population):
-            self.now_us = moment
+            self.now_us = max(self.now_us, moment)
             while orders and orders[0].at_us <= moment:
                 order = orders.pop(0)
                 self._submit_order(order.customer, order.command)
             for company in self.companies.values():
-                company.tick(moment)
+                company.tick(self.now_us)
             self._settle()
-            self._advance(moment)
+            self._advance()
             yield moment
             if not orders and not self.kernel.state.index.open_orders:
                 return
@@ -114,12 +116,7 @@ class Simulation:
         population = self.population
         self._command(
             OPERATOR,
-            OpenMarket(
-                market=population.market,
-                rules=population.rules,
-                network=population.network,
-                seed=population.seed,
-            ),
+            opening(population),
         )
         for admission in population.admissions:
             self._command(OPERATOR, admission)
@@ -173,11 +170,12 @@ class Simulation:
     def _restart(self) -> None:
         self.crashes += 1
         self.kernel = Kernel(recover(self.journal))
+        self._solved = None
         self.mailbox = {}
         for message in self.journal.open_outbox():
             self.mailbox.setdefault(message.participant, []).append(message)
 
-    def _advance(self, moment: int) -> None:
+    def _advance(self) -> None:
         """Tick until nothing is due any more, letting everybody come to rest in between."""
         while True:
             state = self.kernel.state
@@ -188,29 +186,31 @@ class Simulation:
             if round_ is not None and round_.state == "open":
                 self.now_us = max(self.now_us, round_.deadline_us)
             elif not happened:
-                break
-        self.now_us = max(self.now_us, moment)
+                return
 
-    def _clear(self) -> None:
-        """Clear the round that is closed, as the live market's worker does."""
+    def _solve(self) -> None:
+        """Clear the round that is closed on a snapshot, as the live market's worker does."""
         state = self.kernel.state
         round_ = state.round
-        if round_ is None or round_.state != "clearing":
+        if round_ is None or round_.state != "clearing" or self._solved is not None:
             return
         seed = self.lottery.seed(state, round_.number, b"")
         problem = snapshot(state, round_, seed)
         limits = Limits(work=state.rules.clearing_work)
         clearing = clear(problem, solver=self.solver, limits=limits, clock=self.stopwatch)
-        self.record.cleared.append((problem, clearing))
-        self._command(
-            HOST,
-            ReportClearing(
-                round_id=round_.id,
-                secret=self.lottery.secret(state, round_.number),
-                seed=seed,
-                result=clearing_to_json(clearing).decode(),
-            ),
+        report = ReportClearing(
+            round_id=round_.id,
+            secret=self.lottery.secret(state, round_.number),
+            seed=seed,
+            result=clearing_to_json(clearing).decode(),
         )
+        self._solved = (report, problem, clearing)
+
+    def _report_clearing(self) -> None:
+        assert self._solved is not None
+        (report, problem, clearing), self._solved = self._solved, None
+        self.record.cleared.append((problem, clearing))
+        self._command(HOST, report)
 
     # --- messages ----------------------------------------------------------------------------
 
@@ -220,10 +220,13 @@ class Simulation:
         for step in range(STEPS_PER_TICK):
             if step == FAULTY_STEPS_PER_TICK:
                 self.dice.faults = NO_FAULTS
-            self._clear()
+            self._solve()
             busy = [
                 name for name, company in self.companies.items() if company.requests or self._waiting(name)
             ]
+            if self._solved is not None and not (busy and self.dice.happens("slow_clearing")):
+                self._report_clearing()
+                continue
             if not busy:
                 break
             self._step(busy[self.dice.pick("delay", len(busy))])

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -18,9 +18,10 @@ from agents.profile import CustomerProfile, PlantProfile
 from gateway.instants import format_instant
 from market.adapters.wall_clock import WallClock
 from market.bus_errors import BusError
+from market.engine.admission import OPERATOR
 from market.journal_errors import JournalError
-from market.model.messages import OpenMarket, PublishPart
-from market.model.rules import SECOND_US
+from market.model.messages import ChangeRules, OpenMarket, PublishPart, Receipt
+from market.model.rules import SECOND_US, Rules
 from market.model.values import DAY_US, PeriodGrid
 from market.service.clearing_worker import ProcessClearer
 from scenarios.embedded import MarketFolder, RunningMarket, embedded_market, key_digest
@@ -33,6 +34,8 @@ from scenarios.scenario import load_scenario
 
 DEFAULT_SCENARIO = Path(__file__).parent / "library" / "european-job-shops"
 TICK_S = 0.25
+TAKT_S, RESPONSE_S = 60, 20
+SECONDS = click.IntRange(1, 86_400)
 
 
 @click.command("up")
@@ -47,8 +50,8 @@ TICK_S = 0.25
 @click.option("--http-port", type=click.IntRange(0, 65535), default=0, help="Default: a free one.")
 @click.option("--hosts", type=click.IntRange(1, 1000), default=2, show_default=True, help="Ray actors.")
 @click.option("--ray-address", default=None, help="A running Ray; default: one of its own.")
-@click.option("--takt-s", type=click.IntRange(1, 86_400), default=60, show_default=True)
-@click.option("--response-s", type=click.IntRange(1, 86_400), default=20, show_default=True)
+@click.option("--takt-s", type=SECONDS, help=f"Default: {TAKT_S}, or what the market has.")
+@click.option("--response-s", type=SECONDS, help=f"Default: {RESPONSE_S}, or what the market has.")
 def up(
     data: Path,
     scenario: Path,
@@ -56,27 +59,54 @@ def up(
     http_port: int,
     hosts: int,
     ray_address: str | None,
-    takt_s: int,
-    response_s: int,
+    takt_s: int | None,
+    response_s: int | None,
 ) -> None:
     """Run a market until Ctrl-C; started again on the same folder, it goes on where it was."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        population = _live(build(load_scenario(scenario)), takt_s, response_s)
-        asyncio.run(_up(population, MarketFolder(data), http_port, None if empty else hosts, ray_address))
+        population = _live(build(load_scenario(scenario)))
+        beat = Beat(takt_s=takt_s, response_s=response_s)
+        beat.of(population.rules)
+        asyncio.run(
+            _up(population, beat, MarketFolder(data), http_port, None if empty else hosts, ray_address)
+        )
     except (ScenarioError, RunError, JournalError, BusError) as error:
         raise click.ClickException(str(error)) from error
 
 
-def _live(population: Population, takt_s: int, response_s: int) -> Population:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """What the command line says of the takt; None leaves it as it is."""
+
+    takt_s: int | None
+    response_s: int | None
+
+    def of(self, rules: Rules) -> Rules:
+        """Return rules with this beat.
+
+        Raises
+        ------
+        click.BadParameter
+            If a takt would be shorter than its response time.
+        """
+        takt_us = rules.takt_us if self.takt_s is None else self.takt_s * SECOND_US
+        response_us = rules.response_us if self.response_s is None else self.response_s * SECOND_US
+        if response_us > takt_us:
+            raise click.BadParameter(
+                f"must be at most the takt of {takt_us / SECOND_US:g} s; was {response_us / SECOND_US:g}",
+                param_hint="--response-s",
+            )
+        return replace(rules, takt_us=takt_us, response_us=response_us)
+
+
+def _live(population: Population) -> Population:
     """Return the population under the rules of a live market: wall time, a secret lottery, no disruptions."""
-    if response_s > takt_s:
-        raise RunError(f"the response time must be at most the takt of {takt_s} s; was {response_s}")
     today_us = WallClock().now_us() // DAY_US * DAY_US
     rules = replace(
         population.rules,
-        takt_us=takt_s * SECOND_US,
-        response_us=response_s * SECOND_US,
+        takt_us=TAKT_S * SECOND_US,
+        response_us=RESPONSE_S * SECOND_US,
         periods=PeriodGrid(origin_us=today_us, length_us=DAY_US),
         clearing_time_us=10 * SECOND_US,
     )
@@ -88,7 +118,12 @@ def _live(population: Population, takt_s: int, response_s: int) -> Population:
 
 
 async def _up(
-    population: Population, folder: MarketFolder, http_port: int, hosts: int | None, ray_address: str | None
+    population: Population,
+    beat: Beat,
+    folder: MarketFolder,
+    http_port: int,
+    hosts: int | None,
+    ray_address: str | None,
 ) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -106,7 +141,7 @@ async def _up(
                 http_port=http_port,
             )
         )
-        customer, key = await _prepare(population, market, folder, hosted=hosts is not None)
+        customer, key = await _prepare(population, beat, market, folder, hosted=hosts is not None)
         _print_addresses(market, folder)
         await clearer.warm_up()
         if hosts is not None:
@@ -117,8 +152,25 @@ async def _up(
             stack.push_async_callback(fleet.stop)
             click.echo(f"{len(population.profiles)} companies are on the market")
         _print_first_order(population, market, customer, key)
-        await stopped.wait()
+        await _until_stopped(market, stopped)
         click.echo("stopping")
+
+
+async def _until_stopped(market: RunningMarket, stopped: asyncio.Event) -> None:
+    """Return on a signal.
+
+    Raises
+    ------
+    RunError
+        If the market fails first.
+    """
+    signalled = asyncio.create_task(stopped.wait())
+    failing = asyncio.create_task(market.service.failed())
+    done, waiting = await asyncio.wait((signalled, failing), return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    if failing in done:
+        raise RunError(failing.result())
 
 
 def _nats(market: RunningMarket) -> NatsAddress:
@@ -133,14 +185,24 @@ def _assignments(population: Population, market: RunningMarket) -> list[Assignme
 
 
 async def _prepare(
-    population: Population, market: RunningMarket, folder: MarketFolder, *, hosted: bool
+    population: Population, beat: Beat, market: RunningMarket, folder: MarketFolder, *, hosted: bool
 ) -> tuple[str, str]:
     """Open a new market and admit the companies that are to be hosted; return a customer and its key."""
     service = market.service
     if not service.market:
-        await operate(
-            market, OpenMarket(market=population.market, rules=population.rules, network=population.network)
+        opening = OpenMarket(
+            market=population.market,
+            rules=beat.of(population.rules),
+            network=population.network,
+            id_salt=folder.secret("ids"),
         )
+        await operate(market, opening)
+    elif service.market != population.market:
+        raise RunError(
+            f"{folder.path} is of the market {service.market!r}; was asked for {population.market!r}"
+        )
+    else:
+        await _set_beat(market, beat)
     customers = [
         profile.participant for profile in population.profiles if isinstance(profile, CustomerProfile)
     ]
@@ -158,6 +220,21 @@ async def _prepare(
         if owner == customer:
             await _publish(market, owner, part)
     return customer, key
+
+
+async def _set_beat(market: RunningMarket, beat: Beat) -> None:
+    """Change the rules of a market that has others; waits for the round that may be open."""
+    service = market.service
+    while (wanted := beat.of(present := service.state_of().state.rules)) != present:
+        change = ChangeRules(rules=replace(wanted, version=present.version + 1))
+        reply = await service.submit(
+            OPERATOR, change, message_id=f"rules-{change.rules.version}", source="operator"
+        )
+        if isinstance(reply, Receipt):
+            return
+        if not reply.retryable:
+            raise RunError(f"the rules were refused: {reply.field} {reply.detail}")
+        await asyncio.sleep(TICK_S)
 
 
 async def _publish(market: RunningMarket, customer: str, part: PublishPart) -> None:

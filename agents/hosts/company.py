@@ -21,6 +21,7 @@ from market.bus_errors import BusClosedError, BusError, BusPayloadError
 from market.errors import BusTimeoutError
 from market.model.messages import (
     CallForProposals,
+    ContractAmended,
     ContractNotice,
     DeclineCall,
     Envelope,
@@ -245,7 +246,9 @@ class Company:
             _LOG.exception("%s: message %s cannot be read", self.participant, delivery.message_id)
             return
         self._now_us = max(self._read_clock(), envelope.occurred_us)
-        if isinstance(envelope.body, CallForProposals | RoundResult | ContractNotice | OrderNotice):
+        if isinstance(
+            envelope.body, CallForProposals | RoundResult | ContractAmended | ContractNotice | OrderNotice
+        ):
             await self._handle(envelope.body, envelope)
         else:
             self._failures += 1
@@ -253,7 +256,7 @@ class Company:
 
     async def _handle(
         self,
-        message: CallForProposals | RoundResult | ContractNotice | OrderNotice | Tick,
+        message: CallForProposals | RoundResult | ContractAmended | ContractNotice | OrderNotice | Tick,
         cause: Envelope | None = None,
     ) -> None:
         if self._stale:

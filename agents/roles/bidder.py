@@ -12,6 +12,7 @@ from agents.roles.sheet_builder import SheetBuilder
 from market.model.contract import Contract
 from market.model.messages import (
     CallForProposals,
+    ContractAmended,
     ContractNotice,
     DeclineCall,
     DeclineCode,
@@ -37,10 +38,13 @@ class Bidder(ABC):
         How costs become prices.
     """
 
+    uses_up = False
+    """Whether finished work has used up what was booked for it."""
+
     def __init__(self, participant: str, pricing: Pricing) -> None:
         self.participant = participant
         self.pricing = pricing
-        self.execution = Execution(book=self._book)
+        self.execution = Execution(book=self._book, uses_up=self.uses_up)
         self.answered: dict[str, int] = {}
         """Deadline of every round that is answered and not yet past."""
 
@@ -53,6 +57,8 @@ class Bidder(ABC):
                 calls = (message,)
             case RoundResult():
                 self.execution.award(message.awards)
+            case ContractAmended():
+                self.execution.amend(message.contract)
             case ContractNotice():
                 self.execution.notice(message)
             case SyncReply():

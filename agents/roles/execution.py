@@ -68,10 +68,14 @@ def _quantity(contract: Contract, stage: int) -> int:
 class Execution:
     """All contracts that are not over, and a queue of the milestones that are due.
 
-    ``book`` is told of every contract from its award until its work is done.
+    ``book`` is told of every contract from its award until its work is done. Where work uses up what it
+    is booked on (``uses_up``: stock, unlike machine time) only a contract that ends early gives it back;
+    ``spent`` are those that are settled.
     """
 
     book: Booking = field(compare=False, repr=False)
+    uses_up: bool = False
+    spent: dict[str, Contract] = field(default_factory=dict)
     running: dict[str, Running] = field(default_factory=dict)
     _queue: list[tuple[int, str]] = field(default_factory=list, compare=False, repr=False)
 
@@ -79,9 +83,13 @@ class Execution:
         """Forget everything and take over what the market says."""
         for running in self.running.values():
             self._release(running)
-        self.running = {}
+        for contract in self.spent.values():
+            self.book(contract, -1)
+        self.running, self.spent = {}, {}
         self._queue = []
         for status in statuses:
+            if status.state == "settled":
+                self._spend(status.contract)
             if status.state in {"ended", "settled"}:
                 continue
             halted = status.state == "at_risk"
@@ -89,7 +97,7 @@ class Execution:
                 contract=status.contract, stage=STAGES.get(status.state, CONFIRMED), halted=halted
             )
             self.running[status.contract.id] = running
-            if running.stage < FINISHED:
+            if self._holds(running):
                 self.book(running.contract, 1)
             self._enqueue(running)
 
@@ -103,11 +111,16 @@ class Execution:
                 self.book(contract, 1)
             else:
                 running = known
-                if running.stage < FINISHED:
+                if self._holds(running):
                     self.book(running.contract, -1)
                     self.book(contract, 1)
                 running.contract = contract
             self._enqueue(running)
+
+    def amend(self, contract: Contract) -> None:
+        """Take over new shipments of a contract that is not over."""
+        if contract.id in self.running:
+            self.award((contract,))
 
     def notice(self, notice: ContractNotice) -> None:
         """Take a change of state that the market has made."""
@@ -116,6 +129,8 @@ class Execution:
             return
         if notice.state in {"ended", "settled"}:
             self._release(running)
+            if notice.state == "settled":
+                self._spend(running.contract)
             del self.running[notice.contract_id]
         elif notice.state == "at_risk":
             running.halted = True
@@ -134,7 +149,7 @@ class Execution:
             if running.halted and running.stage < STARTED:
                 continue
             running.stage += 1
-            if running.stage == FINISHED:
+            if running.stage == FINISHED and not self.uses_up:
                 self.book(running.contract, -1)
             reports.append(_report(running, at_us if running.stage > CONFIRMED else now_us))
             self._enqueue(running)
@@ -149,9 +164,17 @@ class Execution:
         if at_us is not None:
             heappush(self._queue, (at_us, running.contract.id))
 
+    def _holds(self, running: Running) -> bool:
+        return self.uses_up or running.stage < FINISHED
+
     def _release(self, running: Running) -> None:
-        if running.stage < FINISHED:
+        if self._holds(running):
             self.book(running.contract, -1)
+
+    def _spend(self, contract: Contract) -> None:
+        if self.uses_up:
+            self.book(contract, 1)
+            self.spent[contract.id] = contract
 
 
 def _report(running: Running, at_us: int) -> Outgoing:

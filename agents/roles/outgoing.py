@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from market.model.messages import (
     CallForProposals,
+    ContractAmended,
     ContractNotice,
     OrderNotice,
     ParticipantCommand,
@@ -15,7 +16,7 @@ from market.model.messages import (
 )
 from market.ports import RequestChannel
 
-Incoming = CallForProposals | RoundResult | ContractNotice | OrderNotice | SyncReply | Tick
+Incoming = CallForProposals | RoundResult | ContractAmended | ContractNotice | OrderNotice | SyncReply | Tick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

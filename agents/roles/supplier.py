@@ -18,9 +18,11 @@ from market.model.values import PeriodGrid
 class SupplierRole(Bidder):
     """A supplier as an agent.
 
-    ``sold`` are units promised per (material, period) by contracts that stand. The stock of a
-    period is one resource of the market.
+    ``sold`` are units promised or delivered per (material, period). The stock of a period is one
+    resource of the market; what was delivered of it is gone.
     """
+
+    uses_up = True
 
     def __init__(self, profile: SupplierProfile) -> None:
         self.profile = profile

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from market.engine.decision import Decision, accept, refuse
 from market.engine.state import State
 from market.model import events
@@ -10,6 +13,7 @@ from market.model.messages import (
     ChangeRules,
     OpenMarket,
     PublishNetwork,
+    ReinstateParticipant,
     SuspendParticipant,
 )
 
@@ -32,6 +36,7 @@ def open_market(state: State, command: OpenMarket, now_us: int) -> Decision:
             rules=command.rules,
             network=command.network,
             seed=command.seed,
+            id_salt=command.id_salt,
             at_us=now_us,
         ),
         subject_id=command.market,
@@ -61,11 +66,22 @@ def publish_network(state: State, command: PublishNetwork) -> Decision:
     if state.round_id is not None:
         return refuse("state", "the network changes between rounds", state="open", retryable=True)
     known = {site.id for site in command.network.sites}
+    for owner, site in _sites_in_use(state):
+        if site not in known:
+            return refuse("unknown", f"site of {owner}", field="network.sites", value=site)
+    return accept(events.NetworkPublished(network=command.network))
+
+
+def _sites_in_use(state: State) -> Iterator[tuple[str, str]]:
+    """Yield (whose, site) of all sites that participants, open orders and their contracts stand on."""
     for participant in sorted(state.participants):
         for site in state.participants[participant].admission.sites:
-            if site not in known:
-                return refuse("unknown", f"site of {participant}", field="network.sites", value=site)
-    return accept(events.NetworkPublished(network=command.network))
+            yield participant, site
+    for order_id in sorted(state.index.open_orders):
+        record = state.orders[order_id]
+        yield order_id, record.order.terms.destination
+        for contract_id in record.contracts:
+            yield contract_id, state.contracts[contract_id].contract.site
 
 
 def admit(state: State, command: AdmitParticipant) -> Decision:
@@ -74,15 +90,30 @@ def admit(state: State, command: AdmitParticipant) -> Decision:
         return refuse(
             "invalid", "this id is the market's own", field="participant", value=command.participant
         )
-    known = {site.id for site in state.network.sites}
+    sites = {site.id for site in state.network.sites}
     for index, site in enumerate(command.sites):
-        if site not in known:
-            return refuse("unknown", f"no such site; {_some(known)}", field=f"sites[{index}]", value=site)
+        if site not in sites:
+            return refuse("unknown", f"no such site; {_some(sites)}", field=f"sites[{index}]", value=site)
     if command.api_key_sha256 is not None:
         holder = state.index.key_holders.get(command.api_key_sha256, command.participant)
         if holder != command.participant:
             return refuse("conflict", "this key is another participant's", field="api_key_sha256")
+    known = state.participants.get(command.participant)
+    if known is not None and command.api_key_sha256 is None:
+        command = replace(command, api_key_sha256=known.admission.api_key_sha256)
     return accept(events.ParticipantAdmitted(admission=command), subject_id=command.participant)
+
+
+def reinstate(state: State, command: ReinstateParticipant) -> Decision:
+    """Lift a suspension."""
+    record = state.participants.get(command.participant)
+    if record is None or not record.suspended:
+        return refuse(
+            "state", "no such suspended participant", field="participant", value=command.participant
+        )
+    return accept(
+        events.ParticipantReinstated(participant=command.participant), subject_id=command.participant
+    )
 
 
 def _some(names: set[str]) -> str:

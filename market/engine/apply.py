@@ -13,13 +13,20 @@ from typing import Any
 from market.engine.state import (
     Answer,
     ContractRecord,
+    Kept,
     OrderRecord,
     ParticipantRecord,
     PartRecord,
     RoundRecord,
     State,
 )
-from market.engine.transitions import CONTRACT_TRANSITIONS, ORDER_TRANSITIONS, ROUND_TRANSITIONS, require
+from market.engine.transitions import (
+    CONTRACT_TRANSITIONS,
+    ORDER_TRANSITIONS,
+    ROUND_TRANSITIONS,
+    STANDING,
+    require,
+)
 from market.model import events
 from market.model.contract import Contract
 from market.model.events import Event
@@ -63,7 +70,7 @@ def move_contract(state: State, contract_id: str, trigger: str, at_us: int, caus
 
 def _market_opened(state: State, event: events.MarketOpened) -> None:
     state.market, state.rules, state.network = event.market, event.rules, event.network
-    state.seed, state.next_call_us = event.seed, event.at_us
+    state.seed, state.id_salt, state.next_call_us = event.seed, event.id_salt, event.at_us
 
 
 def _rules_changed(state: State, event: events.RulesChanged) -> None:
@@ -80,11 +87,15 @@ def _participant_admitted(state: State, event: events.ParticipantAdmitted) -> No
     if known is None:
         state.participants[event.admission.participant] = ParticipantRecord(admission=event.admission)
     else:
-        known.admission, known.suspended = event.admission, False
+        known.admission = event.admission
 
 
 def _participant_suspended(state: State, event: events.ParticipantSuspended) -> None:
     state.participants[event.participant].suspended = True
+
+
+def _participant_reinstated(state: State, event: events.ParticipantReinstated) -> None:
+    state.participants[event.participant].suspended = False
 
 
 def _part_published(state: State, event: events.PartPublished) -> None:
@@ -110,7 +121,8 @@ def _order_cancelled(state: State, event: events.OrderCancelled) -> None:
     record = state.orders[event.order_id]
     if record.cancel_position is None:
         record.cancel_position = state.size
-    record.charge_minor = None
+    _set_money(record, None, None, None, None)
+    record.pieces, record.promised_us = 0, None
 
 
 def _cancellation_noted(state: State, event: events.CancellationNoted) -> None:
@@ -120,13 +132,22 @@ def _cancellation_noted(state: State, event: events.CancellationNoted) -> None:
 def _order_expired(state: State, event: events.OrderExpired) -> None:
     move_order(state, event.order_id, "expired", event.at_us, "deadline passed")
     record = state.orders[event.order_id]
-    record.charge_minor, record.pieces, record.promised_us = event.charge_minor, 0, None
+    if record.charge_minor is not None:
+        _set_money(record, event.charge_minor, event.charge_minor, 0, 0)
+    record.pieces, record.promised_us = 0, None
     _settle_contracts(state, event.payments, event.at_us)
+
+
+def _set_money(
+    record: OrderRecord, charge: int | None, production: int | None, transport: int | None, fee: int | None
+) -> None:
+    record.charge_minor, record.production_minor = charge, production
+    record.transport_minor, record.fee_minor = transport, fee
 
 
 def _round_opened(state: State, event: events.RoundOpened) -> None:
     for past in islice(reversed(state.rounds.values()), 1):
-        past.lots, past.eligible, past.answers = (), {}, {}
+        past.lots, past.eligible, past.answers, past.kept = (), {}, {}, {}
     state.rounds[event.round_id] = RoundRecord(
         id=event.round_id,
         number=event.number,
@@ -172,6 +193,12 @@ def _round_closed(state: State, event: events.RoundClosed) -> None:
     for order_id in round_.orders:
         if state.orders[order_id].state != "cancelled":
             move_order(state, order_id, "closed", event.at_us, f"round closed: {event.reason}")
+        for contract_id in sorted(state.orders[order_id].contracts):
+            known = state.contracts[contract_id]
+            if known.state in STANDING:
+                round_.kept[contract_id] = Kept(
+                    contract=known.contract, expected_end_us=known.expected_end_us
+                )
 
 
 def _clearing_published(state: State, event: events.ClearingPublished) -> None:
@@ -179,6 +206,12 @@ def _clearing_published(state: State, event: events.ClearingPublished) -> None:
     round_.state = require(ROUND_TRANSITIONS, round_.state, "published", f"round {round_.id}")
     round_.clearing_status, round_.objective, round_.bound = event.status, event.objective, event.bound
     round_.greedy_objective, round_.digest = event.greedy_objective, event.digest
+    state.round_id = None
+
+
+def _round_voided(state: State, event: events.RoundVoided) -> None:
+    round_ = state.rounds[event.round_id]
+    round_.state = require(ROUND_TRANSITIONS, round_.state, "voided", f"round {round_.id}")
     state.round_id = None
 
 
@@ -201,9 +234,8 @@ def _order_awarded(state: State, event: events.OrderAwarded) -> None:
         state.index.watch_contract(record)
     order = state.orders[event.order_id]
     order.contracts += [contract.id for contract in event.contracts]
-    order.pieces, order.charge_minor, order.promised_us = event.pieces, event.charge_minor, event.promised_us
-    order.production_minor, order.transport_minor = event.production_minor, event.transport_minor
-    order.fee_minor, order.reasons = event.fee_minor, ()
+    order.pieces, order.promised_us, order.reasons = event.pieces, event.promised_us, ()
+    _set_money(order, event.charge_minor, event.production_minor, event.transport_minor, event.fee_minor)
     move_order(state, event.order_id, "awarded", event.at_us, f"served in round {event.round_id}")
     state.rounds[event.round_id].served += 1
 
@@ -268,6 +300,7 @@ _APPLIERS: dict[type, Callable[[State, Any], None]] = {
     events.NetworkPublished: _network_published,
     events.ParticipantAdmitted: _participant_admitted,
     events.ParticipantSuspended: _participant_suspended,
+    events.ParticipantReinstated: _participant_reinstated,
     events.PartPublished: _part_published,
     events.OrderSubmitted: _order_submitted,
     events.OrderCancelled: _order_cancelled,
@@ -278,6 +311,7 @@ _APPLIERS: dict[type, Callable[[State, Any], None]] = {
     events.CallDeclined: _call_declined,
     events.RoundClosed: _round_closed,
     events.ClearingPublished: _clearing_published,
+    events.RoundVoided: _round_voided,
     events.OrderAwarded: _order_awarded,
     events.OrderPassedOver: _order_passed_over,
     events.MilestoneReported: _milestone_reported,

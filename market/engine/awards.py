@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 
 from market.clearing.check import check_answer
 from market.clearing.result import Clearing, Status
 from market.clearing.result_json import clearing_from_json
 from market.engine.decision import Decision, accept, refuse
+from market.engine.lottery import commitment
 from market.engine.orders import cancellation
-from market.engine.snapshot import KEPT, cleared_orders, fee_minor, logistics, snapshot
+from market.engine.snapshot import KEPT, cleared_orders, fee_minor, kept_of, logistics, snapshot
 from market.engine.state import OrderRecord, RoundRecord, State
+from market.engine.transitions import STANDING
 from market.model import events
 from market.model.contract import Contract, ContractItem, ResourceUse, Shipment, contract_id
 from market.model.events import Event
-from market.model.messages import ReportClearing, UnservedReason
+from market.model.messages import ReportClearing, UnservedReason, VoidRound
 from market.model.values import MINUTE_US
-
-
-def commitment(secret: str) -> str:
-    """Return the SHA-256 (hex) that a call commits to; ``secret`` is hex."""
-    return sha256(b"takt.seed.v1\n" + secret.encode()).hexdigest()
 
 
 def publish(state: State, command: ReportClearing, now_us: int) -> Decision:
@@ -65,6 +60,37 @@ def publish(state: State, command: ReportClearing, now_us: int) -> Decision:
     return accept(published, *awards.outcome(), subject_id=round_.id)
 
 
+def void(state: State, command: VoidRound, now_us: int) -> Decision:
+    """Give a closed round up; its orders are called again while they are good for it."""
+    round_ = state.round
+    if round_ is None or round_.id != command.round_id or round_.state != "clearing":
+        return refuse("state", "no such round is being cleared", field="round_id", value=command.round_id)
+    reason = UnservedReason(code="void", detail=command.reason)
+    passed = [
+        event
+        for record in cleared_orders(state, round_)
+        for event in _pass_over(state, round_, record, reason, now_us)
+    ]
+    voided = events.RoundVoided(round_id=round_.id, at_us=now_us, reason=command.reason)
+    return accept(voided, *passed, subject_id=round_.id)
+
+
+def _pass_over(
+    state: State, round_: RoundRecord, record: OrderRecord, reason: UnservedReason, now_us: int
+) -> list[Event]:
+    """Return what becomes of an order that a round did not serve."""
+    cancelled = record.cancel_position is not None
+    good = len(record.rounds) < record.order.terms.good_for_takts
+    passed = events.OrderPassedOver(
+        order_id=record.order.id,
+        round_id=round_.id,
+        at_us=now_us,
+        reasons=(reason,),
+        final=not (cancelled or good or record.state == "reallocating"),
+    )
+    return [passed, *cancellation(state, record, now_us)] if cancelled else [passed]
+
+
 _WITH_ANSWER = frozenset({Status.OPTIMAL, Status.FEASIBLE, Status.FALLBACK})
 
 
@@ -82,7 +108,13 @@ class _Awards:
     def __init__(self, state: State, round_: RoundRecord, clearing: Clearing, now_us: int) -> None:
         self.state, self.round, self.now_us = state, round_, now_us
         self.clearing = clearing
-        self.payment = _payments(round_, clearing)
+        self.order_of_lot = {lot.id: lot.order_id for lot in round_.lots}
+        self.bids = {
+            participant: (answer.sheet, {name: k for k, name in enumerate(answer.sheet.bids.id)})
+            for participant, answer in round_.answers.items()
+            if answer.sheet is not None
+        }
+        self.payment = self._payments()
         self.charge = {charge.order: charge.amount for charge in clearing.charges or ()}
         self.served = {served.order: served for served in clearing.served}
         self.unserved = {unserved.order: unserved for unserved in clearing.unserved}
@@ -99,20 +131,35 @@ class _Awards:
         for record in cleared_orders(self.state, self.round):
             if record.order.id in self.served and self.clearing.payments is not None:
                 awarded = self._awarded(record)
-                happened.append(awarded)
+                happened += [awarded, *self._lost_meanwhile(record)]
                 if record.cancel_position is not None:
                     happened += self._cancelled(record, awarded)
             else:
                 happened += self._passed_over(record)
         return happened
 
+    def _payments(self) -> dict[str, int]:
+        """Return what each accepted bid is paid; a group's fixed price goes to its first accepted bid."""
+        paid: dict[str, int] = {}
+        first: dict[str, str] = {}
+        for bid_id in sorted(accepted.bid for accepted in self.clearing.accepted):
+            participant, local = bid_id.split("/", 1)
+            if not local.startswith(KEPT):
+                sheet, index = self.bids[participant]
+                for group in sheet.bid(index[local]).groups:
+                    first.setdefault(f"{participant}/{sheet.groups.id[group]}", bid_id)
+        for payment in self.clearing.payments or ():
+            bid = payment.bid if payment.group is None else first[payment.group]
+            assert bid is not None
+            paid[bid] = paid.get(bid, 0) + payment.amount
+        return paid
+
     def _won(self, bid_id: str, quantity: int) -> _Won:
         participant, local = bid_id.split("/", 1)
         if local.startswith(KEPT):
-            return _Won(contract=self.state.contracts[local.removeprefix(KEPT)].contract, kept=True)
-        sheet = self.round.answers[participant].sheet
-        assert sheet is not None
-        bid = sheet.bid(sheet.bids.id.index(local))
+            return _Won(contract=self.round.kept[local.removeprefix(KEPT)].contract, kept=True)
+        sheet, index = self.bids[participant]
+        bid = sheet.bid(index[local])
         whole = bid.min_quantity == 0
         items = tuple(ContractItem(lot_id=lot, quantity=q if whole else quantity) for lot, q in bid.items)
         capacities = sheet.capacities
@@ -125,11 +172,10 @@ class _Awards:
             for row, fixed, per_unit in bid.uses
         )
         full = sum(q for _, q in bid.items)
-        order_id = next(lot.order_id for lot in self.round.lots if lot.id == bid.items[0][0])
         return _Won(
             contract=Contract(
                 id=contract_id(self.round.id, participant, local),
-                order_id=order_id,
+                order_id=self.order_of_lot[bid.items[0][0]],
                 round_id=self.round.id,
                 participant=participant,
                 bid_id=local,
@@ -179,7 +225,8 @@ class _Awards:
             arrivals = [s.transit_minutes * MINUTE_US for s in shipments if s.to_contract is None]
             promised_us = max([promised_us, *(won.contract.end_us + transit_us for transit_us in arrivals)])
             if won.kept:
-                kept.append((won.contract.id, shipments))
+                if self.state.contracts[won.contract.id].state in STANDING:
+                    kept.append((won.contract.id, shipments))
                 owed += won.contract.payment_minor
             else:
                 fields = {name: getattr(won.contract, name) for name in Contract.__slots__}
@@ -191,7 +238,11 @@ class _Awards:
             order_id=order_id,
             round_id=self.round.id,
             at_us=self.now_us,
-            pieces=record.order.terms.quantity * served.units // served.of,
+            pieces=(
+                record.pieces
+                if kept_of(self.round, record)
+                else record.order.terms.quantity * served.units // served.of
+            ),
             charge_minor=cost + fee,
             production_minor=cost - transport,
             transport_minor=transport,
@@ -203,6 +254,16 @@ class _Awards:
                 id_ for id_ in sorted(record.contracts) if self.state.contracts[id_].state == "at_risk"
             ),
         )
+
+    def _lost_meanwhile(self, record: OrderRecord) -> list[Event]:
+        """Put the order at risk again if a contract that the close counted on is lost since."""
+        lost = [
+            kept for kept in kept_of(self.round, record)
+            if self.state.contracts[kept.contract.id].state not in STANDING
+        ]  # fmt: skip
+        if not lost:
+            return []
+        return [events.OrderProgressed(order_id=record.order.id, step="at_risk", at_us=self.now_us)]
 
     def _cancelled(self, record: OrderRecord, awarded: events.OrderAwarded) -> tuple[Event, ...]:
         ended = tuple(
@@ -220,47 +281,9 @@ class _Awards:
             if unserved is None
             else UnservedReason(code=unserved.reason, detail=_public_detail(unserved.detail))
         )
-        cancelled = record.cancel_position is not None
-        again = (
-            cancelled
-            or record.state == "reallocating"
-            or len(record.rounds) < record.order.terms.good_for_takts
-        )
-        happened: list[Event] = [
-            events.OrderPassedOver(
-                order_id=order_id,
-                round_id=self.round.id,
-                at_us=self.now_us,
-                reasons=(reason,),
-                final=not again,
-            )
-        ]
-        if cancelled:
-            happened += cancellation(self.state, record, self.now_us)
-        return happened
+        return _pass_over(self.state, self.round, record, reason, self.now_us)
 
 
 def _public_detail(detail: str) -> str:
     """Return a reason's detail without what belongs to a participant: its resources are its own."""
     return detail if "/" not in detail else ""
-
-
-def _payments(round_: RoundRecord, clearing: Clearing) -> Mapping[str, int]:
-    """Return what each accepted bid is paid; a group's fixed price goes to its first accepted bid."""
-    paid = {payment.bid: payment.amount for payment in clearing.payments or () if payment.bid is not None}
-    accepted = sorted(accepted.bid for accepted in clearing.accepted)
-    for payment in clearing.payments or ():
-        if payment.group is None:
-            continue
-        participant, group = payment.group.split("/", 1)
-        sheet = round_.answers[participant].sheet
-        assert sheet is not None
-        index = sheet.groups.id.index(group)
-        for bid_id in accepted:
-            owner, local = bid_id.split("/", 1)
-            if owner == participant and not local.startswith(KEPT):
-                bid = sheet.bid(sheet.bids.id.index(local))
-                if index in bid.groups:
-                    paid[bid_id] = paid.get(bid_id, 0) + payment.amount
-                    break
-    return paid

@@ -13,7 +13,7 @@ from market.model.events import Event
 from market.model.messages import DeclineCall
 from market.model.order import Lot
 from market.model.sheet import BidSheet
-from market.model.values import MAX_TIME_US
+from market.model.values import MAX_QUANTITY, MAX_TIME_US
 
 
 def answer(state: State, inbound: Inbound, command: BidSheet | DeclineCall, now_us: int) -> Decision:
@@ -32,28 +32,12 @@ def answer(state: State, inbound: Inbound, command: BidSheet | DeclineCall, now_
         return refuse(
             "equivocation", "another answer has this number", field="sequence", value=inbound.sequence
         )
-    if round_.state != "open":
-        return refuse(
-            "closed", "the round is closed", field="round_id", value=command.round_id, state=round_.state
-        )
-    if now_us >= round_.deadline_us:
-        return refuse(
-            "closed",
-            f"the deadline was {round_.deadline_us}",
-            field="round_id",
-            value=command.round_id,
-            state="open",
-        )
-    if inbound.sender not in round_.eligible:
-        return refuse(
-            "not_called", "you were not called in this round", field="round_id", value=command.round_id
-        )
-    if seen and inbound.sequence < max(seen):
-        return refuse("sequence", f"last was {max(seen)}", field="sequence", value=inbound.sequence)
-    if isinstance(command, BidSheet):
+    refused = _turn_refused(state, round_, inbound, now_us)
+    if refused is None and isinstance(command, BidSheet):
         refused = _sheet_refused(state, round_, inbound.sender, command)
-        if refused is not None:
-            return refused
+    if refused is not None:
+        return refused
+    if isinstance(command, BidSheet):
         received: Event = events.SheetReceived(
             participant=inbound.sender, sequence=inbound.sequence, digest=inbound.digest, sheet=command
         )
@@ -71,6 +55,34 @@ def answer(state: State, inbound: Inbound, command: BidSheet | DeclineCall, now_
         closed = events.RoundClosed(round_id=round_.id, at_us=now_us, reason="all_answered")
         return accept(received, closed, subject_id=round_.id)
     return accept(received, subject_id=round_.id)
+
+
+def _turn_refused(state: State, round_: RoundRecord, inbound: Inbound, now_us: int) -> Decision | None:
+    """Refuse an answer that comes too late, from somebody not called, or out of order."""
+    seen = round_.received.get(inbound.sender, {})
+    if round_.state != "open":
+        return refuse("closed", "the round is closed", field="round_id", value=round_.id, state=round_.state)
+    if now_us >= round_.deadline_us:
+        return refuse(
+            "closed",
+            f"the deadline was {round_.deadline_us}",
+            field="round_id",
+            value=round_.id,
+            state="open",
+        )
+    if inbound.sender not in round_.eligible:
+        return refuse("not_called", "you were not called in this round", field="round_id", value=round_.id)
+    if state.participants[inbound.sender].suspended:
+        return refuse(
+            "not_allowed",
+            "this participant is suspended",
+            field="sender",
+            value=inbound.sender,
+            state="suspended",
+        )
+    if seen and inbound.sequence < max(seen):
+        return refuse("sequence", f"last was {max(seen)}", field="sequence", value=inbound.sequence)
+    return None
 
 
 def _sheet_refused(state: State, round_: RoundRecord, sender: str, sheet: BidSheet) -> Decision | None:
@@ -97,9 +109,14 @@ def _sheet_refused(state: State, round_: RoundRecord, sender: str, sheet: BidShe
     for index, site in enumerate(bids.site):
         if site not in sites:
             return refuse("not_allowed", "not a site of yours", field=f"bids.site[{index}]", value=site)
+    limit = state.rules.max_price_minor
+    for index, price in enumerate(sheet.groups.fixed_price_minor):
+        if price > limit:
+            field = f"groups.fixed_price_minor[{index}]"
+            return refuse("limit", f"at most {limit}", field=field, value=price)
     called = {round_.lots[index].id: round_.lots[index] for index in round_.eligible[sender]}
     for index in range(len(bids)):
-        refused = _bid_refused(sheet, index, called, state.rules.max_price_minor)
+        refused = _bid_refused(sheet, index, called, limit)
         if refused is not None:
             return refused
     return None
@@ -151,6 +168,10 @@ def _bid_refused(
             field=f"bids.end_us[{index}]",
             value=bids.end_us[index],
         )
+    for at in range(bids.use_offset[index], bids.use_offset[index + 1]):
+        use = bids.use_fixed[at] + bids.use_per_unit[at] * total
+        if use > MAX_QUANTITY:
+            return refuse("limit", f"at most {MAX_QUANTITY}", field=f"bids.use_per_unit[{at}]", value=use)
     price = bids.fixed_price_minor[index] + bids.unit_price_minor[index] * total
     if price > max_price_minor:
         return refuse(

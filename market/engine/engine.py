@@ -22,11 +22,14 @@ from market.model.messages import (
     ParticipantCommand,
     PublishNetwork,
     PublishPart,
+    ReinstateParticipant,
     ReportBreakdown,
+    ReportClearing,
     ReportMilestone,
     SubmitOrder,
     SuspendParticipant,
     Tick,
+    VoidRound,
 )
 from market.model.sheet import BidSheet
 
@@ -65,9 +68,15 @@ def _sender_refused(state: State, inbound: Inbound) -> Decision | None:
 
 
 def _host(state: State, command: HostCommand, now_us: int) -> Decision:
-    if isinstance(command, Tick):
-        return rounds.tick(state, command)
-    return awards.publish(state, command, now_us)
+    match command:
+        case Tick():
+            return rounds.tick(state, command, now_us)
+        case ReportClearing():
+            return awards.publish(state, command, now_us)
+        case VoidRound():
+            return awards.void(state, command, now_us)
+        case _:
+            assert_never(command)
 
 
 def _participant(state: State, inbound: Inbound, command: ParticipantCommand, now_us: int) -> Decision:
@@ -100,5 +109,7 @@ def _operator(state: State, command: OperatorCommand, now_us: int) -> Decision:
             return admission.admit(state, command)
         case SuspendParticipant():
             return admission.suspend(state, command)
+        case ReinstateParticipant():
+            return admission.reinstate(state, command)
         case _:
             assert_never(command)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 
 from market.engine.decision import Decision, Inbound, accept, refuse, repeat
 from market.engine.state import ContractRecord, OrderRecord, State
-from market.engine.transitions import STANDING, UNSTARTED, next_contract_state, next_order_state
+from market.engine.transitions import BEGUN, STANDING, UNSTARTED, next_contract_state, next_order_state
 from market.model import events
 from market.model.contract import ContractState
 from market.model.events import Event
 from market.model.messages import OrderState, ReportBreakdown, ReportMilestone
 
-_BEGUN = frozenset({"in_production", "finished", "shipped", "delivered"})
+_GONE = frozenset({"shipped", "delivered"})
+"""Orders whose goods have left: no contract can be lost any more, whatever was left unreported."""
 
 
 def milestone(state: State, inbound: Inbound, command: ReportMilestone, now_us: int) -> Decision:
@@ -33,7 +35,8 @@ def milestone(state: State, inbound: Inbound, command: ReportMilestone, now_us: 
         )
     if record.reports and inbound.sequence < max(record.reports):
         return refuse("sequence", f"last was {max(record.reports)}", field="sequence", value=inbound.sequence)
-    refused = _milestone_refused(record, command, now_us)
+    order = state.orders[record.contract.order_id]
+    refused = _milestone_refused(record, order, command, now_us)
     if refused is not None:
         return refused
     reported = events.MilestoneReported(
@@ -48,7 +51,6 @@ def milestone(state: State, inbound: Inbound, command: ReportMilestone, now_us: 
     )
     after = next_contract_state(record.state, command.milestone)
     assert after is not None
-    order = state.orders[record.contract.order_id]
     return accept(
         reported,
         *progress(state, order, {command.contract_id: after}, now_us),
@@ -56,7 +58,17 @@ def milestone(state: State, inbound: Inbound, command: ReportMilestone, now_us: 
     )
 
 
-def _milestone_refused(record: ContractRecord, command: ReportMilestone, now_us: int) -> Decision | None:
+def _milestone_refused(
+    record: ContractRecord, order: OrderRecord, command: ReportMilestone, now_us: int
+) -> Decision | None:
+    if command.milestone == "refused" and order.state in _GONE:
+        return refuse(
+            "state",
+            f"the goods of an order that is {order.state} have left",
+            field="milestone",
+            value=command.milestone,
+            state=order.state,
+        )
     if next_contract_state(record.state, command.milestone) is None:
         return refuse(
             "state",
@@ -105,7 +117,7 @@ def progress(
         return tuple(steps)
     if at == "awarded" and all(known != "awarded" for known in standing.values()):
         step("confirmed")
-    if at == "confirmed" and any(known in _BEGUN for known in standing.values()):
+    if at == "confirmed" and any(known in BEGUN for known in standing.values()):
         step("started")
     if at == "in_production" and final and all(known in {"shipped", "delivered"} for known in final):
         step("shipped")
@@ -155,6 +167,8 @@ def breakdown(state: State, inbound: Inbound, command: ReportBreakdown, now_us: 
 
 def _touches(state: State, record: ContractRecord, command: ReportBreakdown) -> bool:
     contract, window = record.contract, command.window
+    if state.orders[contract.order_id].state in _GONE:
+        return False
     if contract.end_us <= window.start_us or window.end_us <= contract.start_us:
         return False
     periods = state.rules.periods
@@ -179,11 +193,14 @@ def unconfirmed(state: State, now_us: int) -> list[Event]:
 
 
 def settlements(state: State, now_us: int) -> list[Event]:
-    """Return the settlement of orders whose time for acceptance has passed."""
+    """Return the settlement of orders whose time for acceptance has passed.
+
+    All contracts that stand are paid: goods that were accepted hold the work of each.
+    """
     happened: list[Event] = []
-    for order_id in sorted(state.index.open_orders):
+    for order_id in sorted(state.index.delivered_orders):
         record = state.orders[order_id]
-        if record.state == "delivered" and now_us >= record.history[-1].at_us + state.rules.acceptance_us:
+        if now_us >= record.history[-1].at_us + state.rules.acceptance_us:
             assert record.charge_minor is not None
             happened.append(
                 events.OrderSettled(
@@ -202,9 +219,10 @@ def expiries(state: State, now_us: int) -> list[Event]:
     Work already finished is paid and charged; what is not ends without payment.
     """
     happened: list[Event] = []
-    for order_id in sorted(state.index.open_orders):
+    passed = bisect_left(state.index.deadlines, (now_us + 1, ""))
+    for order_id in sorted(order_id for _, order_id in state.index.deadlines[:passed]):
         record = state.orders[order_id]
-        if now_us < record.order.terms.deadline_us or next_order_state(record.state, "expired") is None:
+        if next_order_state(record.state, "expired") is None:
             continue
         done = _payments(state, record, frozenset({"finished", "shipped", "delivered"}))
         paid = {contract_id for contract_id, _ in done}

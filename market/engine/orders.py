@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from market.engine.decision import Decision, Inbound, accept, refuse, repeat
 from market.engine.state import OrderRecord, State
-from market.engine.transitions import STANDING, next_order_state
+from market.engine.transitions import BEGUN, STANDING, next_order_state
 from market.model import events
 from market.model.errors import ModelError
 from market.model.events import Event
@@ -43,7 +43,7 @@ def submit(state: State, inbound: Inbound, command: SubmitOrder, now_us: int) ->
     A retry (same key, same content) repeats the first answer; another content under the same key is
     a conflict.
     """
-    id_ = order_id(state.market, inbound.sender, command.idempotency_key)
+    id_ = order_id(state.market, inbound.sender, command.idempotency_key, state.id_salt)
     known = state.orders.get(id_)
     if known is not None:
         if known.digest == inbound.digest:
@@ -109,6 +109,13 @@ def _terms_refused(state: State, customer: str, terms: OrderTerms, now_us: int) 
             field="terms.reservation_value_minor",
             value=terms.reservation_value_minor,
         )
+    penalty = terms.lateness_penalty_minor_per_day
+    if penalty > state.rules.max_price_minor:
+        detail = f"at most {state.rules.max_price_minor}"
+        return refuse("limit", detail, field="terms.lateness_penalty_minor_per_day", value=penalty)
+    if terms.deadline_us > now_us + state.rules.max_horizon_us:
+        detail = f"at most {state.rules.max_horizon_us} us from now"
+        return refuse("dates", detail, field="terms.deadline_us", value=terms.deadline_us)
     if state.index.open_by_customer.get(customer, 0) >= state.rules.max_open_orders_per_customer:
         limit = state.rules.max_open_orders_per_customer
         return refuse("limit", f"at most {limit} open orders", field="orders", value=limit, retryable=True)
@@ -130,7 +137,8 @@ def cancel(state: State, inbound: Inbound, command: CancelOrder, now_us: int) ->
         return accept(
             events.CancellationNoted(order_id=command.order_id, at_us=now_us), subject_id=command.order_id
         )
-    if next_order_state(record.state, "cancelled") is None:
+    begun = any(state.contracts[contract_id].state in BEGUN for contract_id in record.contracts)
+    if begun or next_order_state(record.state, "cancelled") is None:
         return refuse(
             "state",
             f"an order that is {record.state} can not be cancelled",

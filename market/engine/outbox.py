@@ -14,7 +14,14 @@ from market.engine.state import OrderRecord, RoundRecord, State
 from market.model import events
 from market.model.contract import Contract
 from market.model.events import Event
-from market.model.messages import CallForProposals, ContractNotice, Downlink, OrderNotice, RoundResult
+from market.model.messages import (
+    CallForProposals,
+    ContractAmended,
+    ContractNotice,
+    Downlink,
+    OrderNotice,
+    RoundResult,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +47,7 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
         match event:
             case events.RoundOpened():
                 told += _calls(state, state.rounds[event.round_id])
-            case events.ClearingPublished():
+            case events.ClearingPublished() | events.RoundVoided():
                 told += _results(state, state.rounds[event.round_id])
             case events.ContractAtRisk():
                 contracts[event.contract_id] = (event.at_us, event.cause)
@@ -49,6 +56,7 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
             case events.OrderAwarded():
                 orders[event.order_id] = event.at_us
                 contracts |= dict.fromkeys(event.ended, (event.at_us, "replaced by a new award"))
+                told += [_amended(state, id_, event.at_us, position) for id_, _ in event.kept]
             case events.OrderSettled() | events.OrderExpired():
                 orders[event.order_id] = event.at_us
                 contracts |= {id_: (event.at_us, "order settled") for id_, _ in event.payments}
@@ -125,6 +133,17 @@ def _results(state: State, round_: RoundRecord) -> list[Outgoing]:
             )
         )
     return told
+
+
+def _amended(state: State, contract_id: str, at_us: int, position: int) -> Outgoing:
+    contract = state.contracts[contract_id].contract
+    return Outgoing(
+        message_id=_message_id(state.market, "amended", contract_id, position),
+        channel="notice",
+        participant=contract.participant,
+        correlation_id=contract_id,
+        body=ContractAmended(participant=contract.participant, at_us=at_us, contract=contract),
+    )
 
 
 def _contract_notice(state: State, contract_id: str, at_us: int, reason: str, position: int) -> Outgoing:

@@ -44,9 +44,9 @@ def open_round(state: State, now_us: int, seed_commitment: str) -> list[Event]:
     """
     lots: list[Lot] = []
     orders: list[str] = []
-    for order_id in sorted(state.index.open_orders):
+    for order_id in sorted(state.index.callable_orders):
         record = state.orders[order_id]
-        if record.state not in {"submitted", "at_risk"} or record.order.terms.deadline_us <= now_us:
+        if record.order.terms.deadline_us <= now_us:
             continue
         orders.append(order_id)
         lots += open_lots(state, record, now_us)
@@ -92,6 +92,11 @@ def _eligible(state: State, lots: list[Lot]) -> tuple[tuple[str, tuple[int, ...]
     return tuple((participant, tuple(called[participant])) for participant in sorted(called))
 
 
+def demand(record: OrderRecord, lot: Lot, *, kept: bool) -> int:
+    """Return the units of a lot that the order needs: of all its pieces, or those awarded before."""
+    return lot.quantity * record.pieces // record.order.terms.quantity if kept else lot.quantity
+
+
 def open_lots(state: State, record: OrderRecord, now_us: int) -> list[Lot]:
     """Return what of an order must be procured, in quantities and windows as they stand now.
 
@@ -114,7 +119,7 @@ def open_lots(state: State, record: OrderRecord, now_us: int) -> list[Lot]:
             )
     lots = []
     for lot in order.lots:
-        quantity = lot.quantity - covered.get(lot.id, 0)
+        quantity = demand(record, lot, kept=bool(covered)) - covered.get(lot.id, 0)
         if quantity == 0:
             continue
         start_us, end_us = lot.earliest_start_us, lot.latest_end_us

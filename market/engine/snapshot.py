@@ -13,8 +13,8 @@ from functools import lru_cache
 
 from market.clearing.problem import NONE, Problem
 from market.clearing.problem_builder import ProblemBuilder
-from market.engine.state import OrderRecord, RoundRecord, State
-from market.engine.transitions import STANDING
+from market.engine.rounds import demand
+from market.engine.state import Kept, OrderRecord, RoundRecord, State
 from market.logistics.network import LogisticsNetwork
 from market.model.network import Network
 from market.model.order import Order
@@ -45,16 +45,21 @@ def cleared_orders(state: State, round_: RoundRecord) -> list[OrderRecord]:
     return [record for record in records if record.state in {"clearing", "reallocating"}]
 
 
-def kept_contracts(state: State, record: OrderRecord) -> list[str]:
-    """Return the contracts of an order that stand, by id."""
-    return sorted(id_ for id_ in record.contracts if state.contracts[id_].state in STANDING)
+def kept_of(round_: RoundRecord, record: OrderRecord) -> list[Kept]:
+    """Return the contracts of an order that stood at the close of a round, by id."""
+    return [kept for kept in round_.kept.values() if kept.contract.order_id == record.order.id]
 
 
-def order_value(state: State, record: OrderRecord) -> int:
-    """Return what serving the order is worth: its reservation value less fee and what is owed already."""
+def order_value(state: State, round_: RoundRecord, record: OrderRecord) -> int:
+    """Return what serving the order is worth: its reservation value less fee and what is owed already.
+
+    An order that is already served in part is worth its part.
+    """
     limit = record.order.terms.reservation_value_minor * PPM // (PPM + state.rules.fee_ppm)
-    owed = sum(state.contracts[id_].contract.payment_minor for id_ in kept_contracts(state, record))
-    return max(0, limit - owed)
+    kept = kept_of(round_, record)
+    if kept:
+        limit = limit * record.pieces // record.order.terms.quantity
+    return max(0, limit - sum(one.contract.payment_minor for one in kept))
 
 
 def snapshot(state: State, round_: RoundRecord, seed: int) -> Problem:
@@ -93,6 +98,7 @@ class _Snapshot:
     def add_orders(self) -> None:
         for record in self.records:
             order, terms = record.order, record.order.terms
+            kept = bool(kept_of(self.round, record))
             local = {lot.id: index for index, lot in enumerate(order.lots)}
             first = len(self.builder.lot_ids)
             self.lot_index |= {lot: first + index for lot, index in local.items()}
@@ -101,13 +107,13 @@ class _Snapshot:
             destination = self.builder.site(terms.destination)
             self.builder.add_orders(
                 (order.id,),
-                value=(order_value(self.state, record),),
+                value=(order_value(self.state, self.round, record),),
                 must_serve=(False,),
-                partial=(terms.partial and not kept_contracts(self.state, record),),
+                partial=(terms.partial and not kept,),
                 max_suppliers=(NONE if terms.max_suppliers is None else terms.max_suppliers,),
                 lot_counts=(len(order.lots),),
                 lot_ids=tuple(local),
-                lot_quantity=[lot.quantity for lot in order.lots],
+                lot_quantity=[demand(record, lot, kept=kept) for lot in order.lots],
                 arc_counts=(len(order.arcs),),
                 arc_ids=[arc.id for arc in order.arcs],
                 arc_from=[first + local[arc.source] for arc in order.arcs],
@@ -116,10 +122,10 @@ class _Snapshot:
             )
 
     def add_kept(self, record: OrderRecord) -> None:
-        for contract_id in kept_contracts(self.state, record):
-            contract = self.state.contracts[contract_id].contract
+        for kept in kept_of(self.round, record):
+            contract = kept.contract
             self.builder.add_bids(
-                (f"{contract.participant}/{KEPT}{contract_id}",),
+                (f"{contract.participant}/{KEPT}{contract.id}",),
                 bidder=self.builder.bidder(contract.participant),
                 site=self.builder.site(contract.site),
                 item_counts=(len(contract.items),),
@@ -131,7 +137,7 @@ class _Snapshot:
                 unit_price=(0,),
                 score=(0,),
                 start=self.minutes((contract.start_us,), up=False),
-                end=self.minutes((self.state.contracts[contract_id].expected_end_us,), up=True),
+                end=self.minutes((kept.expected_end_us,), up=True),
                 use_counts=(0,),
             )
             for item in contract.items:

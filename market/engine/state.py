@@ -6,6 +6,7 @@ order sorts by id. Caches that can be derived are marked and stand outside the d
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 
 from market.model.contract import Contract, ContractState
@@ -86,8 +87,19 @@ class Answer:
 
 
 @dataclass(slots=True, kw_only=True)
+class Kept:
+    """A contract of an earlier round that stood when the round closed, as it was then."""
+
+    contract: Contract
+    expected_end_us: int
+
+
+@dataclass(slots=True, kw_only=True)
 class RoundRecord:
-    """A call, its answers and its clearing. Sheets and lots are dropped once it has cleared."""
+    """A call, its answers and its clearing. Sheets and lots are dropped once it has cleared.
+
+    ``kept`` is fixed by the close: what contracts do while the solver works does not change its problem.
+    """
 
     id: str
     number: int
@@ -101,6 +113,7 @@ class RoundRecord:
     eligible: dict[str, tuple[int, ...]]
     answers: dict[str, Answer] = field(default_factory=dict)
     received: dict[str, dict[int, tuple[str, int]]] = field(default_factory=dict)
+    kept: dict[str, Kept] = field(default_factory=dict)
     closed_us: int | None = None
     close_position: int | None = None
     called: int = 0
@@ -113,11 +126,25 @@ class RoundRecord:
     digest: str | None = None
 
 
+CALLABLE = frozenset({"submitted", "at_risk"})
+"""Orders that the next round calls."""
+
+
+def _keep(members: dict[str, None], id_: str, belongs: bool) -> None:  # noqa: FBT001 - a fact, not a mode
+    if belongs:
+        members[id_] = None
+    else:
+        members.pop(id_, None)
+
+
 @dataclass(slots=True, kw_only=True)
 class Index:
     """What can be derived from a `State` and is kept for speed; never part of a digest."""
 
     open_orders: dict[str, None] = field(default_factory=dict)
+    deadlines: list[tuple[int, str]] = field(default_factory=list)
+    callable_orders: dict[str, None] = field(default_factory=dict)
+    delivered_orders: dict[str, None] = field(default_factory=dict)
     open_by_customer: dict[str, int] = field(default_factory=dict)
     unconfirmed: dict[str, None] = field(default_factory=dict)
     active_contracts: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -126,13 +153,18 @@ class Index:
     def watch_order(self, record: OrderRecord) -> None:
         """Take note of an order's present state."""
         id_, customer = record.order.id, record.order.customer
+        deadline = (record.order.terms.deadline_us, id_)
         if record.is_open:
             if id_ not in self.open_orders:
                 self.open_orders[id_] = None
                 self.open_by_customer[customer] = self.open_by_customer.get(customer, 0) + 1
+                insort(self.deadlines, deadline)
         elif id_ in self.open_orders:
             del self.open_orders[id_]
             self.open_by_customer[customer] -= 1
+            del self.deadlines[bisect_left(self.deadlines, deadline)]
+        _keep(self.callable_orders, id_, record.state in CALLABLE)
+        _keep(self.delivered_orders, id_, record.state == "delivered")
 
     def watch_participant(self, before: AdmitParticipant | None, now: AdmitParticipant) -> None:
         """Take note of a participant's present API key."""
@@ -165,6 +197,7 @@ class State:
     rules: Rules = field(default_factory=Rules)
     network: Network = field(default_factory=Network)
     seed: int | None = None
+    id_salt: str = ""
     next_call_us: int = 0
     round_id: str | None = None
     participants: dict[str, ParticipantRecord] = field(default_factory=dict)

@@ -51,11 +51,13 @@ CONTRACT_TRANSITIONS: Mapping[tuple[str, str], ContractState] = {
     ("confirmed", "refused"): "ended",
     ("confirmed", "at_risk"): "at_risk",
     ("confirmed", "ended"): "ended",
+    ("confirmed", "settled"): "settled",
     ("in_production", "progress"): "in_production",
     ("in_production", "delayed"): "in_production",
     ("in_production", "scrapped"): "in_production",
     ("in_production", "finished"): "finished",
     ("in_production", "ended"): "ended",
+    ("in_production", "settled"): "settled",
     ("finished", "shipped"): "shipped",
     ("finished", "settled"): "settled",
     ("shipped", "delivered"): "delivered",
@@ -68,11 +70,15 @@ CONTRACT_TRANSITIONS: Mapping[tuple[str, str], ContractState] = {
 ROUND_TRANSITIONS: Mapping[tuple[str, str], str] = {
     ("open", "closed"): "clearing",
     ("clearing", "published"): "cleared",
+    ("clearing", "voided"): "void",
 }
 """(round state, trigger) → next state."""
 
 UNSTARTED = frozenset({"awarded", "confirmed"})
 """Contracts whose work has not begun: a disruption can put them at risk."""
+
+BEGUN = frozenset({"in_production", "finished", "shipped", "delivered"})
+"""Contracts whose work has begun: it can not be undone by a word."""
 
 STANDING = frozenset({"awarded", "confirmed", "in_production", "finished", "shipped", "delivered"})
 """Contracts that still cover their lots."""

@@ -17,6 +17,9 @@ from market.model.views import ClearingView, ContractView, LotView, OrderView, P
 if TYPE_CHECKING:
     from market.model.events import Event
 
+FEWEST = 3
+"""Fewest customers, and fewest bidders, of whom figures are published together."""
+
 RowModel = Literal["orders", "contracts", "participants", "parts", "clearings"]
 
 
@@ -40,7 +43,7 @@ def touched(state: State, happened: Iterable[Event]) -> list[Row]:
                 keys["orders", event.order.id, ""] = None
             case events.ParticipantAdmitted():
                 keys["participants", event.admission.participant, ""] = None
-            case events.ParticipantSuspended():
+            case events.ParticipantSuspended() | events.ParticipantReinstated():
                 keys["participants", event.participant, ""] = None
             case events.PartPublished():
                 keys["parts", event.part.id, event.customer] = None
@@ -58,10 +61,12 @@ def touched(state: State, happened: Iterable[Event]) -> list[Row]:
             case events.RoundOpened() | events.RoundClosed():
                 keys["clearings", event.round_id, ""] = None
                 keys |= {("orders", order_id, ""): None for order_id in state.rounds[event.round_id].orders}
-            case events.CallDeclined() | events.ClearingPublished():
+            case events.CallDeclined() | events.ClearingPublished() | events.RoundVoided():
                 keys["clearings", event.round_id, ""] = None
             case events.MilestoneReported() | events.ContractAtRisk() | events.ContractEnded():
                 keys["contracts", event.contract_id, ""] = None
+                order_id = state.contracts[event.contract_id].contract.order_id
+                keys["orders", order_id, ""] = None
             case events.OrderSettled() | events.OrderExpired():
                 keys |= {("contracts", contract_id, ""): None for contract_id, _ in event.payments}
                 keys["orders", event.order_id, ""] = None
@@ -115,7 +120,7 @@ def _row(state: State, model: RowModel, key: str, owner: str = "") -> Row:
         part = state.parts[owner][key].part
         return Row(model=model, key=f"{owner}/{key}", tenant=owner, status="active", view=part)
     round_ = state.rounds[key]
-    return Row(model=model, key=key, tenant="", status=round_.state, view=clearing_view(round_))
+    return Row(model=model, key=key, tenant="", status=round_.state, view=clearing_view(state, round_))
 
 
 def order_view(state: State, record: OrderRecord) -> OrderView:
@@ -174,8 +179,14 @@ def contract_view(record: ContractRecord) -> ContractView:
     )
 
 
-def clearing_view(round_: RoundRecord) -> ClearingView:
-    """Return the public part of a round: no participant, no bid, no price of a loser."""
+def clearing_view(state: State, round_: RoundRecord) -> ClearingView:
+    """Return the public part of a round: no participant, no bid, no price of a loser.
+
+    Its money is told only where at least `FEWEST` customers and bidders took part: from less, one of
+    them could compute another's sealed value. Who has answered is told once it has closed.
+    """
+    customers = {state.orders[order_id].order.customer for order_id in round_.orders}
+    told = min(len(customers), round_.answered) >= FEWEST
     gap = None
     if round_.objective is not None and round_.bound is not None:
         gap = -(-1_000_000 * (round_.bound - round_.objective) // max(1, abs(round_.objective)))
@@ -186,15 +197,15 @@ def clearing_view(round_: RoundRecord) -> ClearingView:
         deadline_us=round_.deadline_us,
         closed_us=round_.closed_us,
         called=round_.called,
-        answered=round_.answered,
+        answered=0 if round_.closed_us is None else round_.answered,
         orders=len(round_.orders),
         served=round_.served,
         clearing_status=round_.clearing_status,
-        objective=round_.objective,
-        bound=round_.bound,
+        objective=round_.objective if told else None,
+        bound=round_.bound if told else None,
         gap_ppm=gap,
-        greedy_objective=round_.greedy_objective,
-        digest=round_.digest,
+        greedy_objective=round_.greedy_objective if told else None,
+        digest=round_.digest if told else None,
     )
 
 
@@ -203,7 +214,8 @@ def sync_reply(state: State, participant: str, now_us: int) -> SyncReply:
     round_ = state.round
     is_open = round_ is not None and round_.state == "open" and participant in round_.eligible
     received = {} if round_ is None else round_.received.get(participant, {})
-    active = sorted(state.index.active_contracts.get(participant, ()))
+    contracts = sorted(state.index.active_contracts.get(participant, ()))
+    contracts += _settled_lately(state, participant, now_us)
     return SyncReply(
         participant=participant,
         now_us=now_us,
@@ -222,11 +234,23 @@ def sync_reply(state: State, participant: str, now_us: int) -> SyncReply:
                 state=state.contracts[id_].state,
                 report_sequence=max(state.contracts[id_].reports, default=0),
             )
-            for id_ in active
+            for id_ in contracts
         ),
         orders=tuple(
             order_notice(state.orders[id_], now_us)
             for id_ in sorted(state.index.open_orders)
             if state.orders[id_].order.customer == participant
         ),
+    )
+
+
+def _settled_lately(state: State, participant: str, now_us: int) -> list[str]:
+    """Return settled contracts with uses in this period or later: their stock is gone for good."""
+    period = state.rules.periods.index(now_us)
+    return sorted(
+        id_
+        for id_, record in state.contracts.items()
+        if record.state == "settled"
+        and record.contract.participant == participant
+        and any(use.period >= period for use in record.contract.uses)
     )

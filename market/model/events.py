@@ -28,6 +28,7 @@ class MarketOpened:
     rules: Rules
     network: Network
     seed: int | None
+    id_salt: str
     at_us: int
 
 
@@ -62,6 +63,14 @@ class ParticipantSuspended:
     kind: Literal["takt.participant_suspended.v1"] = "takt.participant_suspended.v1"
     participant: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantReinstated:
+    """A suspended company may bid and order again."""
+
+    kind: Literal["takt.participant_reinstated.v1"] = "takt.participant_reinstated.v1"
+    participant: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +188,16 @@ class ClearingPublished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoundVoided:
+    """The closed round came to nothing, for a reason that lies with the market and not with its bids."""
+
+    kind: Literal["takt.round_voided.v1"] = "takt.round_voided.v1"
+    round_id: str
+    at_us: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderAwarded:
     """``contracts`` are new; the money covers them and those of earlier rounds that still stand.
 
@@ -288,6 +307,7 @@ Event = (
     | NetworkPublished
     | ParticipantAdmitted
     | ParticipantSuspended
+    | ParticipantReinstated
     | PartPublished
     | OrderSubmitted
     | OrderCancelled
@@ -298,6 +318,7 @@ Event = (
     | CallDeclined
     | RoundClosed
     | ClearingPublished
+    | RoundVoided
     | OrderAwarded
     | OrderPassedOver
     | MilestoneReported

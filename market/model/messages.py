@@ -44,7 +44,7 @@ class OpenMarket:
     """Open a market: the first entry of its journal.
 
     ``seed`` fixes lotteries in a scenario run; None in a live market, where each call commits to
-    a secret.
+    a secret. ``id_salt`` keys the ids of orders, so that nobody who meets one can guess whose it is.
     """
 
     kind: Literal["takt.open_market.v1"] = "takt.open_market.v1"
@@ -52,9 +52,11 @@ class OpenMarket:
     rules: Rules
     network: Network = Network()
     seed: int | None = None
+    id_salt: str = ""
 
     def __post_init__(self) -> None:
         check_participant_id("market", self.market)
+        check_text("id_salt", self.id_salt)
         if self.seed is not None:
             check_int("seed", self.seed, 0, 2**53 - 1)
 
@@ -79,6 +81,7 @@ class PublishNetwork:
 class AdmitParticipant:
     """Admit a company, or replace what is known of it.
 
+    Replacing keeps a suspension, and the key where none is given.
     ``api_key_sha256`` is the hash of a customer's HTTP key (32 random bytes), never the key.
     ``agent`` says whether an agent reads its mailbox; without one, notices are only shown over HTTP.
     """
@@ -114,6 +117,17 @@ class SuspendParticipant:
     def __post_init__(self) -> None:
         check_participant_id("participant", self.participant)
         check_text("reason", self.reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReinstateParticipant:
+    """Let a suspended participant bid and order again."""
+
+    kind: Literal["takt.reinstate_participant.v1"] = "takt.reinstate_participant.v1"
+    participant: str
+
+    def __post_init__(self) -> None:
+        check_participant_id("participant", self.participant)
 
 
 # --- clock and solver → market ---------------------------------------------------------------
@@ -152,6 +166,19 @@ class ReportClearing:
 
     def __post_init__(self) -> None:
         check_id("round_id", self.round_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoidRound:
+    """Give a closed round up: nobody wins, its orders are called again or end unserved."""
+
+    kind: Literal["takt.void_round.v1"] = "takt.void_round.v1"
+    round_id: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        check_id("round_id", self.round_id)
+        check_text("reason", self.reason)
 
 
 # --- customer → market -----------------------------------------------------------------------
@@ -328,6 +355,16 @@ class ContractNotice:
     payment_minor: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractAmended:
+    """Tell a participant that goods of a contract of its own now go elsewhere; nothing else changes."""
+
+    kind: Literal["takt.contract_amended.v1"] = "takt.contract_amended.v1"
+    participant: str
+    at_us: int
+    contract: Contract
+
+
 OrderState = Literal[
     "submitted",
     "calling",
@@ -442,14 +479,16 @@ class SyncReply:
     orders: tuple[OrderNotice, ...]
 
 
-OperatorCommand = OpenMarket | ChangeRules | PublishNetwork | AdmitParticipant | SuspendParticipant
-HostCommand = Tick | ReportClearing
+OperatorCommand = (
+    OpenMarket | ChangeRules | PublishNetwork | AdmitParticipant | SuspendParticipant | ReinstateParticipant
+)
+HostCommand = Tick | ReportClearing | VoidRound
 CustomerCommand = PublishPart | SubmitOrder | CancelOrder
 BidderCommand = BidSheet | DeclineCall
 ReportCommand = ReportMilestone | ReportBreakdown
 ParticipantCommand = CustomerCommand | BidderCommand | ReportCommand
 Command = OperatorCommand | HostCommand | ParticipantCommand
-Notice = RoundResult | ContractNotice | OrderNotice
+Notice = RoundResult | ContractNotice | ContractAmended | OrderNotice
 Downlink = CallForProposals | Notice
 Reply = Receipt | Refused | SyncReply
 Body = Command | QuerySync | Heartbeat | Downlink | Reply

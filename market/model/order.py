@@ -134,10 +134,13 @@ class Order:
         check_count("documents", self.documents, 100)
 
 
-def order_id(market: str, customer: str, idempotency_key: str) -> str:
-    """Return the id of a customer's order: derived from content, so that a retry names the same."""
-    digest = hashlib.sha256(f"order\n{market}\n{customer}\n{idempotency_key}".encode()).hexdigest()
-    return f"o-{digest[:20]}"
+def order_id(market: str, customer: str, idempotency_key: str, salt: str) -> str:
+    """Return the id of a customer's order: derived from content, so that a retry names the same.
+
+    ``salt`` is the market's secret; without it an id tells nothing of its customer.
+    """
+    content = f"order\n{salt}\n{market}\n{customer}\n{idempotency_key}"
+    return f"o-{hashlib.sha256(content.encode()).hexdigest()[:20]}"
 
 
 def expand(

@@ -24,6 +24,7 @@ from market.model.values import (
     check_count,
     check_id,
     check_int,
+    check_local_id,
     check_sha256,
     check_text,
 )
@@ -46,7 +47,7 @@ class PlannedLot:
     run_time_us: int = 0
 
     def __post_init__(self) -> None:
-        check_id("id", self.id)
+        check_local_id("id", self.id)
         check_choice("kind", self.kind, ("operation", "material"))
         check_int("quantity_per_piece", self.quantity_per_piece, 1, MAX_QUANTITY)
         check_int("run_time_us", self.run_time_us, 0, 2**53 - 1)

@@ -42,6 +42,10 @@ class Rules:
         Time after an award within which a contract must be confirmed.
     idempotency_us
         How long an idempotency key is kept.
+    max_price_minor
+        Largest limit price, bid or daily penalty.
+    max_horizon_us
+        How far from now an order's deadline may lie.
     """
 
     version: int = 1
@@ -63,6 +67,7 @@ class Rules:
     max_open_orders_per_customer: int = 100_000
     max_bids_per_sheet: int = 20_000
     max_price_minor: int = 10**12
+    max_horizon_us: int = 1100 * DAY_US
 
     def __post_init__(self) -> None:
         check_int("version", self.version, 1, 2**31)
@@ -83,3 +88,4 @@ class Rules:
         check_int("max_open_orders_per_customer", self.max_open_orders_per_customer, 1, 10**7)
         check_int("max_bids_per_sheet", self.max_bids_per_sheet, 1, 100_000)
         check_int("max_price_minor", self.max_price_minor, 1, MAX_MINOR)
+        check_int("max_horizon_us", self.max_horizon_us, DAY_US, 100 * 366 * DAY_US)

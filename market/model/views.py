@@ -82,7 +82,9 @@ class ParticipantView:
 class ClearingView:
     """A round, public part. Read model ``clearings``, key = round id, tenant empty.
 
-    ``status`` is the round's (open, closed, cleared); solver figures are None before it cleared.
+    The row's status is the round's (open, clearing, cleared, void). Figures are None before it cleared;
+    objective, bound, greedy objective and digest stay None where fewer than three customers or bidders
+    took part. ``answered`` is 0 until the close.
     """
 
     round_id: str

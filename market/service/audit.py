@@ -6,7 +6,7 @@ and must come to the same events, which checks every clearing's feasibility, obj
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -20,12 +20,13 @@ from market.adapters.codec import (
 )
 from market.engine.decision import Inbound
 from market.engine.engine import ENGINE_VERSION, decide, fold
+from market.engine.lottery import seed_of
 from market.engine.state import State
 from market.errors import InvariantError, ReplayError
 from market.leaf import entry_leaf
 from market.merkle import Frontier
 from market.model.events import ClearingPublished
-from market.model.messages import Command
+from market.model.messages import Command, ReportClearing
 from market.ports import Journal, Stored
 
 
@@ -52,13 +53,15 @@ def audit(journal: Journal, *, show: Callable[[int], None] = lambda _: None) -> 
     state = State()
     frontier = Frontier()
     clearings = decided = 0
+    leaves: list[bytes] = []
     for expected, stored in enumerate(journal.read()):
         if stored.position != expected:
             raise ReplayError(f"position {expected} is missing: the next entry says {stored.position}")
         if entry_leaf(stored.entry, stored.salt) != stored.leaf:
             raise ReplayError(f"entry {stored.position} does not have the leaf that the tree holds")
         frontier = frontier.extend([stored.leaf])
-        decided += _replay(state, stored)
+        decided += _replay(state, stored, leaves)
+        leaves.append(stored.leaf)
         events = decode_events(stored.entry.events)
         clearings += sum(isinstance(event, ClearingPublished) for event in events)
         show(stored.position)
@@ -75,8 +78,11 @@ def audit(journal: Journal, *, show: Callable[[int], None] = lambda _: None) -> 
     )
 
 
-def _replay(state: State, stored: Stored) -> int:
-    """Fold one entry into the state; decide it again where the version matches. Return whether it did."""
+def _replay(state: State, stored: Stored, leaves: Sequence[bytes]) -> int:
+    """Fold one entry into the state; decide it again where the version matches. Return whether it did.
+
+    ``leaves`` are those of the entries before it.
+    """
     entry, position = stored.entry, stored.position
     try:
         events = decode_events(entry.events)
@@ -87,6 +93,8 @@ def _replay(state: State, stored: Stored) -> int:
             inbound = Inbound(
                 sender=envelope.sender, sequence=envelope.sequence, digest=digest_of(body), body=body
             )
+            if isinstance(body, ReportClearing) and not _is_drawn(state, body, leaves):
+                raise ReplayError(f"entry {position} clears with a seed that its round did not draw")
             made = decide(state, inbound, entry.now_us).events
             if encode_events(made) != entry.events:
                 raise ReplayError(f"entry {position} decides to other events than the journal states")
@@ -94,3 +102,12 @@ def _replay(state: State, stored: Stored) -> int:
     except (DecodeError, InvariantError, ValueError, KeyError) as error:
         raise ReplayError(f"entry {position} cannot be folded: {error}") from error
     return int(again)
+
+
+def _is_drawn(state: State, command: ReportClearing, leaves: Sequence[bytes]) -> bool:
+    round_ = state.rounds.get(command.round_id)
+    if round_ is None or round_.close_position is None:
+        return False
+    return command.seed == seed_of(
+        command.secret, leaves[round_.close_position] if state.seed is None else b""
+    )

@@ -10,10 +10,8 @@ from __future__ import annotations
 import hmac
 from hashlib import sha256
 
-from market.engine.awards import commitment
+from market.engine.lottery import commitment, seed_of
 from market.engine.state import State
-
-SEED_BITS = 53
 
 
 class Lottery:
@@ -36,7 +34,4 @@ class Lottery:
 
     def seed(self, state: State, number: int, close_leaf: bytes) -> int:
         """Return the seed of round ``number``, an integer below 2^53."""
-        parts = b"takt.lottery.v1\n" + bytes.fromhex(self.secret(state, number))
-        if state.seed is None:
-            parts += close_leaf
-        return int.from_bytes(sha256(parts).digest()) >> (256 - SEED_BITS)
+        return seed_of(self.secret(state, number), close_leaf if state.seed is None else b"")

@@ -15,15 +15,17 @@ from typing import Any, Self
 
 from market.adapters.codec import digest_of, encode
 from market.clearing.clear import Limits
+from market.clearing.errors import ClearingError
 from market.clearing.result import Clearing, clearing_to_json
 from market.desk import Change, Health, Terms
 from market.engine.admission import HOST
 from market.engine.decision import Inbound
 from market.engine.snapshot import snapshot
 from market.engine.state import RoundRecord, State
-from market.errors import InvariantError, MarketUnavailableError
+from market.errors import MarketUnavailableError
 from market.model.events import RoundClosed
-from market.model.messages import Command, Envelope, Receipt, Refused, ReportClearing, Tick
+from market.model.messages import Command, Envelope, Receipt, Refused, ReportClearing, Tick, VoidRound
+from market.model.order import order_id
 from market.ports import Clock, Journal, MarketBus, ReadModel, RowChange
 from market.service.clearing_worker import Clearer, fall_back
 from market.service.kernel import Handled, Kernel
@@ -117,6 +119,11 @@ class MarketService:
 
         return asyncio.create_task(run(), name=f"market: {name}")
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the market can not go on."""
+        return self._failed.is_set()
+
     async def failed(self) -> str:
         """Return why, once the market can not go on; its host should end."""
         await self._failed.wait()
@@ -186,6 +193,11 @@ class MarketService:
         return await asyncio.to_thread(
             self._journal.rows, model, tenant=tenant, key=key, status=status, after=after, limit=limit
         )
+
+    def order_id(self, customer: str, idempotency_key: str) -> str:
+        """Return the id that a customer's order has under a key, whether it exists or not."""
+        state = self.state_of().state
+        return order_id(state.market, customer, idempotency_key, state.id_salt)
 
     async def participant_of_key(self, api_key_sha256: str) -> str | None:
         """Return the admitted, unsuspended participant that holds an API key, or None."""
@@ -281,7 +293,12 @@ class MarketService:
         assert round_.close_position is not None
         leaf = await self._writer.leaf_at(round_.close_position)
         seed = self._lottery.seed(state, round_.number, leaf)
-        problem = snapshot(state, round_, seed)
+        try:
+            problem = snapshot(state, round_, seed)
+        except ClearingError as error:
+            _LOG.exception("round %s poses no problem that can be cleared", round_.id)
+            await self._decide(round_, VoidRound(round_id=round_.id, reason=str(error)[:200]))
+            return
         limits = Limits(
             time_s=state.rules.clearing_time_us / 1e6 or None, work=state.rules.clearing_work or None
         )
@@ -293,15 +310,20 @@ class MarketService:
             greedy = await asyncio.to_thread(fall_back, problem)
             reply = await self._report(round_, greedy, secret, seed)
         if isinstance(reply, Refused):
-            raise InvariantError(f"no answer to round {round_.id} passed the check: {reply.detail}")
+            _LOG.error("no answer to round %s passed the check: %s", round_.id, reply.detail)
+            await self._decide(round_, VoidRound(round_id=round_.id, reason="no answer passed the check"))
 
     async def _report(
         self, round_: RoundRecord, clearing: Clearing, secret: str, seed: int
     ) -> Receipt | Refused:
-        """Put a clearing before the engine, again while the journal cannot take it."""
+        """Put a clearing before the engine."""
         command = ReportClearing(
             round_id=round_.id, secret=secret, seed=seed, result=clearing_to_json(clearing).decode()
         )
+        return await self._decide(round_, command)
+
+    async def _decide(self, round_: RoundRecord, command: ReportClearing | VoidRound) -> Receipt | Refused:
+        """Put the host's word on a round before the engine, again while the journal cannot take it."""
         while True:
             try:
                 return await self.submit(HOST, command, message_id=f"clearing-{round_.id}", source="solver")
