@@ -223,8 +223,6 @@ class _Run:
                 while not service.is_settled:
                     if service.has_failed:
                         raise RunError(await service.failed())
-                    if service.has_failed:
-                        raise RunError(await service.failed())
                     await asyncio.sleep(REST_POLL_S)
                     phases.note_award(service.state_of().state)
         except TimeoutError as error:
