@@ -79,8 +79,7 @@ def clear(
     hunt = Hunt(problem, solver, limits, clock, halt or Event(), watch)
     found = hunt.run()
     solved = clock.monotonic_s()
-    budget = Budget(left_s=hunt.deadline.left, work=limits.work, workers=limits.workers)
-    clearing = publish(problem, hunt.terms, found, Counterfactuals(solver, budget))
+    clearing = publish(problem, hunt.terms, found, hunt.counterfactuals())
     return replace(clearing, seconds=Seconds(solve=solved - started, check=clock.monotonic_s() - solved))
 
 
@@ -161,6 +160,11 @@ class Hunt:
             work=sum(case.work for case in cases),
         )
 
+    def counterfactuals(self) -> Counterfactuals:
+        """Return what payment rules may ask, within what is left of the limits."""
+        budget = Budget(left_s=self.deadline.left, work=self.limits.work, workers=self.limits.workers)
+        return Counterfactuals(self.solver, budget)
+
     def search(self, part: Part, share: float, work: int | None) -> Case:
         """Search one part."""
         p = part.problem
@@ -201,8 +205,12 @@ class Hunt:
     def merged(self, count: int) -> Found:
         """Put the parts together."""
         work = sum(case.work for _, case in self.cases)
-        if any(case.infeasible for _, case in self.cases):
-            part, case = next((part, case) for part, case in self.cases if case.infeasible)
+        # An allocation at hand refutes a solver that says there is none.
+        hopeless = [
+            (part, case) for part, case in self.cases if case.infeasible and case.incumbent.best is None
+        ]
+        if hopeless:
+            part, case = hopeless[0]
             names = conflicting_orders(
                 part.problem, case.terms, self.solver, lambda: self.deadline.passed() or self.halt.is_set()
             )
@@ -216,7 +224,7 @@ class Hunt:
             multipliers=None
             if None in multipliers
             else _concatenated([m for m in multipliers if m is not None]),
-            failed=any(case.failures for _, case in self.cases),
+            failed=any(case.failures or case.infeasible for _, case in self.cases),
             components=count,
             work=work,
         )
