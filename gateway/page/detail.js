@@ -64,11 +64,14 @@ function reasons(order) {
       "ul",
       {},
       order.reasons.map((reason) =>
-        element("li", {}, reasonText(reason), reason.detail ? element("span", { class: "soft" }, ` (${reason.detail})`) : null),
+        element("li", {}, reasonText(reason), reason.detail ? element("span", { class: "soft" }, ` (${about(order, reason.detail)})`) : null),
       ),
     ),
   );
 }
+
+// A lot is named in full in the answer; beside its order its own name is enough.
+const about = (order, detail) => (detail.startsWith(`${order.id}.`) ? `lot ${detail.slice(order.id.length + 1)}` : detail);
 
 function facts(order) {
   const rows = [

@@ -187,7 +187,7 @@ async function openForm() {
     const day = 86400000;
     const start = new Date(Math.ceil(marketNow().getTime() / 3600000) * 3600000);
     $("f-release").value = inputMoment(start);
-    $("f-due").value = inputMoment(new Date(start.getTime() + 14 * day));
+    $("f-due").value = inputMoment(new Date(start.getTime() + 35 * day));
   }
   await loadParts();
   page.formReady = true;
