@@ -239,6 +239,11 @@ class MarketBus(Protocol):
         """Return the ids of sent messages that their participants acknowledged since last asked."""
         ...
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the bus answers now."""
+        ...
+
     async def publish_tape(self, body: bytes) -> None:
         """Publish to the public tape, best effort."""
         ...

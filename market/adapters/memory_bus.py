@@ -140,6 +140,11 @@ class MemoryMarketBus:
         done, self._broker.acknowledged = self._broker.acknowledged, []
         return tuple(done)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the bus is open."""
+        return not self._closed
+
     async def publish_tape(self, body: bytes) -> None:
         """Publish to the public tape: nobody listens in memory."""
         self._broker.check_size(body)

@@ -303,6 +303,11 @@ class NatsMarketBus:
             return []
         return mailbox.acknowledge_up_to(info.ack_floor.stream_seq if info.ack_floor else 0)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection to the server stands."""
+        return bool(self._client.is_connected)
+
     async def publish_tape(self, body: bytes) -> None:
         """Publish to the public tape, best effort."""
         if len(body) > self._client.max_payload:

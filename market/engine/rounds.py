@@ -44,14 +44,19 @@ def open_round(state: State, now_us: int, seed_commitment: str) -> list[Event]:
     """
     lots: list[Lot] = []
     orders: list[str] = []
-    for order_id in sorted(state.index.callable_orders):
-        record = state.orders[order_id]
+    waiting = [state.orders[order_id] for order_id in state.index.callable_orders]
+    for record in sorted(waiting, key=lambda record: (record.submitted_us, record.order.id)):
         if record.order.terms.deadline_us <= now_us:
             continue
-        orders.append(order_id)
-        lots += open_lots(state, record, now_us)
+        called = open_lots(state, record, now_us)
+        if orders and len(lots) + len(called) > state.rules.max_lots_per_round:
+            break
+        orders.append(record.order.id)
+        lots += called
     if not orders:
         return []
+    orders.sort()
+    lots.sort(key=lambda lot: lot.id)
     number = len(state.rounds) + 1
     round_id = f"r-{number:06d}"
     eligible = _eligible(state, lots)

@@ -42,6 +42,8 @@ class Rules:
         Time after an award within which a contract must be confirmed.
     idempotency_us
         How long an idempotency key is kept.
+    max_lots_per_round
+        Most lots called in one round, the longest waiting first; a call must fit into one message.
     max_price_minor
         Largest limit price, bid or daily penalty.
     max_horizon_us
@@ -66,6 +68,7 @@ class Rules:
     idempotency_us: int = 7 * DAY_US
     max_open_orders_per_customer: int = 100_000
     max_bids_per_sheet: int = 20_000
+    max_lots_per_round: int = 1_500
     max_price_minor: int = 10**12
     max_horizon_us: int = 1100 * DAY_US
 
@@ -87,5 +90,6 @@ class Rules:
         check_int("idempotency_us", self.idempotency_us, 7 * DAY_US, 3660 * DAY_US)
         check_int("max_open_orders_per_customer", self.max_open_orders_per_customer, 1, 10**7)
         check_int("max_bids_per_sheet", self.max_bids_per_sheet, 1, 100_000)
+        check_int("max_lots_per_round", self.max_lots_per_round, 1, 100_000)
         check_int("max_price_minor", self.max_price_minor, 1, MAX_MINOR)
         check_int("max_horizon_us", self.max_horizon_us, DAY_US, 100 * 366 * DAY_US)

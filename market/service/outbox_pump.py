@@ -23,6 +23,7 @@ LONGEST_POLL_S = 0.25
 RETRY_S = 0.5
 PARALLEL = 64
 RESEND_S = 60.0
+LONGEST_RESEND_S = 86_400.0
 
 
 class OutboxPump:
@@ -36,6 +37,7 @@ class OutboxPump:
         self._journal, self._bus, self._clock = journal, bus, clock
         self._waiting: dict[str, deque[OutboxMessage]] = {}
         self._sent: dict[str, tuple[OutboxMessage, float]] = {}
+        self._tries: dict[str, int] = {}
         self._held_until_s: dict[str, float] = {}
         self._done: list[str] = []
         self._changed = asyncio.Event()
@@ -81,7 +83,9 @@ class OutboxPump:
                     return
             message = queue.popleft()
             if message.message_id not in self._done:
-                self._sent[message.message_id] = (message, self._clock.monotonic_s())
+                tries = self._tries.get(message.message_id, 0)
+                due_s = self._clock.monotonic_s() + min(LONGEST_RESEND_S, RESEND_S * 2**tries)
+                self._sent[message.message_id] = (message, due_s)
         self._waiting.pop(participant)
         self._held_until_s.pop(participant, None)
 
@@ -129,12 +133,19 @@ class OutboxPump:
         except JournalError as error:  # closed with the next ones; until then they count as open
             _LOG.warning("%d acknowledgements were not stored: %s", len(self._done), error)
             return False
+        for message_id in self._done:
+            self._tries.pop(message_id, None)
         self._done = []
         return True
 
     def _resend_overdue(self) -> None:
+        """Send again what was not acknowledged for long: the bus may have lost its store.
+
+        The gap doubles with every try, so that a participant that stays away costs little.
+        """
         now_s = self._clock.monotonic_s()
-        overdue = [message for message, sent_s in self._sent.values() if now_s - sent_s > RESEND_S]
+        overdue = [message for message, due_s in self._sent.values() if now_s > due_s]
         for message in overdue:
             del self._sent[message.message_id]
+            self._tries[message.message_id] = self._tries.get(message.message_id, 0) + 1
         self.put(overdue)

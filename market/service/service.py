@@ -217,6 +217,8 @@ class MarketService:
             problems.append(self._writer.trouble)
         if not state.market:
             problems.append("the market is not open yet")
+        if not self._bus.is_connected:
+            problems.append("the bus is away")
         return Health(
             ready=not problems and not self._stopping,
             market=state.market,
@@ -271,6 +273,7 @@ class MarketService:
         size = self.state_of().state.size
         if size - self._frozen_size >= FREEZE_ENTRIES:
             self._frozen_size = size
+            gc.collect()  # what is frozen is not looked at: this sees the last thousand entries only
             gc.freeze()
 
     # --- clearing ----------------------------------------------------------------------------

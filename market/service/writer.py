@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from market.engine.admission import RESERVED_IDS
 from market.engine.decision import Inbound, Refusal
 from market.errors import InvariantError, MarketUnavailableError
-from market.journal_errors import JournalError
+from market.journal_errors import JournalError, JournalUnknownError
 from market.model.messages import Receipt, Refused, Tick
 from market.ports import Clock, Decided, Journal, TreeHead
 from market.service.kernel import Handled, Kernel, refused, subject_of
@@ -81,7 +81,8 @@ class Writer:
         self.kernel = Kernel(recover(journal))
         self.counters = Counters()
         self.trouble = ""
-        self._snapshot_size = self.kernel.state.size
+        latest = journal.latest_snapshot()
+        self._snapshot_size = 0 if latest is None else latest.size
         self._queue: asyncio.Queue[Pending | _Reading | None] = asyncio.Queue(maxsize=WAITING)
         self._batch: list[Pending | _Reading] = []
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
@@ -168,6 +169,9 @@ class Writer:
         decided = [one.decided for one in handled.values() if one.decided is not None]
         try:
             head = await self._store(decided)
+        except JournalUnknownError:  # what is stored must be learnt by opening the journal anew
+            _fail(batch, MarketUnavailableError("it is not known what was stored; ask again after a restart"))
+            raise
         except JournalError as error:
             await self._roll_back(error)
             if not error.retryable and len(batch) > 1:  # one of them cannot be stored
