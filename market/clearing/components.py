@@ -72,10 +72,7 @@ def parts_of(p: Problem, terms: Terms) -> tuple[list[Part], int]:
     label = labels(p, terms) if p.n_orders > 1 else np.zeros(p.n_orders, dtype=np.int64)
     count = int(label.max(initial=-1)) + 1
     if count <= 1:
-        every = Part(
-            problem=p, orders=np.arange(p.n_orders), bids=np.arange(p.n_bids), arcs=np.arange(len(p.arc_ids))
-        )
-        return [every], count
+        return [cut(p, terms, np.ones(p.n_orders, dtype=np.bool_))], count
     first_order = p.lot_order[p.item_lot[p.bid_item_ptr[:-1]]] if p.n_bids else np.zeros(0, dtype=np.int64)
     size = np.bincount(label[first_order], minlength=count)
     by_size = np.argsort(size, kind="stable")
@@ -90,19 +87,24 @@ def parts_of(p: Problem, terms: Terms) -> tuple[list[Part], int]:
 
 
 def cut(p: Problem, terms: Terms, chosen: Flags) -> Part:
-    """Return the problem of the chosen orders with the usable bids on them and what these use."""
-    orders = np.flatnonzero(chosen)
+    """Return the problem of the chosen orders with the usable bids on them and what these use.
+
+    Everything stands in an order drawn by the seed: a solver that prefers what comes first prefers
+    nobody.
+    """
+    draw = np.random.default_rng(p.seed).permutation
+    orders = draw(np.flatnonzero(chosen))
     owner = np.repeat(np.arange(p.n_bids), np.diff(p.bid_item_ptr))
     reaches = np.zeros(p.n_bids, dtype=np.bool_)
     reaches[owner[chosen[p.lot_order[p.item_lot]]]] = True
     reaches[owner[~chosen[p.lot_order[p.item_lot]]]] = False
-    bids = np.flatnonzero(reaches & terms.usable)
+    bids = draw(np.flatnonzero(reaches & terms.usable))
     lot_ptr, lots = _rows(p.order_lot_ptr, orders)
     arc_ptr, arcs = _rows(p.order_arc_ptr, orders)
     item_ptr, items = _rows(p.bid_item_ptr, bids)
     use_ptr, uses = _rows(p.bid_use_ptr, bids)
     group_ptr, members = _rows(p.bid_group_ptr, bids)
-    resources, groups = np.unique(p.use_resource[uses]), np.unique(p.bid_group[members])
+    resources, groups = draw(np.unique(p.use_resource[uses])), draw(np.unique(p.bid_group[members]))
     lot_index, order_index = _index(len(p.lot_ids), lots), _index(p.n_orders, orders)
     problem = Problem(
         currency=p.currency,

@@ -11,6 +11,7 @@ import numpy as np
 from market.clearing.allocation import Allocation, units_of
 from market.clearing.certificate import certified_bound
 from market.clearing.check import check_answer
+from market.clearing.equals import by_lottery
 from market.clearing.multipliers import prices_of
 from market.clearing.payment import pay
 from market.clearing.problem import NONE
@@ -54,9 +55,10 @@ def publish(p: Problem, terms: Terms, found: Found, resolve: Resolve = UNRESOLVE
 
     Without ``resolve`` the payment rules that compare with other markets refuse.
     """
-    for allocation, last in ((found.allocation, False), (found.greedy, True)):
-        if allocation is None:
+    for best, last in ((found.allocation, False), (found.greedy, True)):
+        if best is None:
             continue
+        allocation = by_lottery(p, best)
         fallback = last or (found.failed and allocation.objective == _objective(found.greedy))
         clearing = _clearing(p, terms, allocation, found, fallback=fallback)
         if check_answer(p, clearing):

@@ -1,7 +1,8 @@
 """Say why an order was not served, by the first cause that can be shown.
 
 Causes are tried in a fixed order on what the accepted bids left; "price" is the answer when a
-feasible plan was left that costs more than the order is worth. An explanation, never a decision.
+feasible plan was left that costs more than the order is worth, "no_bid" only where a lot has no bid
+or not for all of its quantity. An explanation, never a decision.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from market.clearing.allocation import Allocation
     from market.clearing.plans import Room
     from market.clearing.problem import Ints, Problem
+    from market.clearing.result import Reason
     from market.clearing.terms import Terms
 
 
@@ -49,7 +51,10 @@ class _Finder:
     """Plans an unserved order with rules lifted one by one."""
 
     def __init__(self, p: Problem, terms: Terms, a: Allocation) -> None:
-        self.p = p
+        self.p, self.terms = p, terms
+        by_lot = np.argsort(p.item_lot, kind="stable")
+        self.bid_by_lot = np.repeat(np.arange(p.n_bids), np.diff(p.bid_item_ptr))[by_lot]
+        self.lot_start = np.searchsorted(p.item_lot[by_lot], np.arange(len(p.lot_ids) + 1))
         self.planner = Planner(p, terms, lottery(p.seed, p.bid_ids))
         self.left = self.planner.room()
         self.full = self.planner.room()
@@ -114,5 +119,54 @@ class _Finder:
         k.start = start
         if plan is not None:
             return Unserved(name, "dates", "")
-        ends = np.flatnonzero(p.lot_order[p.arc_from] == o) if p.arc_ids else np.zeros(0, dtype=np.int64)
-        return Unserved(name, "transport" if ends.size else "no_bid", p.lot_ids[p.order_lot_ptr[o]])
+        return self.beyond_plans(o)
+
+    def beyond_plans(self, o: int) -> Unserved:
+        """Explain an order for which no bids of its own make a plan."""
+        p, name = self.p, self.p.order_ids[o]
+        for lot in range(int(p.order_lot_ptr[o]), int(p.order_lot_ptr[o + 1])):
+            bids = self.bid_by_lot[self.lot_start[lot] : self.lot_start[lot + 1]]
+            if not self.terms.usable[bids].any():
+                reason, detail = self.useless(bids.tolist())
+                return Unserved(name, reason, detail or p.lot_ids[lot])
+            if self.planner.ptr[lot] == self.planner.ptr[lot + 1]:
+                return self.shared(o, bids[self.terms.usable[bids]].tolist())
+        leaves = p.lot_order[p.arc_from] == o if p.arc_ids else np.zeros(0, dtype=np.bool_)
+        return Unserved(name, "transport" if leaves.any() else "no_bid", p.lot_ids[p.order_lot_ptr[o]])
+
+    def useless(self, bids: list[int]) -> tuple[Reason, str]:
+        """Return why none of these bids on a lot could ever be accepted."""
+        p, planner, found = self.p, self.planner, set()
+        for b in bids:
+            least = planner.low[b] if not planner.whole[b] else planner.quantity[b]
+            for r, fixed, unit in planner.use[planner.use_ptr[b] : planner.use_ptr[b + 1]]:
+                if fixed + unit * least > int(p.resource_capacity[r]):
+                    found.add(("capacity", p.resource_ids[r]))
+            for g in planner.group[planner.group_ptr[b] : planner.group_ptr[b + 1]]:
+                if int(p.group_max[g]) == 0:
+                    found.add(("group", p.group_ids[g]))
+            if self.stranded(b):
+                found.add(("transport", ""))
+        causes: tuple[Reason, ...] = ("capacity", "group", "transport")
+        return next(
+            ((c, min(d for k, d in found if k == c)) for c in causes if c in dict(found)), ("no_bid", "")
+        )
+
+    def stranded(self, b: int) -> bool:
+        """Return whether a bid's goods cannot reach a site they must go to."""
+        p, planner = self.p, self.planner
+        lots = p.item_lot[p.bid_item_ptr[b] : p.bid_item_ptr[b + 1]]
+        ends = p.arc_site[np.isin(p.arc_from, lots) & (p.arc_site != NONE)]
+        return any(planner.minutes[planner.site[b]][site] == NONE for site in ends.tolist())
+
+    def shared(self, o: int, bids: list[int]) -> Unserved:
+        """Explain an order with a lot on which all bids reach over several orders."""
+        p, planner, short = self.p, self.planner, set()
+        for b in bids:
+            quantity = planner.quantity[b]
+            uses = planner.use[planner.use_ptr[b] : planner.use_ptr[b + 1]]
+            lacking = [r for r, fixed, unit in uses if fixed + unit * quantity > self.left.capacity[r]]
+            if not lacking:
+                return Unserved(p.order_ids[o], "price", "")
+            short.add(p.resource_ids[lacking[0]])
+        return Unserved(p.order_ids[o], "capacity", min(short))
