@@ -12,7 +12,8 @@ import httpx
 from agents.profile import admission
 from agents.profile_file import ProfileFileError, read_profile
 from market.adapters.codec import encode
-from market.adapters.nats_identity import MarketKeys, issue_participant_creds, write_secret
+from market.adapters.embedded_nats import EmbeddedNats
+from market.adapters.nats_identity import write_secret
 from market.adapters.wall_clock import OsEntropy
 from market.model.errors import ModelError
 from market.model.messages import ROLES, AdmitParticipant
@@ -70,9 +71,7 @@ def add(
         document["api_key_sha256"] = key_digest(key)
     _admit(folder, address, name, document)
     creds = Path(f"{name}.creds") if out is None else out
-    write_secret(
-        creds, issue_participant_creds(MarketKeys.load_or_create(folder.nats / "keys"), address.market, name)
-    )
+    write_secret(creds, EmbeddedNats(folder.nats, address.market).participant_creds(name))
     click.echo(f"admitted {name} ({', '.join(document['roles'])})")
     click.echo(f"credentials  {creds}\nnats         {address.nats_url}")
     if key is not None:
