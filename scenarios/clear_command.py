@@ -7,6 +7,7 @@ half a second even if a solver hangs or crashes, and nothing of it stays behind.
 from __future__ import annotations
 
 import gc
+import math
 import os
 import sys
 from contextlib import contextmanager
@@ -111,6 +112,8 @@ def clear(
     """
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise click.UsageError(f"--out: cannot write {out}")
+    if time_limit is not None and math.isnan(time_limit):
+        raise click.UsageError("--time-limit: must be a number of seconds (was nan)")
     limit_s = DEFAULT_TIME_LIMIT_S if time_limit is None and work_limit is None else time_limit
     task = _Task(
         file=file,

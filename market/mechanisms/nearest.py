@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linprog, nnls
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +26,8 @@ def nearest_point(reference: Sequence[int], limits: Sequence[Limit], rank: Seque
 
     Every position must stand in some limit, and every limit must be at least 0.
     """
+    from scipy.optimize import linprog  # noqa: PLC0415  costs half a second, which only core prices need
+
     n = len(reference)
     if not n or not any(reference):
         return [0] * n
@@ -48,6 +49,8 @@ def _projected(target: Floats, matrix: Floats, bound: Floats, total: float) -> F
 
     .. [1] Lawson, Hanson (1974), Solving Least Squares Problems, chapter 23.
     """
+    from scipy.optimize import nnls  # noqa: PLC0415
+
     n = target.size
     left = np.vstack([-matrix, np.eye(n), np.ones((1, n))])
     right = np.concatenate([matrix @ target - bound, -target, [total * (1 - 1e-12) - target.sum()]])
