@@ -65,7 +65,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(text: str) -> int | NotAnInteger:
-    return int(text) if len(text) <= _MAX_DIGITS else NotAnInteger(text)
+    return int(text) if len(text.lstrip("-")) <= _MAX_DIGITS else NotAnInteger(text)
 
 
 _DECODER = json.JSONDecoder(
