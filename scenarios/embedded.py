@@ -1,20 +1,16 @@
 """The embedded market: nats-server, journal, engine and gateway of one folder, started and stopped together.
 
-The folder holds everything that lasts: journal, keys, the server's store, and ``market.json``, which tells
-this machine's other commands where the running market is. Decides nothing.
+Decides nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from gateway.app import create_app
 from gateway.server import ServerSettings, serving
@@ -22,82 +18,18 @@ from gateway.settings import GatewaySettings
 from market.adapters.embedded_nats import EmbeddedNats
 from market.adapters.journal import open_journal
 from market.adapters.nats_bus import NatsMarketBus
-from market.adapters.nats_identity import write_secret
 from market.adapters.wall_clock import OsEntropy
 from market.bus_errors import BusServerError
 from market.ports import Clock
 from market.service.clearing_worker import Clearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
+from scenarios.market_folder import Address, MarketFolder, key_digest
 
 _LOG = logging.getLogger(__name__)
 
-KEY_BYTES = 32
 SUPERVISION_S = 0.25
 """How often it is checked that nats-server runs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where a running market is; the content of ``market.json``."""
-
-    market: str
-    http_url: str
-    nats_url: str
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class MarketFolder:
-    """The files of one market."""
-
-    path: Path
-
-    @property
-    def journal(self) -> Path:
-        """The SQLite journal."""
-        return self.path / "journal.db"
-
-    @property
-    def nats(self) -> Path:
-        """Keys, store and log of the embedded nats-server."""
-        return self.path / "nats"
-
-    @property
-    def address(self) -> Path:
-        """``market.json``, there while the market runs."""
-        return self.path / "market.json"
-
-    def secret(self, name: str) -> str:
-        """Return a secret of this market (hex), made on first use and kept with mode 0600."""
-        file = self.path / "keys" / name
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_secret(file, OsEntropy().token(KEY_BYTES).hex())
-        return file.read_text().strip()
-
-    def read_address(self) -> Address | None:
-        """Return where the market of this folder runs, or None."""
-        try:
-            address = Address(**json.loads(self.address.read_text()))
-        except FileNotFoundError:
-            return None
-        return address if _runs(address.pid) else None  # another program may listen there by now
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it runs, as somebody else
-        return True
-    return True
-
-
-def key_digest(key: str) -> str:
-    """Return what the market keeps of an API key: its SHA-256."""
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

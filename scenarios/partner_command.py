@@ -18,7 +18,7 @@ from market.adapters.wall_clock import OsEntropy
 from market.model.errors import ModelError
 from market.model.messages import ROLES, AdmitParticipant
 from market.model.values import check_participant_id
-from scenarios.embedded import KEY_BYTES, Address, MarketFolder, key_digest
+from scenarios.market_folder import KEY_BYTES, Address, MarketFolder, key_digest
 
 FOLDER = click.option(
     "--data",

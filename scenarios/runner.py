@@ -29,10 +29,11 @@ from market.engine.admission import OPERATOR
 from market.engine.state import State
 from market.model.messages import Command, Receipt
 from market.service.clearing_worker import Clearer, ProcessClearer
-from scenarios.embedded import KEY_BYTES, MarketFolder, RunningMarket, embedded_market, key_digest
+from scenarios.embedded import RunningMarket, embedded_market
 from scenarios.errors import RunError
 from scenarios.http_orders import order_document, part_document
 from scenarios.local_ray import local_ray
+from scenarios.market_folder import KEY_BYTES, MarketFolder, key_digest
 from scenarios.measure import Record
 from scenarios.population import Population, TimedOrder, opening
 from scenarios.simulator import Simulation

@@ -24,9 +24,10 @@ from market.model.messages import ChangeRules, OpenMarket, PublishPart, Receipt
 from market.model.rules import SECOND_US, Rules
 from market.model.values import DAY_US, PeriodGrid
 from market.service.clearing_worker import ProcessClearer
-from scenarios.embedded import MarketFolder, RunningMarket, embedded_market, key_digest
+from scenarios.embedded import RunningMarket, embedded_market
 from scenarios.errors import RunError, ScenarioError
 from scenarios.local_ray import local_ray
+from scenarios.market_folder import MarketFolder, key_digest
 from scenarios.partner_command import FOLDER
 from scenarios.population import Population, build
 from scenarios.runner import operate

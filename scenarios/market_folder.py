@@ -1,0 +1,81 @@
+"""The folder of a market: everything that lasts, and ``market.json``.
+
+Journal, keys and the server's store stay; ``market.json`` tells this machine's other commands where the
+running market is. Starts nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from market.adapters.nats_identity import write_secret
+from market.adapters.wall_clock import OsEntropy
+
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a running market is; the content of ``market.json``."""
+
+    market: str
+    http_url: str
+    nats_url: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketFolder:
+    """The files of one market."""
+
+    path: Path
+
+    @property
+    def journal(self) -> Path:
+        """The SQLite journal."""
+        return self.path / "journal.db"
+
+    @property
+    def nats(self) -> Path:
+        """Keys, store and log of the embedded nats-server."""
+        return self.path / "nats"
+
+    @property
+    def address(self) -> Path:
+        """``market.json``, there while the market runs."""
+        return self.path / "market.json"
+
+    def secret(self, name: str) -> str:
+        """Return a secret of this market (hex), made on first use and kept with mode 0600."""
+        file = self.path / "keys" / name
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_secret(file, OsEntropy().token(KEY_BYTES).hex())
+        return file.read_text().strip()
+
+    def read_address(self) -> Address | None:
+        """Return where the market of this folder runs, or None."""
+        try:
+            address = Address(**json.loads(self.address.read_text()))
+        except FileNotFoundError:
+            return None
+        return address if _runs(address.pid) else None  # another program may listen there by now
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it runs, as somebody else
+        return True
+    return True
+
+
+def key_digest(key: str) -> str:
+    """Return what the market keeps of an API key: its SHA-256."""
+    return hashlib.sha256(key.encode()).hexdigest()
