@@ -66,6 +66,29 @@ def test_stock_that_is_sold_is_not_offered_again() -> None:
     assert role.sold == {}
 
 
+def test_stock_that_is_delivered_is_gone_whatever_becomes_of_the_process() -> None:
+    lived, born = SupplierRole(supplier()), SupplierRole(supplier())
+    contract = contract_of(answer(lived, steel(quantity=95)), 0, "steel-ag", final=False)
+    lived.handle(
+        RoundResult(round_id="r-1", participant="steel-ag", awards=(contract,), rejected=()), MONDAY_US
+    )
+    later = contract.end_us + HOUR_US
+    assert len(lived.handle(Tick(now_us=later), later)) == 3
+    settled = ContractNotice(contract_id=contract.id, participant="steel-ag", state="settled", at_us=later)
+    lived.handle(settled, later)
+    reply = SyncReply(
+        participant="steel-ag",
+        now_us=later,
+        calls=(),
+        sheets=(),
+        contracts=(ContractStatus(contract=contract, state="settled", report_sequence=4),),
+        orders=(),
+    )
+    for role in (born, born, lived):
+        assert role.handle(reply, later) == ()
+        assert role.sold == {("steel", 20_606): 95}
+
+
 def test_what_is_not_stocked_or_too_late_is_declined() -> None:
     for number, (called, code) in enumerate(
         [

@@ -1,0 +1,294 @@
+"""What must hold of a market after every step, whatever went wrong on the way.
+
+Reads state and journal as an outsider would and shares no code with what it watches.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from itertools import pairwise
+
+from market.adapters.codec import decode_envelope, decode_events, digest_of
+from market.adapters.journal_memory import MemoryJournal
+from market.engine.state import Index, OrderRecord, State
+from market.engine.transitions import CONTRACT_TRANSITIONS, ORDER_TRANSITIONS
+from market.model import events
+from market.model.messages import TERMINAL_ORDER_STATES
+from market.model.sheet import BidSheet
+from market.ports import ReadModel, Stored
+
+COVERED = frozenset({"awarded", "confirmed", "in_production", "shipped", "delivered", "settled"})
+"""Orders that are served: their lots are covered exactly."""
+
+STANDS = frozenset({"awarded", "confirmed", "in_production", "finished", "shipped", "delivered", "settled"})
+OVER = frozenset({"ended", "settled"})
+SEALED_FIELDS = (b"fixed_price_minor", b"unit_price_minor", b"reservation_value_minor")
+
+
+class Violation(AssertionError):  # noqa: N818 - it is what was found, not what went wrong here
+    """Something that must hold does not."""
+
+
+def require(holds: bool, what: str) -> None:
+    """Raise `Violation` unless it holds."""
+    if not holds:
+        raise Violation(what)
+
+
+class Invariants:
+    """A memory of what the market has said, held against what it says next."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self._read = 0
+        self._acknowledged: dict[tuple[str, int, str], int] = {}
+        self._orders: dict[str, str] = {}
+        self._paid: dict[str, int] = {}
+        self._closed: set[str] = set()
+        self._declared: dict[tuple[str, str, int], int] = {}
+        self._in_round: dict[tuple[str, str], dict[tuple[str, int], int]] = {}
+        self._prices: dict[str, set[int]] = defaultdict(set)
+
+    # --- what the outside was told -----------------------------------------------------------
+
+    def acknowledge(self, sender: str, sequence: int, body: object, position: int) -> None:
+        """Remember that a message was said to stand at ``position``; the same again, the same place."""
+        known = self._acknowledged.setdefault((sender, sequence, digest_of(body)), position)
+        require(known == position, f"a message acknowledged at {known} is now said to be at {position}")
+
+    # --- every step --------------------------------------------------------------------------
+
+    def check(self, state: State, journal: MemoryJournal) -> None:
+        """Raise `Violation` if something does not hold."""
+        self.steps += 1
+        head = journal.head().size
+        require(state.size == head, f"the state has {state.size} entries, the journal {head}")
+        require(head >= self._read, f"the journal shrank from {self._read} to {head}")
+        for stored in journal.read(self._read):
+            self._entry(stored)
+            self._sender(stored, state)
+        self._read = head
+        self._outputs(journal)
+        self._index(state)
+        self._states(state)
+        for order in state.orders.values():
+            self._order(state, order)
+        self._payments(state)
+        self._capacity(state)
+
+    def _entry(self, stored: Stored) -> None:
+        """Read a new entry: what counts, what is declared, who is paid."""
+        for event in decode_events(stored.entry.events):
+            match event:
+                case events.SheetReceived():
+                    round_id = event.sheet.round_id
+                    require(round_id not in self._closed, f"a sheet of {round_id} counts after its close")
+                    self._sheet(event.participant, event.sheet)
+                case events.CallDeclined():
+                    require(
+                        event.round_id not in self._closed, f"an answer to {event.round_id} after its close"
+                    )
+                case events.RoundClosed():
+                    require(event.round_id not in self._closed, f"{event.round_id} closed twice")
+                    self._closed.add(event.round_id)
+                case events.OrderSubmitted():
+                    require(event.order.id not in self._orders, f"order {event.order.id} was doubled")
+                    self._orders[event.order.id] = event.order.customer
+                case events.OrderSettled() | events.OrderExpired():
+                    for contract_id, amount in event.payments:
+                        require(contract_id not in self._paid, f"{contract_id} was paid twice")
+                        self._paid[contract_id] = amount
+                case _:
+                    pass
+
+    def _sender(self, stored: Stored, state: State) -> None:
+        """Check that nobody acts in another's name."""
+        sender = decode_envelope(stored.entry.message).sender
+        for event in decode_events(stored.entry.events):
+            match event:
+                case events.SheetReceived() | events.CallDeclined() | events.BreakdownReported():
+                    owner = event.participant
+                case events.MilestoneReported():
+                    owner = state.contracts[event.contract_id].contract.participant
+                case events.OrderSubmitted():
+                    owner = event.order.customer
+                case events.CancellationNoted():
+                    owner = state.orders[event.order_id].order.customer
+                case _:
+                    continue
+            require(owner == sender, f"{sender} acted in the name of {owner}: {event.kind}")
+
+    def _sheet(self, participant: str, sheet: BidSheet) -> None:
+        declared: dict[tuple[str, int], int] = {}
+        rows = sheet.capacities
+        for resource, period, amount in zip(rows.resource, rows.period, rows.available, strict=True):
+            declared[resource, period] = amount
+            key = (participant, resource, period)
+            self._declared[key] = max(self._declared.get(key, 0), amount)
+        self._in_round[sheet.round_id, participant] = declared
+        for bid in sheet:
+            self._prices[sheet.round_id] |= {bid.fixed_price_minor, bid.unit_price_minor} - set(range(1000))
+
+    def _outputs(self, journal: MemoryJournal) -> None:
+        """Sealed: nobody is told a price of a bid, nor what an order is worth to its customer."""
+        for message in journal.open_outbox():
+            for field in SEALED_FIELDS:
+                require(field not in message.body, f"{message.message_id} tells {field.decode()}")
+        sealed = {name: prices for name, prices in self._prices.items() if name not in self._closed}
+        for round_id, prices in sealed.items():
+            told = [row.document or b"" for row in journal.rows("clearings", key=round_id)]
+            told += [message.body for message in journal.open_outbox() if message.channel == "cfp"]
+            for document in told:
+                shown = prices & set(_integers(json.loads(document)))
+                require(not shown, f"{shown} of a bid in {round_id} is told before the close")
+
+    def check_receipts(self, journal: MemoryJournal) -> None:
+        """Raise `Violation` unless every message that was acknowledged stands where it was said to be."""
+        entries = list(journal.read())
+        for (sender, sequence, digest), position in self._acknowledged.items():
+            require(0 <= position < len(entries), f"acknowledged at {position} of {len(entries)} entries")
+            said = decode_envelope(entries[position].entry.message)
+            stands = (said.sender, digest_of(said.body)) == (sender, digest)
+            require(stands, f"message {sequence} of {sender} does not stand at {position}")
+
+    def _index(self, state: State) -> None:
+        kept = state.index
+        state.reindex()
+        derived, state.index = state.index, kept
+        for name in Index.__slots__:
+            one, other = getattr(kept, name), getattr(derived, name)
+            require(_plain(one) == _plain(other), f"index.{name} is {one}, derived {other}")
+
+    def _states(self, state: State) -> None:
+        require(set(self._orders) == set(state.orders), "an acknowledged order is lost or one is doubled")
+        order_steps: AbstractSet[tuple[str, str]] = {
+            (before, after) for (before, _), after in ORDER_TRANSITIONS.items()
+        }
+        for order in state.orders.values():
+            _check_history([entry.state for entry in order.history], order_steps, "submitted", order.order.id)
+            require(order.history[-1].state == order.state, f"{order.order.id} is in two states")
+        contract_steps: AbstractSet[tuple[str, str]] = {
+            (before, after) for (before, _), after in CONTRACT_TRANSITIONS.items()
+        }
+        for contract in state.contracts.values():
+            id_ = contract.contract.id
+            _check_history([entry.state for entry in contract.history], contract_steps, "awarded", id_)
+            require(contract.history[-1].state == contract.state, f"{id_} is in two states")
+            require(
+                id_ in state.orders[contract.contract.order_id].contracts,
+                f"{id_} is not of its order's contracts",
+            )
+
+    def _order(self, state: State, order: OrderRecord) -> None:
+        """Hold what stands for an order against what was awarded for it and what it pays."""
+        id_, terms = order.order.id, order.order.terms
+        covered: dict[str, int] = defaultdict(int)
+        participants = set()
+        for contract_id in order.contracts:
+            known = state.contracts[contract_id]
+            if known.state in STANDS:
+                participants.add(known.contract.participant)
+                for item in known.contract.items:
+                    covered[item.lot_id] += item.quantity
+        if order.state in COVERED:
+            for lot in order.order.lots:
+                due = lot.quantity * order.pieces
+                require(
+                    covered[lot.id] * terms.quantity == due,
+                    f"{lot.id} of {id_} ({order.state}) is covered by {covered[lot.id]}, "
+                    f"not {lot.quantity} × {order.pieces}/{terms.quantity}",
+                )
+            require(
+                0 < order.pieces <= terms.quantity, f"{id_} gets {order.pieces} of {terms.quantity} pieces"
+            )
+            require(order.pieces == terms.quantity or terms.partial, f"{id_} is served in part")
+            limit = terms.max_suppliers
+            require(limit is None or len(participants) <= limit, f"{id_} has {participants}, at most {limit}")
+        for lot in order.order.lots:
+            require(
+                covered[lot.id] <= lot.quantity, f"{lot.id} is covered {covered[lot.id]} of {lot.quantity}"
+            )
+        if order.state in TERMINAL_ORDER_STATES:
+            loose = [c for c in order.contracts if state.contracts[c].state not in OVER]
+            require(not loose, f"{id_} is {order.state}, its contracts {loose} are not over")
+        if order.charge_minor is None:
+            require(order.state not in COVERED, f"{id_} is {order.state} and pays nothing")
+            return
+        parts = (order.production_minor, order.transport_minor, order.fee_minor)
+        require(None not in parts, f"{id_} has charge {order.charge_minor} of {parts}")
+        total = sum(part for part in parts if part is not None)
+        require(order.charge_minor == total, f"{id_} is charged {order.charge_minor}, its parts are {total}")
+        require(
+            0 <= order.charge_minor <= terms.reservation_value_minor,
+            f"{id_} is charged {order.charge_minor}, at most {terms.reservation_value_minor}",
+        )
+
+    def _payments(self, state: State) -> None:
+        for contract in state.contracts.values():
+            id_ = contract.contract.id
+            due = self._paid.get(id_, 0)
+            require(
+                contract.payment_due_minor == due, f"{id_} is owed {contract.payment_due_minor}, not {due}"
+            )
+            require(
+                (contract.state == "settled") == (id_ in self._paid), f"{id_} is {contract.state}, paid {due}"
+            )
+
+    def _capacity(self, state: State) -> None:
+        """Nobody is held to more than it declared: in the round, and over all rounds."""
+        in_round: dict[tuple[str, str], dict[tuple[str, int], int]] = defaultdict(lambda: defaultdict(int))
+        total: dict[tuple[str, str, int], int] = defaultdict(int)
+        for known in state.contracts.values():
+            contract = known.contract
+            for use in contract.uses:
+                in_round[contract.round_id, contract.participant][use.resource, use.period] += use.amount
+                if known.state in STANDS:
+                    total[contract.participant, use.resource, use.period] += use.amount
+        for key, uses in in_round.items():
+            for place, amount in uses.items():
+                limit = self._in_round[key].get(place, 0)
+                require(amount <= limit, f"{key} is awarded {amount} of {limit} on {place}")
+        self.total_use = total
+
+    def check_capacity_over_rounds(self) -> None:
+        """Bidders that declare what they have left are never promised more than they had at first."""
+        for key, amount in self.total_use.items():
+            require(amount <= self._declared[key], f"{key} is used {amount} of {self._declared[key]}")
+
+
+def _check_history(states: list[str], steps: AbstractSet[tuple[str, str]], first: str, name: str) -> None:
+    require(states[0] == first, f"{name} began as {states[0]}")
+    for before, after in pairwise(states):
+        require((before, after) in steps, f"{name} went from {before} to {after}")
+
+
+def _plain(value: object) -> object:
+    """Return a comparable form in which empty members do not count."""
+    if isinstance(value, dict):
+        return {key: _plain(member) for key, member in value.items() if member not in ({}, 0)}
+    return value
+
+
+def _integers(value: object) -> Iterator[int]:
+    if isinstance(value, dict):
+        for member in value.values():
+            yield from _integers(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _integers(member)
+    elif isinstance(value, int):
+        yield value
+
+
+def rows_of(journal: MemoryJournal) -> dict[tuple[str, str], tuple[str, str, bytes]]:
+    """Return every row of the read models but its time of writing."""
+    found: dict[tuple[str, str], tuple[str, str, bytes]] = {}
+    models: tuple[ReadModel, ...] = ("orders", "contracts", "participants", "parts", "clearings")
+    for model in models:
+        for row in journal.rows(model, limit=1_000):
+            assert row.document is not None
+            found[model, row.key] = (row.tenant, row.status, row.document)
+    return found
