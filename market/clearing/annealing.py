@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from market.clearing.local_search import anneal, clear_state, put_items
+from market.clearing.local_search import anneal, clear_state, construct, put_items
 from market.clearing.packing import Packing
 
 if TYPE_CHECKING:
@@ -50,6 +50,32 @@ class Annealer:
         sizes = self.losses[(self.losses > 0) & (self.losses < ceiling)]
         self.heat = float(np.percentile(sizes, HEAT_QUANTILE)) if sizes.size else 1.0
 
+    def build(self) -> None:
+        """Build allocations by falling regret and by falling best worth; continue from the better one."""
+        m = self.packing.model
+        blocks = int(m.blocks[0])
+        starts = m.block_ptr[:-1]
+        has = np.flatnonzero(np.diff(m.block_ptr) > 0)
+        first = np.zeros(blocks)
+        first[has] = m.regret[m.block_item[starts[has]]]
+        best = np.zeros(blocks)
+        best[has] = self.packing.adjusted[m.block_item[starts[has]]]
+        for sequence in (np.argsort(-first, kind="stable"), np.argsort(-best, kind="stable")):
+            clear_state(self.state)
+            self.value[0] = construct(sequence, m, self.state)
+            self._keep()
+        self.restart_best()
+
+    def restart_best(self) -> None:
+        """Continue from the best set found here."""
+        clear_state(self.state)
+        self.value[0] = put_items(np.flatnonzero(self.best), self.packing.model, self.state)
+
+    def _keep(self) -> None:
+        if self.value[0] > self.value[1]:
+            self.value[1] = self.value[0]
+            self.best[:] = self.state.taken
+
     def _run(self, moves: int, heat: float, cold: float) -> None:
         anneal(
             self.packing.model,
@@ -88,6 +114,4 @@ class Annealer:
         items = np.flatnonzero(quantity[self.packing.item_bid] > 0)
         clear_state(self.state)
         self.value[0] = put_items(items, self.packing.model, self.state)
-        if self.value[0] > self.value[1]:
-            self.value[1] = self.value[0]
-            self.best[:] = self.state.taken
+        self._keep()

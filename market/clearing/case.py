@@ -6,7 +6,6 @@ other, in one thread or several, is `search`'s business.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +17,9 @@ from market.clearing.incumbent import Incumbent
 from market.clearing.multipliers import multipliers_of
 from market.clearing.neighbourhood import Neighbourhoods
 from market.clearing.packing_rules import packable
+from market.clearing.prices import Prices, no_prices, prices_of_duals
 from market.clearing.program import Answer, SolveLimits
-from market.clearing.restrict import reduced_costs, restricted
+from market.clearing.restrict import restricted
 from market.clearing.result import Multipliers
 from market.clearing.tie_break import lottery
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from market.clearing.problem import Flags, Ints, Problem
     from market.clearing.program import Floats, ProgramResult, Solver
     from market.clearing.terms import Terms
+    from market.clearing.volume import CapacityPricer
 
 
 class Case:
@@ -40,8 +41,8 @@ class Case:
     def __init__(self, p: Problem, terms: Terms, solver: Solver, incumbent: Incumbent) -> None:
         self.p, self.terms, self.solver, self.incumbent = p, terms, solver, incumbent
         self._formulation: Formulation | None = None
-        self.duals: Floats | None = None
-        self.worth: Floats | None = None
+        self.prices: Prices | None = None
+        self.pricer: CapacityPricer | None = None
         self.multipliers: Multipliers | None = None
         self.infeasible = False
         self.baseline: Allocation | None = None
@@ -78,15 +79,33 @@ class Case:
             self.infeasible = True
             self.incumbent.stopped.set()
             return
-        if relaxed.duals is None:
+        duals = relaxed.duals
+        if duals is None:
             return
-        self.duals = relaxed.duals
-        self.worth = reduced_costs(self.f.program, relaxed.duals)
-        self.multipliers = multipliers_of(self.f, relaxed.duals)
+        self.learn(prices_of_duals(self.f, duals), lambda: multipliers_of(self.f, duals))
         if relaxed.answer is Answer.OPTIMAL:
             self.incumbent.lower_bound(relaxed.bound)
         if relaxed.values is not None:
             self.offer_values(relaxed.values)
+
+    def learn(self, prices: Prices, multipliers: Callable[[], Multipliers]) -> None:
+        """Take prices if their bound is the tightest so far."""
+        if self.prices is None or prices.bound < self.prices.bound:
+            self.multipliers = multipliers()
+            self.prices = prices
+
+    def price(self, proceed: Callable[[], bool]) -> bool:
+        """Price capacity by the volume algorithm, on packable markets; return whether it converged."""
+        from market.clearing.volume import CapacityPricer  # noqa: PLC0415  numba
+
+        pricer = self.pricer = self.pricer or CapacityPricer(self.f)
+        before = pricer.steps
+        pricer.run(proceed)
+        self.work += pricer.steps - before
+        prices = pricer.prices()
+        self.learn(prices, pricer.multipliers)
+        self.incumbent.lower_bound(prices.bound)
+        return pricer.converged
 
     def offer_values(self, values: Floats) -> None:
         """Offer a program's solution if it is whole and, once rounded, allowed."""
@@ -104,20 +123,15 @@ class Case:
         from market.clearing.annealing import Annealer  # noqa: PLC0415  numba: costs most of a second
         from market.clearing.packing import packing_of  # noqa: PLC0415
 
-        p, f = self.p, self.f
-        duals = np.append(np.zeros(f.program.n_rows) if self.duals is None else self.duals, 0.0)
-        packing = packing_of(
-            p,
-            self.terms,
-            lottery(p.seed, p.bid_ids),
-            np.maximum(0.0, duals[f.resource_row]),
-            np.maximum(0.0, duals[f.group_row]),
-            np.maximum(0.0, duals[f.link_row]),
-        )
+        p = self.p
+        packing = packing_of(p, self.terms, lottery(p.seed, p.bid_ids), self.prices or no_prices(p))
         annealer = Annealer(packing, p.seed * 64 + seed)
+        annealer.build()
+        self.offer_quantity(annealer.best_quantity())
+        annealer.calibrate()
+        self.offer_quantity(annealer.best_quantity())
         if self.incumbent.best is not None:
             annealer.restart(self.incumbent.best.quantity)
-        annealer.calibrate()
         return annealer
 
     def offer_quantity(self, taken: Ints) -> None:
@@ -143,22 +157,14 @@ class Case:
     def candidates(self) -> Flags:
         """Return the columns that reduced costs cannot exclude from every better allocation."""
         keep = np.ones(self.f.program.n_columns, dtype=np.bool_)
-        if self.worth is None or self.incumbent.best is None or not math.isfinite(self.incumbent.bound):
+        prices = self.prices
+        if prices is None or self.incumbent.best is None:
             return keep
-        room = self.relaxed_bound() - self.incumbent.objective
+        room = prices.bound - self.incumbent.objective
         # A better allocation is worth at least 1 more.
         margin = max(0.0, room - 1.0) + 1e-6 * max(1.0, abs(self.incumbent.objective))
-        keep &= ~(self.f.program.integer & (self.worth < -margin))
+        keep &= ~(self.f.program.integer & (prices.worth < -margin))
         return keep
-
-    def relaxed_bound(self) -> float:
-        """Return the value of the relaxation's dual, to which reduced costs refer."""
-        assert self.duals is not None
-        assert self.worth is not None
-        program, duals = self.f.program, self.duals
-        side = np.where(duals > 0, program.row_upper, program.row_lower)
-        rows = float((np.where(duals == 0, 0.0, side) * duals)[duals != 0].sum())
-        return rows + float((np.maximum(0.0, self.worth) * program.upper).sum())
 
     def exact(self, limits: SolveLimits, stop: Callable[[], bool]) -> ProgramResult | None:
         """Search the program without the columns that cannot matter; a bound for all of it."""
@@ -206,9 +212,9 @@ class Case:
 
     def narrow(self, per_order: int, limits: SolveLimits, stop: Callable[[], bool]) -> None:
         """Search the program with the best few bids of every order only: a restricted MIP."""
-        if self.worth is None:
+        if self.prices is None:
             return
-        hoods = Neighbourhoods(self.f, self.worth, np.random.default_rng(0), close_bids=per_order)
+        hoods = Neighbourhoods(self.f, self.prices.worth, np.random.default_rng(0), close_bids=per_order)
         best = self.incumbent.best
         quantity = np.zeros(self.p.n_bids, dtype=np.int64) if best is None else best.quantity
         everything = np.ones(self.p.n_orders, dtype=np.bool_)

@@ -48,6 +48,7 @@ class Model(NamedTuple):
     must: Array
     member_ptr: Array
     member: Array
+    row_scale: Array
 
 
 class State(NamedTuple):
@@ -395,6 +396,25 @@ def clear_state(s: State) -> None:
     s.load[:] = 0
     s.count[:] = 0
     s.opened[:] = 0
+
+
+@njit(cache=True, nogil=True)
+def construct(sequence: Array, m: Model, s: State) -> int:
+    """Cover the orders in sequence, each by its most promising item that fits; return the gain.
+
+    Orders that must be served come first; an order takes no item that loses.
+    """
+    gain = 0
+    for turn in range(2):
+        for b in sequence:
+            if (m.must[b] == 1) != (turn == 0) or s.load[b] > 0:
+                continue
+            for t in range(m.block_ptr[b], m.block_ptr[b + 1]):
+                j = m.block_item[t]
+                if s.taken[j] == 0 and m.profit[j] > _opening(j, m, s) and _fits(j, m, s):
+                    gain += _insert(j, m, s)
+                    break
+    return gain
 
 
 @njit(cache=True, nogil=True)

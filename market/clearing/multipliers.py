@@ -36,9 +36,9 @@ def multipliers_of(f: Formulation, duals: Floats) -> Multipliers:
     link = np.maximum(0.0, padded[f.link_row])
     member = np.repeat(np.arange(p.n_bids), np.diff(p.bid_group_ptr))
     return Multipliers(
-        resources=_named(p.resource_ids, resource),
-        lots=_named(p.lot_ids, per_lot),
-        groups=_named(p.group_ids, group),
+        resources=named(p.resource_ids, resource),
+        lots=named(p.lot_ids, per_lot),
+        groups=named(p.group_ids, group),
         openings=tuple(
             (p.group_ids[p.bid_group[k]], p.bid_ids[member[k]], v)
             for k, v in zip(np.flatnonzero(link > 0).tolist(), _micro(link[link > 0]), strict=True)
@@ -47,7 +47,8 @@ def multipliers_of(f: Formulation, duals: Floats) -> Multipliers:
     )
 
 
-def _named(ids: tuple[str, ...], values: Floats) -> tuple[tuple[str, int], ...]:
+def named(ids: tuple[str, ...], values: Floats) -> tuple[tuple[str, int], ...]:
+    """Return the non-zero values by id, rounded to 10^-6."""
     return tuple(
         (ids[k], v)
         for k, v in zip(np.flatnonzero(values).tolist(), _micro(values[values != 0]), strict=True)

@@ -17,6 +17,7 @@ from market.clearing.local_search import Model, State
 from market.clearing.problem import NONE
 
 if TYPE_CHECKING:
+    from market.clearing.prices import Prices
     from market.clearing.problem import Flags, Ints, Problem
     from market.clearing.program import Floats
     from market.clearing.terms import Terms
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
 class Packing:
     """A packing model and the bid behind every item.
 
+    ``adjusted`` is the profit of every item less the prices of what it uses.
     The clearing's objective is the model's minus ``bonus`` per covered must-serve order.
     """
 
     model: Model
     item_bid: Ints
+    adjusted: Floats
     bonus: int
     n_bids: int
 
@@ -47,14 +50,7 @@ class Packing:
         )
 
 
-def packing_of(
-    p: Problem,
-    terms: Terms,
-    lottery_rank: Ints,
-    resource_price: Floats,
-    group_price: Floats,
-    link_price: Floats,
-) -> Packing:
+def packing_of(p: Problem, terms: Terms, lottery_rank: Ints, prices: Prices) -> Packing:
     """Build the model of a packable problem, ranked by the given prices (minor units)."""
     bids = np.flatnonzero(terms.usable)
     index = np.full(p.n_bids, NONE, dtype=np.int64)
@@ -104,11 +100,11 @@ def packing_of(
     profit += bonus * must_of_item
     priced = live_member & (p.group_fixed > 0)[p.bid_group]
     price = np.zeros(orders + resources + len(p.group_ids))
-    price[orders : orders + resources], price[orders + resources :] = resource_price, group_price
+    price[orders : orders + resources], price[orders + resources :] = prices.resource, prices.group
     groups = (index[member[priced]], p.bid_group[priced], p.group_fixed)
     opening = np.zeros(p.n_bids)
-    np.add.at(opening, member, link_price)
-    model = _assembled(
+    np.add.at(opening, member, prices.link)
+    model, adjusted = _assembled(
         item,
         row,
         amount,
@@ -121,7 +117,7 @@ def packing_of(
         lottery_rank[bids],
         opening[bids],
     )
-    return Packing(model=model, item_bid=bids, bonus=bonus, n_bids=p.n_bids)
+    return Packing(model=model, adjusted=adjusted, item_bid=bids, bonus=bonus, n_bids=p.n_bids)
 
 
 def _assembled(
@@ -136,7 +132,7 @@ def _assembled(
     must: Flags,
     rank: Ints,
     opening: Floats,
-) -> Model:
+) -> tuple[Model, Floats]:
     """Sort entries by item and by row, rank the items of each order by priced profit."""
     n = profit.size
     by_item = np.lexsort((row, item))
@@ -150,7 +146,7 @@ def _assembled(
     block_ptr = _pointers(row[covering], orders)
     priced_item, priced_group, group_price = groups
     by_priced, by_group = np.argsort(priced_item, kind="stable"), np.argsort(priced_group, kind="stable")
-    return Model(
+    model = Model(
         item_ptr=_pointers(item, n),
         item_row=row,
         item_use=amount,
@@ -169,7 +165,17 @@ def _assembled(
         must=must.astype(np.int8),
         member_ptr=_pointers(priced_group, group_price.size),
         member=priced_item[by_group],
+        row_scale=_row_scale(row, amount, capacity.size),
     )
+    return model, adjusted
+
+
+def _row_scale(row: Ints, amount: Ints, n: int) -> Floats:
+    """Return per row the inverse square of its mean use, so that steps treat rows alike."""
+    count = np.maximum(1, np.bincount(row, minlength=n))
+    mean = np.maximum(1.0, np.bincount(row, weights=amount, minlength=n) / count)
+    scale: Floats = 1.0 / (mean * mean)
+    return scale
 
 
 def _pointers(owner: Ints, n: int) -> Ints:

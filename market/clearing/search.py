@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SMALL_COLUMNS = 3000
 """Programs up to this size are searched without a restart."""
 
+MEDIUM_COLUMNS = 6000
+"""Above this size capacity is priced without waiting for the relaxation."""
+
 LARGE_COLUMNS = 60_000
 """Programs above this size are never searched whole."""
 
@@ -65,7 +68,7 @@ def search_for(case: Case, deadline: Deadline, workers: int, halt: Event) -> Non
             return
     improver = _Improver(case, deadline, prover)
     work = (prover.run, improver.run) if workers > 1 else (lambda: _by_turns(prover, improver),)
-    threads = [Thread(target=_quietly, args=(run, case), daemon=True) for run in work]
+    threads = [Thread(target=_quietly, args=(run, case)) for run in work]
     for thread in threads:
         thread.start()
     try:
@@ -92,7 +95,10 @@ GRACE_S = 0.15
 
 def _by_turns(prover: _Prover, improver: _Improver) -> None:
     """Search with one worker: prove for a share of the time, then improve, then prove on."""
-    prover.relax()
+    if prover.by_volume():
+        prover.price()
+    else:
+        prover.relax()
     case, left = prover.case, prover.deadline.left()
     first = None if left is None else left * FIRST_PROOF
     if case.f.program.n_columns <= LARGE_COLUMNS and not case.incumbent.stopped.is_set():
@@ -118,10 +124,26 @@ class _Prover:
     def __init__(self, case: Case, deadline: Deadline) -> None:
         self.case, self.deadline = case, deadline
         self.relaxed = Event()
+        self.priced = Event()
+        """Set when there are prices to rank bids by, or will be none."""
         self.warm = Event()
         """Set when the improver has had its first cycle."""
         self.kept = 1.0
         """Share of columns that the incumbent's worth leaves in play."""
+
+    def by_volume(self) -> bool:
+        """Return whether capacity is priced by the volume algorithm before any relaxation."""
+        case = self.case
+        return case.packable and case.f.program.n_columns > MEDIUM_COLUMNS and not case.p.group_fixed.any()
+
+    def price(self) -> None:
+        """Price capacity; let the improver start after a share of the time, go on to convergence."""
+        left, stopped = self.deadline.left(), self.case.incumbent.stopped
+        end = self.deadline.now() + (10.0 if left is None else left * PRICE_SHARE)
+        done = self.case.price(lambda: not stopped.is_set() and self.deadline.now() < end)
+        self.priced.set()
+        if not done and not stopped.is_set():
+            self.case.price(lambda: not stopped.is_set())
 
     def relax(self) -> None:
         """Solve the relaxation once."""
@@ -130,13 +152,17 @@ class _Prover:
                 self.case.relax(SolveLimits(time_s=self.deadline.left()))
             finally:
                 self.relaxed.set()
+                self.priced.set()
 
     def run(self) -> None:
         """Prove until the end, or leave off where it is hopeless and improve instead."""
         case, stopped = self.case, self.case.incumbent.stopped
+        size = case.f.program.n_columns
         try:
-            self.relax()
-            size = case.f.program.n_columns
+            if self.by_volume():
+                self.price()
+            if size <= LARGE_COLUMNS or not case.packable:
+                self.relax()
             if stopped.is_set():
                 return
             if size <= SMALL_COLUMNS:
@@ -148,8 +174,8 @@ class _Prover:
                 if not stopped.is_set() and self.shrunk():
                     case.exact(SolveLimits(time_s=self.deadline.left()), stopped.is_set)
         finally:
-            self.relaxed.set()
-        if not stopped.is_set() and case.worth is not None:
+            self.priced.set()
+        if not stopped.is_set() and case.prices is not None:
             _Improver(case, self.deadline, self, seed=7).neighbourhoods()
 
     def shrunk(self) -> bool:
@@ -167,7 +193,7 @@ class _Improver:
         self.case, self.deadline, self.prover = case, deadline, prover
         self.seed = seed
         self.annealer: Annealer | None = None
-        self.target = 400.0
+        self.target = float(np.clip(case.f.program.n_columns / 100, 400, 2000))
 
     def run(self) -> None:
         """Improve until the end."""
@@ -176,13 +202,14 @@ class _Improver:
             return
         if case.packable:
             from market.clearing import annealing  # noqa: F401, PLC0415  load numba while the relaxation is solved
-        self.prover.relaxed.wait(self.deadline.left())
-        if stopped.is_set() or case.worth is None:
+        self.prover.priced.wait(self.deadline.left())
+        if stopped.is_set() or case.prices is None:
             return
         try:
             if case.packable:
                 self.annealer = case.annealer(self.seed)
-                self.anneal(share=ANNEAL_SHARE, heat=1.0)
+                large = case.f.program.n_columns > LARGE_COLUMNS
+                self.anneal(share=LARGE_ANNEAL_SHARE if large else ANNEAL_SHARE, heat=1.0)
         finally:
             self.prover.kept = float(case.candidates().mean())
             self.prover.warm.set()
@@ -203,8 +230,8 @@ class _Improver:
     def neighbourhoods(self) -> None:
         """Solve large neighbourhoods until the end; anneal again in between."""
         case, stopped = self.case, self.case.incumbent.stopped
-        assert case.worth is not None
-        hoods = Neighbourhoods(case.f, case.worth, np.random.default_rng(self.seed))
+        assert case.prices is not None
+        hoods = Neighbourhoods(case.f, case.prices.worth, np.random.default_rng(self.seed))
         failures, round_number = 0, 0
         if case.incumbent.best is None or not case.packable:
             self.first()
@@ -247,6 +274,8 @@ class _Improver:
 
 
 ANNEAL_SHARE = 0.25
+LARGE_ANNEAL_SHARE = 0.55
+PRICE_SHARE = 0.2
 
 HEAD_START_S = 0.05
 """The improver waits so long, so that easy programs end before it loads anything."""
@@ -261,7 +290,7 @@ def search_counted(case: Case, work: int) -> None:
     """Search under a work limit, one step after the other."""
     stopped = case.incumbent.stopped
     case.relax(SolveLimits(work=max(1000, work // 2)))
-    if stopped.is_set() or case.worth is None:
+    if stopped.is_set() or case.prices is None:
         return
     left = max(0, work - case.work)
     small = case.f.program.n_columns <= SMALL_COLUMNS
@@ -287,10 +316,10 @@ MOST_MOVES = 4_000_000
 
 def _counted_neighbourhoods(case: Case, work: int) -> None:
     stopped = case.incumbent.stopped
-    assert case.worth is not None
+    assert case.prices is not None
     if case.incumbent.best is None:
         case.narrow(4, SolveLimits(work=max(0, work - case.work) // 2), stopped.is_set)
-    hoods = Neighbourhoods(case.f, case.worth, np.random.default_rng(1))
+    hoods = Neighbourhoods(case.f, case.prices.worth, np.random.default_rng(1))
     target = 400.0
     for _ in range(MOST_ROUNDS):
         values = case.values()

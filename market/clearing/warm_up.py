@@ -9,10 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from market.clearing.annealing import Annealer
+from market.clearing.formulate import formulate
 from market.clearing.packing import packing_of
+from market.clearing.prices import no_prices
 from market.clearing.problem import NO_TIME, NONE, Problem
 from market.clearing.problem_builder import ProblemBuilder
 from market.clearing.terms import terms_of
+from market.clearing.volume import CapacityPricer
 
 
 def small_market() -> Problem:
@@ -58,11 +61,11 @@ def small_market() -> Problem:
 def warm_up() -> None:
     """Run every compiled function once."""
     p = small_market()
-    none = np.zeros(1)
-    packing = packing_of(p, terms_of(p), np.arange(4), none, none, np.zeros(p.bid_group.size))
+    packing = packing_of(p, terms_of(p), np.arange(4), no_prices(p))
     annealer = Annealer(packing, 1)
     annealer.restart(np.zeros(p.n_bids, dtype=np.int64))
     annealer.calibrate()
+    CapacityPricer(formulate(p)).run(lambda: False)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,63 @@
+"""Dual prices of a market, from the linear relaxation or from the volume algorithm.
+
+What searches rank bids by and exclude columns with. Floats; the published bound is recomputed
+from rounded multipliers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from market.clearing.restrict import reduced_costs
+
+if TYPE_CHECKING:
+    from market.clearing.formulate import Formulation
+    from market.clearing.problem import Problem
+    from market.clearing.program import Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prices:
+    """Prices in minor units, and the bound that they prove.
+
+    ``link`` is per element of ``bid_group``: a bid's share of an opening. ``worth`` is the reduced
+    cost of every column of the formulation: at these prices no column is worth more than
+    ``max(0, worth)`` per unit.
+    """
+
+    resource: Floats
+    group: Floats
+    link: Floats
+    worth: Floats
+    bound: float
+
+
+def no_prices(p: Problem) -> Prices:
+    """Return prices of zero, which prove nothing."""
+    return Prices(
+        resource=np.zeros(len(p.resource_ids)),
+        group=np.zeros(len(p.group_ids)),
+        link=np.zeros(p.bid_group.size),
+        worth=np.zeros(0),
+        bound=float("inf"),
+    )
+
+
+def prices_of_duals(f: Formulation, duals: Floats) -> Prices:
+    """Return the prices of the relaxation's row duals."""
+    program = f.program
+    padded = np.append(duals, 0.0)
+    worth = reduced_costs(program, duals)
+    side = np.where(duals > 0, program.row_upper, program.row_lower)
+    binding = duals != 0
+    rows = float((side[binding] * duals[binding]).sum())
+    return Prices(
+        resource=np.maximum(0.0, padded[f.resource_row]),
+        group=np.maximum(0.0, padded[f.group_row]),
+        link=np.maximum(0.0, padded[f.link_row]),
+        worth=worth,
+        bound=rows + float((np.maximum(0.0, worth) * program.upper).sum()),
+    )
