@@ -31,6 +31,8 @@ class Faults:
         It dies after deciding and before committing: the message had no effect.
     agent_crash_ppm
         A company's process dies and comes back with nothing but its profile.
+    slow_clearing_ppm
+        The solver takes a step longer: other messages come between the close and its decision.
     """
 
     loss_ppm: int = 0
@@ -39,6 +41,7 @@ class Faults:
     engine_crash_ppm: int = 0
     commit_crash_ppm: int = 0
     agent_crash_ppm: int = 0
+    slow_clearing_ppm: int = 0
 
 
 NO_FAULTS = Faults()
@@ -49,6 +52,7 @@ ROUGH = Faults(
     engine_crash_ppm=10_000,
     commit_crash_ppm=10_000,
     agent_crash_ppm=10_000,
+    slow_clearing_ppm=700_000,
 )
 """Every fault, often enough to meet each in a short run."""
 
