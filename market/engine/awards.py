@@ -42,6 +42,10 @@ def publish(state: State, command: ReportClearing, now_us: int) -> Decision:
         return refuse("malformed", str(error), field="result", value=command.result)
     problem = snapshot(state, round_, command.seed)
     faults = check_answer(problem, clearing) if clearing.status in _WITH_ANSWER else ["no answer to publish"]
+    if not faults and clearing.payments is not None:
+        charged = sorted(charge.order for charge in clearing.charges or ())
+        if charged != sorted(served.order for served in clearing.served):
+            faults = ["the orders charged are not those served"]
     if faults:
         return refuse("check_failed", "; ".join(faults[:5]), field="result", value=clearing.digest)
     assert clearing.objective is not None
