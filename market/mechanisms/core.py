@@ -33,7 +33,7 @@ from market.clearing.problem import NONE
 from market.clearing.terms import terms_of
 from market.clearing.tie_break import lottery
 from market.mechanisms.nearest import Limit, nearest_point
-from market.mechanisms.parts import cleared_parts, winners
+from market.mechanisms.parts import cleared_parts, merged, winners
 from market.mechanisms.rule import Paid, Refused, Resolve, Rule
 from market.mechanisms.spread import Shortfall, spread
 from market.mechanisms.vcg import pivots
@@ -49,16 +49,14 @@ MOST_ROUNDS = 500
 
 def core(p: Problem, a: Allocation, resolve: Resolve) -> Paid | Refused:
     """Return core payments, part by part."""
-    bids: dict[int, int] = {}
-    groups: dict[int, int] = {}
-    group_index = {name: g for g, name in enumerate(p.group_ids)}
-    for part, cleared in cleared_parts(p, a):
-        paid = part_payments(part.problem, cleared, resolve)
+    margin_of, parts = cleared_parts(p, a)
+    done = []
+    for part in parts:
+        paid = part_payments(part.problem, part.allocation, resolve)
         if isinstance(paid, Refused):
             return paid
-        bids |= {int(part.bids[b]): amount for b, amount in paid.bids.items()}
-        groups |= {group_index[part.problem.group_ids[g]]: amount for g, amount in paid.groups.items()}
-    return Paid(bids=bids, groups=groups)
+        done.append((part, paid))
+    return merged(p, a, margin_of, done)
 
 
 def part_payments(p: Problem, a: Allocation, resolve: Resolve) -> Paid | Refused:

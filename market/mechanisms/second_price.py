@@ -24,6 +24,7 @@ from market.clearing.problem import NONE
 from market.clearing.terms import terms_of
 from market.mechanisms.pay_as_bid import accepted_prices
 from market.mechanisms.rule import Paid, Refused, Resolve, Rule
+from market.mechanisms.single import UNRIVALLED, best_lost, margins
 
 if TYPE_CHECKING:
     from market.clearing.allocation import Allocation
@@ -39,36 +40,23 @@ def second_price(p: Problem, a: Allocation, resolve: Resolve) -> Paid | Refused:
             f'order "{p.order_ids[several[0]]}" is not one lot that every bid takes whole: '
             "no second price is defined"
         )
-    wide = np.flatnonzero(np.diff(p.bid_item_ptr) > 1)
-    if wide.size:
+    if (np.diff(p.bid_item_ptr) > 1).any():
         return Refused("a bid is on several lots: no second price is defined")
     if (p.group_fixed[p.bid_group] > 0).any():
         return Refused("a bid belongs to a group with a fixed price: no second price is defined")
-    order = p.lot_order[p.item_lot]
-    worth = terms.profit_fixed + np.where(p.order_must, 0, p.order_value)[order]
-    usable = np.flatnonzero(terms.usable)
-    by_order = usable[np.argsort(order[usable], kind="stable")]
-    start = np.searchsorted(order[by_order], np.arange(p.n_orders + 1))
-    winner = np.full(p.n_orders, NONE, dtype=np.int64)
-    won = np.flatnonzero(a.quantity > 0)
-    winner[order[won]] = won
+    passed = best_lost(p, terms, a)
+    if passed.size:
+        return Refused(
+            f'the best bid on order "{p.order_ids[passed[0]]}" did not win, capacity or a group is short: '
+            "orders are no auctions of their own"
+        )
+    winner, margin = margins(p, terms, a)
+    alone = np.flatnonzero((winner != NONE) & (margin == UNRIVALLED))
+    if alone.size:
+        return Refused(f'must-serve order "{p.order_ids[alone[0]]}" has one bidder: no second price exists')
     bids = dict(accepted_prices(p, a).bids)
-    for o in range(p.n_orders):
-        offers = by_order[start[o] : start[o + 1]]
-        best = int(winner[o])
-        gain = int(worth[best]) if best != NONE else 0
-        if offers.size and int(worth[offers].max()) > gain:
-            return Refused(
-                f'the best bid on order "{p.order_ids[o]}" did not win, capacity or a group is short: '
-                "orders are no auctions of their own"
-            )
-        if best == NONE:
-            continue
-        rivals = offers[p.bid_bidder[offers] != p.bid_bidder[best]]
-        if p.order_must[o] and not rivals.size:
-            return Refused(f'must-serve order "{p.order_ids[o]}" has one bidder: no second price exists')
-        next_best = int(worth[rivals].max()) if rivals.size else 0
-        bids[best] += gain - (next_best if p.order_must[o] else max(0, next_best))
+    for o in np.flatnonzero(winner != NONE).tolist():
+        bids[int(winner[o])] += int(margin[o])
     return Paid(bids=bids, groups={})
 
 

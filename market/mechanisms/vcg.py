@@ -15,14 +15,15 @@ References
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
-from market.mechanisms.parts import cleared_parts, winners
+from market.mechanisms.parts import cleared_parts, merged, winners
 from market.mechanisms.rule import Paid, Refused, Resolve, Rule
 from market.mechanisms.spread import Shortfall, spread
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from market.clearing.allocation import Allocation
     from market.clearing.problem import Problem
 
@@ -41,29 +42,27 @@ def pivots(p: Problem, a: Allocation, resolve: Resolve) -> dict[int, int] | Refu
     return found
 
 
-def surpluses(p: Problem, a: Allocation, resolve: Resolve) -> dict[int, int] | Refused:
-    """Return what each winner of the whole market is paid beyond its prices."""
-    total: Counter[int] = Counter()
-    for part, cleared in cleared_parts(p, a):
-        found = pivots(part.problem, cleared, resolve)
-        if isinstance(found, Refused):
-            return found
-        total.update(found)
-    return dict(total)
-
-
 def vcg(p: Problem, a: Allocation, resolve: Resolve) -> Paid | Refused:
     """Return prices plus pivots, or why no charges could cover them."""
-    found = surpluses(p, a, resolve)
-    if isinstance(found, Refused):
-        return found
-    paid = spread(p, a, found)
-    if isinstance(paid, Shortfall):
-        missing = sum(found[i] for i in paid.members) - paid.limit
-        names = ", ".join(sorted(p.order_ids[o] for o in paid.orders)[:3])
-        more = "" if len(paid.orders) <= NAMED else f" and {len(paid.orders) - NAMED} more"
-        return Refused(f"pivots exceed what orders can pay by {missing} ({names}{more})")
-    return paid
+    margin_of, parts = cleared_parts(p, a)
+    done = []
+    for part in parts:
+        found = pivots(part.problem, part.allocation, resolve)
+        if isinstance(found, Refused):
+            return found
+        paid = spread(part.problem, part.allocation, found)
+        if isinstance(paid, Shortfall):
+            return _deficit(part.problem, found, paid)
+        done.append((part, paid))
+    return merged(p, a, margin_of, done)
+
+
+def _deficit(p: Problem, found: Mapping[int, int], short: Shortfall) -> Refused:
+    """Name the orders that cannot pay, and how much is missing."""
+    missing = sum(found[i] for i in short.members) - short.limit
+    names = ", ".join(sorted(p.order_ids[o] for o in short.orders)[:NAMED])
+    more = "" if len(short.orders) <= NAMED else f" and {len(short.orders) - NAMED} more"
+    return Refused(f"pivots exceed what orders can pay by {missing} ({names}{more})")
 
 
 NAMED = 3
