@@ -104,7 +104,7 @@ class _Bound:
         return total
 
     def own_prices(self) -> dict[int, int]:
-        """Return the price by position in the uses, of those that have one of their own."""
+        """Return the price by position in the uses, of all-or-nothing bids that have one of their own."""
         if not self.m.uses:
             return {}
         p = self.p
@@ -113,6 +113,8 @@ class _Bound:
         found = {}
         for bid, resource, price in self.m.uses:
             b, r = bids[bid], resources[resource]
+            if p.bid_divisible[b]:  # its use varies: the resource's price holds
+                continue
             span = p.use_resource[p.bid_use_ptr[b] : p.bid_use_ptr[b + 1]]
             found[int(p.bid_use_ptr[b]) + int(np.flatnonzero(span == r)[0])] = max(0, price)
         return found
