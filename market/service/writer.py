@@ -21,7 +21,7 @@ from market.journal_errors import JournalError, JournalUnknownError
 from market.model.messages import Receipt, Refused, Tick
 from market.ports import Clock, Decided, Journal, TreeHead
 from market.service.kernel import Handled, Kernel, refused, subject_of
-from market.service.recovery import recover, take_snapshot
+from market.service.recovery import recover, save_snapshot
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,9 +30,6 @@ GROUP = 256
 
 WAITING = 10_000
 """Most messages that wait for the writer; more are told to try again."""
-
-SNAPSHOT_ENTRIES = 20_000
-"""Entries after which a restart would fold too long: a snapshot is taken."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,7 +79,8 @@ class Writer:
         self.counters = Counters()
         self.trouble = ""
         latest = journal.latest_snapshot()
-        self._snapshot_size = 0 if latest is None else latest.size
+        since = 0 if latest is None else latest.size
+        self._snapshot_size = save_snapshot(journal, self.kernel.state, since=since)
         self._queue: asyncio.Queue[Pending | _Reading | None] = asyncio.Queue(maxsize=WAITING)
         self._batch: list[Pending | _Reading] = []
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
@@ -142,7 +140,8 @@ class Writer:
                 self._batch = [item for item in taken if item is not None]
                 await self._commit(self._batch)
                 self._batch = []
-                await self._snapshot_if_due()
+            state = self.kernel.state
+            await asyncio.to_thread(save_snapshot, self._journal, state, since=self._snapshot_size)
         finally:
             self._stopping = True
             self._abandon()
@@ -279,16 +278,6 @@ class Writer:
         """Return the leaf that the journal holds at a position."""
         (leaf,) = await asyncio.to_thread(self._journal.leaves, position, position + 1)
         return leaf
-
-    async def _snapshot_if_due(self) -> None:
-        state = self.kernel.state
-        if state.size - self._snapshot_size < SNAPSHOT_ENTRIES:
-            return
-        self._snapshot_size = state.size
-        try:
-            await asyncio.to_thread(self._journal.save_snapshot, take_snapshot(state))
-        except JournalError as error:
-            _LOG.warning("no snapshot at %d: %s", state.size, error)
 
 
 def _answer(answer: asyncio.Future[bytes] | asyncio.Future[Receipt | Refused], value: object) -> None:

@@ -14,6 +14,8 @@ from market.journal_errors import (
 )
 from market.model.messages import PublishPart, QuerySync, Receipt, Refused, SyncReply
 from market.model.plan import Part
+from market.ports import Snapshot
+from market.service import recovery as recovery_module
 from market.service import writer as writer_module
 from market.service.kernel import Handled, Kernel
 from market.service.recovery import recover
@@ -250,15 +252,42 @@ async def test_more_than_can_wait_is_told_to_try_again(
     assert await asyncio.gather(*waiting[:5]) == [b"seen"] * 5
 
 
+async def test_a_snapshot_is_taken_at_the_stop_and_the_start_and_never_while_somebody_waits(
+    small: SmallMarket, journal: BreakableJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery_module, "SNAPSHOT_ENTRIES", 6)
+    async with small.running() as service:
+        for number in range(9):
+            await accepted(service, "buyer", order(f"k-{number}"), f"m-{number}")
+        assert journal.latest_snapshot() is None
+        live = state_digest(service.state_of().state)
+    stopped = journal.latest_snapshot()
+    assert stopped is not None
+    assert stopped.size == journal.head().size
+    assert state_digest(recover(journal)) == live
+    async with small.running() as service:
+        assert state_digest(service.state_of().state) == live
+        assert journal.latest_snapshot() == stopped  # nothing new to take
+        for number in range(9, 18):
+            await accepted(service, "buyer", order(f"k-{number}"), f"m-{number}")
+        live = state_digest(service.state_of().state)
+        Writer(journal, small.clock, lambda _position, _handled: None)  # a start after kill -9
+        started = journal.latest_snapshot()
+        assert started is not None
+        assert started.size == stopped.size + 9
+    assert state_digest(recover(journal)) == live
+
+
 async def test_a_snapshot_that_cannot_be_stored_costs_nothing(
     small: SmallMarket, journal: BreakableJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "SNAPSHOT_ENTRIES", 4)
+    monkeypatch.setattr(recovery_module, "SNAPSHOT_ENTRIES", 1)
     async with small.running() as service:
-        snapshot = await asyncio.to_thread(journal.latest_snapshot)
-        assert snapshot is not None
-        for number in range(9):
-            await accepted(service, "buyer", order(f"k-{number}"), f"m-{number}")
-        await until(lambda: (kept := journal.latest_snapshot()) is not None and kept.size > snapshot.size)
-        live = state_digest(service.state_of().state)
-    assert state_digest(recover(journal)) == live
+        await accepted(service, "buyer", order("k"), "m")
+        monkeypatch.setattr(journal, "save_snapshot", _full)
+    assert journal.latest_snapshot() is None
+    assert len(recover(journal).orders) == 1
+
+
+def _full(_: Snapshot) -> None:
+    raise FULL
