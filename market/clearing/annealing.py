@@ -62,7 +62,7 @@ class Annealer:
         best[has] = self.packing.adjusted[m.block_item[starts[has]]]
         for sequence in (np.argsort(-first, kind="stable"), np.argsort(-best, kind="stable")):
             clear_state(self.state)
-            self.value[0] = construct(sequence, m, self.state)
+            self.value[0] = construct(sequence, self.packing.adjusted, m, self.state)
             self._keep()
         self.restart_best()
 
@@ -104,14 +104,15 @@ class Annealer:
                 found(self.best_quantity())
 
     def best_quantity(self) -> Ints:
-        """Return the best set found as a flag per bid."""
-        taken = np.zeros(self.packing.n_bids, dtype=np.int64)
-        taken[self.packing.item_bid[self.best > 0]] = 1
-        return taken
+        """Return the accepted quantity per bid of the best set found."""
+        accepted = np.zeros(self.packing.n_bids, dtype=np.int64)
+        chosen = self.best > 0
+        accepted[self.packing.item_bid[chosen]] = self.packing.item_quantity[chosen]
+        return accepted
 
     def restart(self, quantity: Ints) -> None:
         """Continue from an allocation, found here or elsewhere."""
-        items = np.flatnonzero(quantity[self.packing.item_bid] > 0)
+        items = np.flatnonzero(quantity[self.packing.item_bid] == self.packing.item_quantity)
         clear_state(self.state)
         self.value[0] = put_items(items, self.packing.model, self.state)
         self._keep()

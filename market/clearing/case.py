@@ -16,7 +16,7 @@ from market.clearing.greedy import greedy
 from market.clearing.incumbent import Incumbent
 from market.clearing.multipliers import multipliers_of
 from market.clearing.neighbourhood import Neighbourhoods
-from market.clearing.packing_rules import packable
+from market.clearing.packing_rules import annealable, packable
 from market.clearing.prices import Prices, no_prices, prices_of_duals
 from market.clearing.program import Answer, SolveLimits
 from market.clearing.restrict import restricted
@@ -49,6 +49,7 @@ class Case:
         self.work = 0
         self.failures: list[str] = []
         self.packable = packable(p, terms)
+        self.annealable = annealable(p, terms)
 
     @property
     def f(self) -> Formulation:
@@ -119,7 +120,7 @@ class Case:
             self.incumbent.offer(allocation)
 
     def annealer(self, seed: int) -> Annealer:
-        """Return a calibrated annealer of a packable market."""
+        """Return a calibrated annealer of an annealable market."""
         from market.clearing.annealing import Annealer  # noqa: PLC0415  numba: costs most of a second
         from market.clearing.packing import packing_of  # noqa: PLC0415
 
@@ -134,9 +135,9 @@ class Case:
             annealer.restart(self.incumbent.best.quantity)
         return annealer
 
-    def offer_quantity(self, taken: Ints) -> None:
-        """Offer accepted bids, flagged, of a packable market."""
-        self.offer(allocation_of(self.p, self.terms, np.where(taken > 0, self.terms.quantity, 0), ()))
+    def offer_quantity(self, quantity: Ints) -> None:
+        """Offer accepted quantities of a market without arcs."""
+        self.offer(allocation_of(self.p, self.terms, quantity, ()))
 
     def values(self) -> Floats | None:
         """Return the incumbent as column values, completed by the solver where need be."""

@@ -226,8 +226,12 @@ class _Checker:
             return
         paid: dict[int, int] = {}
         groups = {name: k for k, name in enumerate(p.group_ids)}
+        opened: set[str] = set()
         for entry in c.payments:
             if entry.group is not None:
+                if entry.bid is not None or entry.group in opened:
+                    self.fault(f"group {entry.group} is paid twice, or beside a bid")
+                opened.add(entry.group)
                 if groups.get(entry.group, NONE) not in self.opened or entry.amount < int(
                     p.group_fixed[groups[entry.group]]
                 ):
@@ -248,16 +252,34 @@ class _Checker:
         if sum(h.amount for h in c.charges) != total:
             self.fault(f"charges are {sum(h.amount for h in c.charges)}, payments and transport {total}")
         index = {name: k for k, name in enumerate(p.order_ids)}
+        alone = self.own_costs(paid)
+        if len({h.order for h in c.charges}) != len(c.charges) or len(c.charges) != len(self.served):
+            self.fault("a served order is not charged, or twice")
         for h in c.charges:
             o = index.get(h.order, NONE)
             if o not in self.served:
                 self.fault(f"order {h.order} is charged but not served")
                 continue
+            if h.amount < alone[o]:
+                self.fault(f"order {h.order} is charged {h.amount}, its own bids and moves cost {alone[o]}")
             lots = range(int(p.order_lot_ptr[o]), int(p.order_lot_ptr[o + 1]))
             of = _greatest_divisor([int(p.lot_quantity[k]) for k in lots]) if p.order_partial[o] else 1
             worth = int(p.order_value[o]) * self.served[o] // of
             if h.amount < 0 or (h.amount > worth and not p.order_must[o]):
                 self.fault(f"order {h.order} is charged {h.amount}, worth {worth}")
+
+    def own_costs(self, paid: dict[int, int]) -> dict[int, int]:
+        """Return what each served order costs that no other order shares: bids on it alone, its moves."""
+        p = self.p
+        cost = {o: self.transport.get(o, 0) for o in self.served}
+        for b, amount in paid.items():
+            orders = {
+                int(p.lot_order[int(p.item_lot[k])])
+                for k in range(int(p.bid_item_ptr[b]), int(p.bid_item_ptr[b + 1]))
+            }
+            if len(orders) == 1:
+                cost[orders.pop()] += amount
+        return cost
 
 
 def _greatest_divisor(numbers: list[int]) -> int:

@@ -20,6 +20,7 @@ Array = Any  # numba types arrays itself; their dtypes are in the docstrings
 
 COVER_TRIES = 6
 EJECT_TRIES = 12
+ROUNDING = 1e-6
 
 
 class Model(NamedTuple):
@@ -321,6 +322,38 @@ def _close(g: int, m: Model, s: State, state: Array, log: Array) -> tuple[int, i
 
 
 @njit(cache=True, nogil=True)
+def _open(g: int, m: Model, s: State, state: Array, log: Array) -> tuple[int, int]:
+    """Put in every item of a closed group that beats what its order has, where it fits."""
+    gain, n_log = 0, 0
+    count = m.member_ptr[g + 1] - m.member_ptr[g]
+    start = _draw(state) % max(1, count)
+    for t in range(count):
+        j = m.member[m.member_ptr[g] + (start + t) % count]
+        if s.taken[j] or n_log >= log.size - 8:
+            continue
+        first = m.item_ptr[j]
+        b = m.item_row[first]
+        if first + 1 < m.item_ptr[j + 1] and m.item_row[first + 1] < m.blocks[0]:
+            continue
+        rival = -1
+        if s.count[b] > 0:
+            rival = m.entry_item[s.members[m.row_ptr[b]]]
+            if m.profit[j] <= m.profit[rival]:
+                continue
+            gain += _remove(rival, m, s)
+        if _fits(j, m, s):
+            if rival >= 0:
+                log[n_log] = -rival - 1
+                n_log += 1
+            gain += _insert(j, m, s)
+            log[n_log] = j + 1
+            n_log += 1
+        elif rival >= 0:
+            gain += _insert(rival, m, s)
+    return gain, n_log
+
+
+@njit(cache=True, nogil=True)
 def anneal(
     m: Model,
     s: State,
@@ -349,9 +382,12 @@ def anneal(
         n_log, gain = 0, 0
         if groups > 0 and _draw(state) % 50 == 0:
             g = _draw(state) % groups
-            if s.opened[g] == 0 or m.group_price[g] == 0:
+            if m.group_price[g] == 0:
                 continue
-            gain, n_log = _close(g, m, s, state, log)
+            if s.opened[g] == 0:
+                gain, n_log = _open(g, m, s, state, log)
+            else:
+                gain, n_log = _close(g, m, s, state, log)
         else:
             b = _draw(state) % blocks
             size = m.block_ptr[b + 1] - m.block_ptr[b]
@@ -399,10 +435,11 @@ def clear_state(s: State) -> None:
 
 
 @njit(cache=True, nogil=True)
-def construct(sequence: Array, m: Model, s: State) -> int:
+def construct(sequence: Array, adjusted: Array, m: Model, s: State) -> int:
     """Cover the orders in sequence, each by its most promising item that fits; return the gain.
 
-    Orders that must be served come first; an order takes no item that loses.
+    Orders that must be served come first; an order takes no item that loses at the prices, which
+    charge each item its share of an opening.
     """
     gain = 0
     for turn in range(2):
@@ -411,7 +448,7 @@ def construct(sequence: Array, m: Model, s: State) -> int:
                 continue
             for t in range(m.block_ptr[b], m.block_ptr[b + 1]):
                 j = m.block_item[t]
-                if s.taken[j] == 0 and m.profit[j] > _opening(j, m, s) and _fits(j, m, s):
+                if s.taken[j] == 0 and m.profit[j] > 0 and adjusted[j] > -ROUNDING and _fits(j, m, s):
                     gain += _insert(j, m, s)
                     break
     return gain

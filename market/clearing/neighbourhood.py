@@ -47,6 +47,12 @@ class Neighbourhoods:
         self.resource_use = by
         self.resource_ptr = np.searchsorted(p.use_resource[by], np.arange(len(p.resource_ids) + 1))
         self.resources = np.flatnonzero(np.diff(self.resource_ptr) > 0)
+        member = np.repeat(np.arange(p.n_bids), np.diff(p.bid_group_ptr))
+        live = np.flatnonzero((p.group_fixed > 0)[p.bid_group] & f.terms.usable[member])
+        by_group = live[np.argsort(p.bid_group[live], kind="stable")]
+        self.group_bid = member[by_group]
+        self.group_ptr = np.searchsorted(p.bid_group[by_group], np.arange(len(p.group_ids) + 1))
+        self.priced = np.flatnonzero(np.diff(self.group_ptr) > 0)
         self.close = self._close(worth)
 
     def _close(self, worth: Floats) -> Flags:
@@ -87,7 +93,9 @@ class Neighbourhoods:
         p, rng = self.f.problem, self.rng
         chosen = np.zeros(p.n_orders, dtype=np.bool_)
         budget = columns
-        if self.resources.size and rng.random() < RELATED_SHARE:
+        if self.priced.size and rng.random() < GROUP_SHARE:
+            self._add_groups(chosen, quantity, budget)
+        elif self.resources.size and rng.random() < RELATED_SHARE:
             seen: set[int] = set()
             frontier: list[int] = []
             while budget > 0 and len(seen) < self.resources.size:
@@ -116,6 +124,24 @@ class Neighbourhoods:
                     break
         return self._closed(chosen, quantity)
 
+    def _add_groups(self, chosen: Flags, quantity: Ints, budget: int) -> None:
+        """Choose the orders that priced groups serve or could serve well, group after group."""
+        p = self.f.problem
+        for g in self.rng.permutation(self.priced).tolist():
+            bids = self.group_bid[self.group_ptr[g] : self.group_ptr[g + 1]]
+            active = bids[quantity[bids] > 0]
+            others = bids[(quantity[bids] == 0) & self.close[bids]]
+            most = max(MOST_OTHERS, active.size // 2)
+            if others.size > most:
+                others = self.rng.choice(others, size=most, replace=False)
+            for b in [*active.tolist(), *others.tolist()]:
+                for o in self.item_order[p.bid_item_ptr[b] : p.bid_item_ptr[b + 1]].tolist():
+                    if not chosen[o]:
+                        chosen[o] = True
+                        budget -= min(int(self.size[o]), self.close_bids + 1)
+            if budget <= 0:
+                return
+
     def _next_resource(self, frontier: list[int], seen: set[int]) -> int:
         """Return a resource not seen yet, near the chosen ones if there is one."""
         for _ in range(8):
@@ -140,3 +166,5 @@ class Neighbourhoods:
 
 
 RELATED_SHARE = 0.8
+GROUP_SHARE = 0.5
+MOST_OTHERS = 30

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from market.clearing.local_search import Model, State
+from market.clearing.packing_rules import single_bids
 from market.clearing.problem import NONE
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Packing:
 
     model: Model
     item_bid: Ints
+    item_quantity: Ints
     adjusted: Floats
     bonus: int
     n_bids: int
@@ -51,53 +53,41 @@ class Packing:
 
 
 def packing_of(p: Problem, terms: Terms, lottery_rank: Ints, prices: Prices) -> Packing:
-    """Build the model of a packable problem, ranked by the given prices (minor units)."""
-    bids = np.flatnonzero(terms.usable)
+    """Build the model of the bids that serve orders by themselves, ranked at the given prices."""
+    single = single_bids(p, terms)
+    bids = np.flatnonzero(single)
     index = np.full(p.n_bids, NONE, dtype=np.int64)
     index[bids] = np.arange(bids.size)
     owner = np.repeat(np.arange(p.n_bids), np.diff(p.bid_item_ptr))
     user = np.repeat(np.arange(p.n_bids), np.diff(p.bid_use_ptr))
     member = np.repeat(np.arange(p.n_bids), np.diff(p.bid_group_ptr))
-    use = p.use_fixed + p.use_unit * terms.quantity[user]
-    live_item, live_use = terms.usable[owner], terms.usable[user] & (use > 0)
-    live_member = terms.usable[member]
+    quantity = np.where(terms.whole, terms.quantity, terms.high)
+    use = p.use_fixed + p.use_unit * quantity[user]
+    live_item, live_use, live_member = single[owner], single[user] & (use > 0), single[member]
     size = np.bincount(p.bid_group[live_member], minlength=len(p.group_ids))
     limited = live_member & ((p.group_max != NONE) & (size > p.group_max))[p.bid_group]
     total = np.bincount(p.use_resource[live_use], weights=use[live_use], minlength=len(p.resource_ids))
     live_use &= (total > p.resource_capacity)[p.use_resource]
     orders, resources = p.n_orders, len(p.resource_ids)
+    order = p.lot_order[p.item_lot[live_item]]
     item = index[np.concatenate([owner[live_item], user[live_use], member[limited]])]
     row = np.concatenate(
-        [
-            p.lot_order[p.item_lot[live_item]],
-            orders + p.use_resource[live_use],
-            orders + resources + p.bid_group[limited],
-        ]
+        [order, orders + p.use_resource[live_use], orders + resources + p.bid_group[limited]]
     )
-    amount = np.concatenate(
-        [
-            np.ones(int(live_item.sum()), dtype=np.int64),
-            use[live_use],
-            np.ones(int(limited.sum()), dtype=np.int64),
-        ]
-    )
+    ones = np.ones(order.size, dtype=np.int64), np.ones(int(limited.sum()), dtype=np.int64)
+    amount = np.concatenate([ones[0], use[live_use], ones[1]])
     capacity = np.concatenate(
         [np.ones(orders, dtype=np.int64), p.resource_capacity, np.maximum(p.group_max, 0)]
     )
-    profit = terms.profit_fixed[bids].copy()
-    must_of_item = np.zeros(bids.size, dtype=np.int64)
-    np.add.at(must_of_item, index[owner[live_item]], p.order_must[p.lot_order[p.item_lot[live_item]]])
-    np.add.at(
-        profit,
-        index[owner[live_item]],
-        np.where(p.order_must, 0, p.order_value)[p.lot_order[p.item_lot[live_item]]],
-    )
-    bonus = (
-        4 * int(np.abs(profit).max(initial=0)) + 2 * int(p.group_fixed.max(initial=0)) + 1
-        if p.order_must.any()
-        else 0
-    )
-    profit += bonus * must_of_item
+    split = np.where(terms.whole, 0, terms.profit_unit * quantity + terms.part * quantity // terms.part_of)
+    profit = (terms.profit_fixed + split)[bids]
+    musts = np.zeros(bids.size, dtype=np.int64)
+    np.add.at(musts, index[owner[live_item]], p.order_must[order])
+    np.add.at(profit, index[owner[live_item]], np.where(p.order_must, 0, p.order_value)[order])
+    bonus = 0
+    if p.order_must.any():
+        bonus = 4 * int(np.abs(profit).max(initial=0)) + 2 * int(p.group_fixed.max(initial=0)) + 1
+    profit += bonus * musts
     priced = live_member & (p.group_fixed > 0)[p.bid_group]
     price = np.zeros(orders + resources + len(p.group_ids))
     price[orders : orders + resources], price[orders + resources :] = prices.resource, prices.group
@@ -117,7 +107,14 @@ def packing_of(p: Problem, terms: Terms, lottery_rank: Ints, prices: Prices) -> 
         lottery_rank[bids],
         opening[bids],
     )
-    return Packing(model=model, adjusted=adjusted, item_bid=bids, bonus=bonus, n_bids=p.n_bids)
+    return Packing(
+        model=model,
+        item_quantity=quantity[bids],
+        adjusted=adjusted,
+        item_bid=bids,
+        bonus=bonus,
+        n_bids=p.n_bids,
+    )
 
 
 def _assembled(

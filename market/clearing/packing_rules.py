@@ -4,12 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from market.clearing.formulate import simple_orders
 from market.clearing.problem import NONE
 
 if TYPE_CHECKING:
-    from market.clearing.problem import Problem
+    from market.clearing.problem import Flags, Problem
     from market.clearing.terms import Terms
+
+
+def single_bids(p: Problem, terms: Terms) -> Flags:
+    """Return the bids that serve whole orders of one lot by themselves; split bids at the lot's quantity."""
+    ready = (np.diff(p.order_lot_ptr) == 1) & ~p.order_partial
+    if p.arc_ids:
+        ready[p.lot_order[p.arc_from[p.arc_to != NONE]]] = False
+    owner = np.repeat(np.arange(p.n_bids), np.diff(p.bid_item_ptr))
+    amount = np.where(terms.whole[owner], terms.item_quantity, terms.high[owner])
+    unfit = ~ready[p.lot_order[p.item_lot]] | (amount != p.lot_quantity[p.item_lot])
+    single: Flags = terms.usable.copy()
+    single[owner[unfit]] = False
+    return single
+
+
+def annealable(p: Problem, terms: Terms) -> bool:
+    """Return whether single bids can serve most orders, so that searching among them pays."""
+    if not p.n_orders:
+        return False
+    owner = np.repeat(np.arange(p.n_bids), np.diff(p.bid_item_ptr))
+    offered, served = np.zeros(p.n_orders, dtype=np.bool_), np.zeros(p.n_orders, dtype=np.bool_)
+    offered[p.lot_order[p.item_lot[terms.usable[owner]]]] = True
+    served[p.lot_order[p.item_lot[single_bids(p, terms)[owner]]]] = True
+    return bool(served.sum() * 2 > offered.sum())
 
 
 def packable(p: Problem, terms: Terms) -> bool:

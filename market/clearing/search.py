@@ -200,13 +200,13 @@ class _Improver:
         case, stopped = self.case, self.case.incumbent.stopped
         if stopped.wait(self.deadline.within(HEAD_START_S)):
             return
-        if case.packable:
+        if case.annealable:
             from market.clearing import annealing  # noqa: F401, PLC0415  load numba while the relaxation is solved
         self.prover.priced.wait(self.deadline.left())
         if stopped.is_set() or case.prices is None:
             return
         try:
-            if case.packable:
+            if case.annealable:
                 self.annealer = case.annealer(self.seed)
                 large = case.f.program.n_columns > LARGE_COLUMNS
                 self.anneal(share=LARGE_ANNEAL_SHARE if large else ANNEAL_SHARE, heat=1.0)
@@ -233,8 +233,11 @@ class _Improver:
         assert case.prices is not None
         hoods = Neighbourhoods(case.f, case.prices.worth, np.random.default_rng(self.seed))
         failures, round_number = 0, 0
-        if case.incumbent.best is None or not case.packable:
+        if case.incumbent.best is None or not case.annealable:
             self.first()
+        elif self.annealer is not None and SMALL_COLUMNS < case.f.program.n_columns <= LARGE_COLUMNS:
+            span = 5.0 if (left := self.deadline.left()) is None else left * NARROW_SHARE
+            case.narrow(4, SolveLimits(time_s=self.deadline.within(span)), stopped.is_set)
         while not stopped.is_set() and not self.deadline.passed():
             values = case.values()
             if values is None:
@@ -283,6 +286,7 @@ HEAD_START_S = 0.05
 SLICE_MOVES = 4000
 ROUND_S = 0.6
 PATIENCE = 8
+NARROW_SHARE = 0.25
 LARGEST_TARGET = 20_000.0
 
 
@@ -297,7 +301,7 @@ def search_counted(case: Case, work: int) -> None:
     if small:
         case.exact(SolveLimits(work=left // 4), stopped.is_set)
     annealer = None
-    if not stopped.is_set() and case.packable and left >= LEAST_ANNEALING:
+    if not stopped.is_set() and case.annealable and left >= LEAST_ANNEALING:
         annealer = case.annealer(1)
         moves = min(left // 4, MOST_MOVES // MOVES_PER_WORK) * MOVES_PER_WORK
         slices = max(1, moves // SLICE_MOVES)
