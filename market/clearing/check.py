@@ -204,6 +204,12 @@ class _Checker:
                 self.fault(f"move on {m.arc} from {m.from_bid} arrives after {m.to_bid} starts")
             self.objective -= cost
             self.transport[int(p.lot_order[int(p.arc_from[e])])] += cost
+        for e, a in out:
+            if a not in self.covered.get(int(p.arc_from[e]), {}):
+                self.fault(f"goods leave {p.bid_ids[a]} on {p.arc_ids[e]}, it makes none")
+        for e, b in into:
+            if b not in self.covered.get(int(p.arc_to[e]), {}):
+                self.fault(f"goods reach {p.bid_ids[b]} on {p.arc_ids[e]}, it needs none")
         for e in range(len(p.arc_ids)):
             self.conservation(e, out, into)
 
@@ -246,9 +252,13 @@ class _Checker:
                 self.fault(f"bid {entry.bid} is paid {entry.amount}, less than its price")
         if len(paid) != len(self.taken):
             self.fault("a winner is not paid")
-        total = sum(entry.amount for entry in c.payments) + sum(self.transport.values())
-        if c.charges is None:
-            return
+        if c.charges is not None:
+            self.charges(sum(entry.amount for entry in c.payments) + sum(self.transport.values()), paid)
+
+    def charges(self, total: int, paid: dict[int, int]) -> None:
+        """Every served order pays at least what it alone costs and at most its value; all add up."""
+        p, c = self.p, self.c
+        assert c.charges is not None
         if sum(h.amount for h in c.charges) != total:
             self.fault(f"charges are {sum(h.amount for h in c.charges)}, payments and transport {total}")
         index = {name: k for k, name in enumerate(p.order_ids)}
@@ -268,10 +278,10 @@ class _Checker:
             if h.amount < 0 or (h.amount > worth and not p.order_must[o]):
                 self.fault(f"order {h.order} is charged {h.amount}, worth {worth}")
 
-    def own_costs(self, paid: dict[int, int]) -> dict[int, int]:
+    def own_costs(self, paid: dict[int, int]) -> defaultdict[int, int]:
         """Return what each served order costs that no other order shares: bids on it alone, its moves."""
         p = self.p
-        cost = {o: self.transport.get(o, 0) for o in self.served}
+        cost = defaultdict(int, self.transport)
         for b, amount in paid.items():
             orders = {
                 int(p.lot_order[int(p.item_lot[k])])
