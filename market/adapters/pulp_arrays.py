@@ -43,6 +43,8 @@ class ArrayProblem(pulp.LpProblem):  # type: ignore[misc, unused-ignore]
         self.suggest: Callable[[], NDArray[np.float64] | None] | None = None
         self.improved: Callable[[NDArray[np.float64], float], None] | None = None
         self._materialised = False
+        self.columns: list[Any] = []
+        """The PuLP variables in the program's order, once materialised."""
 
     def materialise(self) -> ArrayProblem:
         """Make the PuLP variables and constraints of every family; idempotent."""
@@ -57,6 +59,7 @@ class ArrayProblem(pulp.LpProblem):  # type: ignore[misc, unused-ignore]
             )
             for j, (low, high, whole) in enumerate(columns)
         ]
+        self.columns = made
         cost = p.cost.tolist()
         self.setObjective(
             pulp.LpAffineExpression([(made[j], cost[j]) for j in np.flatnonzero(p.cost).tolist()])
