@@ -19,15 +19,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.integration.clear_markets import (
-    COUPLED_GREEDY,
-    COUPLED_OPTIMUM,
-    bid,
-    coupled_market,
-    document,
-    hard_market,
-    order,
-)
+from tests.integration.clear_markets import COUPLED_GREEDY, COUPLED_OPTIMUM, coupled_market, hard_market
+from tests.unit.market.clearing.documents import bid, document, order, use
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "scenarios.clear_command"]
@@ -83,7 +76,7 @@ def test_the_greedy_rule_on_request(tmp_path: Path) -> None:
 
 
 def test_orders_that_must_be_served_and_cannot_be(tmp_path: Path) -> None:
-    uses = [{"resource": "m", "fixed": 6, "per_unit": 0}]
+    uses = [use("m", 6)]
     market = document(
         orders=[order(name, 0, must_serve=True) for name in ("a", "b")] + [order("c", 9, must_serve=True)],
         resources=[{"id": "m", "capacity": 10}],
