@@ -12,6 +12,7 @@ from typing import TypeVar, get_args
 
 from market.engine.admission import HOST, OPERATOR
 from market.engine.decision import Accepted, Repeated
+from market.engine.transitions import UNSTARTED
 from market.model.capability import Capability, Qualification
 from market.model.messages import (
     AdmitParticipant,
@@ -19,6 +20,7 @@ from market.model.messages import (
     Command,
     DeclineCall,
     Milestone,
+    ReinstateParticipant,
     ReportClearing,
     SuspendParticipant,
 )
@@ -84,8 +86,9 @@ class Walk:
 
     def run(self) -> Market:
         steps: tuple[Callable[[], None], ...] = (
-            *(self.answer_all, self.report_all) * 4,
-            *(self.publish, self.pass_time) * 3,
+            *(self.answer_all, self.publish) * 4,
+            *(self.report_all, self.pass_time) * 3,
+            self.lose,
             *(self.order, self.bid, self.report) * 2,
             *(self.solve, self.cancel, self.break_down, self.operate, self.repeat, self.restart),
         )
@@ -110,12 +113,12 @@ class Walk:
     def order(self) -> None:
         self.orders += 1
         customer = self.choose.among(("ada", "bob"))
-        due = self.choose.among((4, 10, 20, 1))
+        due = self.choose.among((20, 10, 4, 1))
         self.say(
             customer,
             submission(
                 f"o{self.orders}",
-                plan=self.choose.among((MILL, CHAIN)),
+                plan=self.choose.among((CHAIN, CHAIN, MILL)),
                 quantity=self.choose.among((1, 6, 10)),
                 destination=self.choose.among(("bonn", "lyon")),
                 due_us=self.market.now_us + due * DAY_US,
@@ -148,6 +151,15 @@ class Walk:
                 body = milestone_of(known, USUAL[known.state], self.market.now_us)
                 self.say(known.contract.participant, body, max(known.reports, default=0) + 1)
 
+    def lose(self) -> None:
+        """Let a participant refuse a contract that it has not begun."""
+        contracts = self.market.state.contracts
+        unstarted = sorted(id_ for id_, known in contracts.items() if known.state in UNSTARTED)
+        if unstarted:
+            known = contracts[self.choose.among(unstarted)]
+            body = milestone_of(known, "refused", self.market.now_us)
+            self.say(known.contract.participant, body, max(known.reports, default=0) + 1)
+
     def bid(self) -> None:
         state = self.market.state
         if not state.rounds:
@@ -167,8 +179,10 @@ class Walk:
         offers: dict[str, Offer] = {}
         for index, lot in enumerate(lots):
             for copy in range(self.choose.among((1, 1, 2, 0))):
-                start = (lot.earliest_start_us - START_US) / DAY_US
-                length = (lot.latest_end_us - lot.earliest_start_us) / DAY_US
+                room_us = lot.latest_end_us - lot.earliest_start_us
+                way_us = min(room_us // 3, self.choose.among((0, HOUR_US, 3 * HOUR_US)))
+                start = (lot.earliest_start_us + way_us - START_US) / DAY_US
+                length = (room_us - 2 * way_us) / DAY_US
                 share = self.choose.among((1, 0.5))
                 period = max(0, int(start))
                 divisible = self.choose.below(3) == 0
@@ -215,7 +229,7 @@ class Walk:
         if self.choose.below(2) and market.state.rounds:
             market.now_us = max(market.now_us, market.round.deadline_us)
         else:
-            market.now_us += self.choose.among((MINUTE_US, HOUR_US, 6 * HOUR_US, DAY_US, 4 * DAY_US))
+            market.now_us += self.choose.among((MINUTE_US, HOUR_US, 2 * HOUR_US, 6 * HOUR_US, DAY_US))
         market.tick()
         self.invariants.check(market.state, market.journal)
 
@@ -254,6 +268,7 @@ class Walk:
         able = Qualification(capabilities=(Capability(process="milling", materials=("any",)),))
         bodies: tuple[Command, ...] = (
             SuspendParticipant(participant=participant),
+            ReinstateParticipant(participant=participant),
             known,
             replace(known, qualification=able),
             AdmitParticipant(participant="newcomer", roles=("plant",), sites=("lyon",), qualification=able),

@@ -27,8 +27,8 @@ def _numbers(seed: int, length: int) -> list[int]:
 
 WALKS = st.builds(_numbers, st.integers(0, 2**32 - 1), st.integers(400, 2_000))
 """A seed and a length: hypothesis' own lists are too short to come to a second round."""
-FEW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-FEWER = settings(FEW, max_examples=60)
+FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FEWER = settings(FEW, max_examples=25)
 
 
 @FEW

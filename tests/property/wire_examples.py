@@ -1,0 +1,174 @@
+"""At least one message and one event of every kind, most of them as a random walk makes them."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from random import Random
+from typing import get_args
+
+from market.adapters.codec import decode_envelope, decode_events
+from market.engine.admission import OPERATOR
+from market.engine.views import sync_reply
+from market.model.capability import Capability, Qualification, Requirement, WorkEnvelope
+from market.model.events import Event
+from market.model.messages import (
+    AdmitParticipant,
+    Body,
+    ContractAmended,
+    DeclineCall,
+    Envelope,
+    Heartbeat,
+    OrderNotice,
+    PublishNetwork,
+    PublishPart,
+    QuerySync,
+    Receipt,
+    Refused,
+    ReinstateParticipant,
+    SuspendParticipant,
+    UnservedReason,
+    VoidRound,
+)
+from market.model.plan import Document, Part, PlannedLot, ProcessPlan
+from tests.property.engine_walk import Walk
+from tests.unit.market.engine.market import NETWORK, START_US, Market, cancellation
+
+BODY_KINDS = {member.__dataclass_fields__["kind"].default for member in get_args(Body)}
+EVENT_KINDS = {member.__dataclass_fields__["kind"].default for member in get_args(Event)}
+
+PART = Part(
+    id="part.1",
+    name="A part",
+    plan=ProcessPlan(
+        lots=(
+            PlannedLot(
+                id="mill",
+                kind="operation",
+                requirement=Requirement(
+                    process="milling",
+                    material="steel",
+                    envelope=WorkEnvelope(x_um=1, y_um=2, z_um=3),
+                    tolerance_um=10,
+                    certificates=("iso-9001",),
+                ),
+            ),
+        )
+    ),
+    documents=(Document(sha256="ab" * 32, name="drawing é"),),
+)
+
+
+def explicit() -> tuple[Body, ...]:
+    """Return bodies that a walk does not meet."""
+    return (
+        Heartbeat(),
+        QuerySync(),
+        PublishPart(part=PART),
+        PublishNetwork(network=NETWORK),
+        Receipt(message_id="m", position=1, leaf="00", size=2, root="11", subject_id="o-1"),
+        Refused(message_id="m", code="limit", detail="too much", field="a[0]", value="9", retryable=True),
+        ReinstateParticipant(participant="ada"),
+        VoidRound(round_id="r-1", reason="away"),
+        DeclineCall(round_id="r-1", code="dates", detail="no"),
+        OrderNotice(
+            order_id="o-1",
+            participant="ada",
+            state="unserved",
+            at_us=1,
+            reasons=(UnservedReason(code="price", detail="cheapest was 5"),),
+        ),
+        AdmitParticipant(
+            participant="new",
+            roles=("plant", "customer"),
+            qualification=Qualification(
+                capabilities=(Capability(process="milling", materials=("any",), tolerance_um=5),),
+                certificates=("iso-9001",),
+                clearances=("nda",),
+            ),
+            api_key_sha256="cd" * 32,
+            agent=False,
+        ),
+    )
+
+
+@cache
+def examples() -> tuple[tuple[Envelope, ...], tuple[Event, ...]]:
+    """Return envelopes with every kind of body, and every kind of event."""
+    bodies: dict[str, list[Envelope]] = {}
+    events: dict[str, list[Event]] = {}
+    seed = 0
+    while seed < 40 and (set(bodies) < BODY_KINDS or set(events) < EVENT_KINDS):
+        chance = Random(seed)
+        walk = Walk([chance.randrange(10_000) for _ in range(2_000)])
+        market = walk.run()
+        seed += 1
+        _void(market)
+        for handled in market.handled:
+            if handled.decided is not None:
+                raw = (handled.decided.entry.message, *(message.body for message in handled.decided.outbox))
+                for envelope in map(decode_envelope, raw):
+                    bodies.setdefault(envelope.body.kind, []).append(envelope)
+        for stored in market.journal.read():
+            for event in decode_events(stored.entry.events):
+                events.setdefault(event.kind, []).append(event)
+        extra: list[Body] = [*explicit(), sync_reply(market.state, "mill-a", market.now_us)]
+        extra += [
+            ContractAmended(participant=known.contract.participant, at_us=START_US, contract=known.contract)
+            for known in market.state.contracts.values()
+        ]
+        for body in extra:
+            bodies.setdefault(body.kind, []).append(_enveloped(body))
+    chosen = [envelope for kind in sorted(bodies) for envelope in bodies[kind][-8:]]
+    return tuple(chosen), tuple(event for kind in sorted(events) for event in events[kind][-8:])
+
+
+def _void(market: Market) -> None:
+    """End a walk with what it does not do: a suspension lifted, a note after the close, a void round."""
+    market.accept(OPERATOR, SuspendParticipant(participant="bob"))
+    market.accept(OPERATOR, ReinstateParticipant(participant="bob"))
+    market.reply("bob", PublishPart(part=PART))
+    market.reply(OPERATOR, PublishNetwork(network=NETWORK))
+    round_ = market.state.round
+    if round_ is not None and round_.state == "clearing":
+        for order_id in round_.orders:
+            record = market.state.orders[order_id]
+            if record.state == "clearing":
+                market.reply(record.order.customer, cancellation(order_id))
+        market.accept("host", VoidRound(round_id=round_.id, reason="away"))
+
+
+def _enveloped(body: Body) -> Envelope:
+    return Envelope(
+        message_id="m-1",
+        correlation_id="r-1",
+        causation_id="m-0",
+        sender="mill-a",
+        sequence=3,
+        occurred_us=START_US,
+        body=body,
+    )
+
+
+def values_of(document: object) -> list[tuple[object, str | int]]:
+    """Return every place in a JSON document as (container, key)."""
+    found: list[tuple[object, str | int]] = []
+    if isinstance(document, dict):
+        pairs: list[tuple[str | int, object]] = list(document.items())
+    elif isinstance(document, list):
+        pairs = list(enumerate(document))
+    else:
+        return found
+    for key, member in pairs:
+        found.append((document, key))
+        found += values_of(member)
+    return found
+
+
+def with_value(data: bytes, place: int, text: str) -> bytes:
+    """Return a JSON document with the value at one of its places replaced by raw JSON text."""
+    document = json.loads(data)
+    places = values_of(document)
+    container, key = places[place % len(places)]
+    container[key] = "\x00here\x00"  # type: ignore[index]
+    return json.dumps(document).replace('"\\u0000here\\u0000"', text).encode("utf-8", "surrogatepass")
