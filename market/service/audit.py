@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import cast, get_args
 
 from market.adapters.codec import (
     DecodeError,
@@ -78,6 +78,19 @@ def audit(journal: Journal, *, show: Callable[[int], None] = lambda _: None) -> 
     )
 
 
+_COMMANDS = get_args(Command)
+_UNFOLDABLE = (
+    DecodeError,
+    InvariantError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""What a made-up entry can bring about in decoding, deciding and folding it."""
+
+
 def _replay(state: State, stored: Stored, leaves: Sequence[bytes]) -> int:
     """Fold one entry into the state; decide it again where the version matches. Return whether it did.
 
@@ -89,7 +102,9 @@ def _replay(state: State, stored: Stored, leaves: Sequence[bytes]) -> int:
         again = entry.engine_version == ENGINE_VERSION
         if again:
             envelope = decode_envelope(entry.message)
-            body = cast("Command", envelope.body)  # decide refuses what is no command
+            if not isinstance(envelope.body, _COMMANDS):
+                raise ReplayError(f"entry {position} holds {envelope.body.kind}, which is no command")
+            body = cast("Command", envelope.body)
             inbound = Inbound(
                 sender=envelope.sender, sequence=envelope.sequence, digest=digest_of(body), body=body
             )
@@ -99,7 +114,7 @@ def _replay(state: State, stored: Stored, leaves: Sequence[bytes]) -> int:
             if encode_events(made) != entry.events:
                 raise ReplayError(f"entry {position} decides to other events than the journal states")
         fold(state, entry.now_us, events)
-    except (DecodeError, InvariantError, ValueError, KeyError) as error:
+    except _UNFOLDABLE as error:
         raise ReplayError(f"entry {position} cannot be folded: {error}") from error
     return int(again)
 
