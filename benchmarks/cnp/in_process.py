@@ -43,10 +43,14 @@ class InProcess:
     def run(self, table: list[list[int]], orders_a_takt: int) -> list[int]:
         """Auction every order of a table; return who won each."""
         for first in range(0, len(table), orders_a_takt):
-            for index in range(first, min(first + orders_a_takt, len(table))):
-                self.put(contest.CUSTOMER, contest.order(index), f"order-{index}")
-            self.takt(table)
+            self.auction(table, range(first, min(first + orders_a_takt, len(table))))
         return contest.won(self.kernel.state, len(table))
+
+    def auction(self, table: list[list[int]], orders: range) -> None:
+        """Auction some orders of a table in one takt."""
+        for index in orders:
+            self.put(contest.CUSTOMER, contest.order(index), f"order-{index}")
+        self.takt(table)
 
     def takt(self, table: list[list[int]]) -> None:
         """Call, bid, clear, award."""

@@ -127,9 +127,9 @@ def market(folder: Path, *options: str) -> Iterator[Market]:
         yield Market(process=running.process, log=log, folder=folder)
 
 
-def takt(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a short ``takt`` command to its end."""
-    return subprocess.run([TAKT, *arguments], capture_output=True, text=True, timeout=60, check=False)
+def takt(*arguments: str, timeout_s: float = START_S) -> subprocess.CompletedProcess[str]:
+    """Run a ``takt`` command to its end."""
+    return subprocess.run([TAKT, *arguments], capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
 def plates(quantity: int = 5) -> dict[str, Any]:
