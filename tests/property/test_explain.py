@@ -1,0 +1,107 @@
+"""Threshold prices against brute force: just below it a bid wins, just above it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from market.adapters.solver_pulp import PulpSolver
+from market.adapters.wall_clock import WallClock
+from market.clearing.clear import Limits, clear
+from market.clearing.counterfactual import Budget
+from market.clearing.errors import UnprovenError
+from market.clearing.explain import explain_estimate, explain_exact
+from market.clearing.problem_json import problem_from_document
+from tests.papers.markets import bid, market, order
+from tests.property.clearing_markets import best_objective, random_market
+
+Document = dict[str, Any]
+ENDLESS = Budget(left_s=lambda: None)
+
+
+def with_price(document: Document, name: str, change: int) -> Document | None:
+    """Return the market with a bid's fixed price changed; None if it would be below 0."""
+    bids = [
+        {**b, "fixed_price": b["fixed_price"] + change} if b["id"] == name else b for b in document["bids"]
+    ]
+    return {**document, "bids": bids} if all(b["fixed_price"] >= 0 for b in bids) else None
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_exact_threshold_parts_winning_from_losing(block: int) -> None:
+    checked = 0
+    for seed in range(5000 + block * 30, 5000 + (block + 1) * 30):
+        document = random_market(seed, bids=7)
+        if best_objective(document) is None:
+            continue
+        p = problem_from_document(document)
+        for b in document["bids"]:
+            without = best_objective(
+                {**document, "bids": [x for x in document["bids"] if x["id"] != b["id"]]}
+            )
+            said = explain_exact(p, b["id"], solver=PulpSolver(), budget=ENDLESS)
+            assert said.estimate is False
+            if said.threshold_price is None:
+                free = with_price(document, b["id"], -b["fixed_price"])
+                assert free is not None
+                if "any price" in said.detail:
+                    assert without is None
+                elif "no allocation" in said.detail:
+                    assert best_objective(free) == without, (seed, b["id"])
+                continue
+            assert without is not None
+            margin = said.threshold_price - said.price
+            for beyond, best in ((-1, without + 1), (1, without)):
+                changed = with_price(document, b["id"], margin + beyond)
+                if changed is not None:
+                    checked += 1
+                    assert best_objective(changed) == best, (seed, b["id"], said, beyond)
+    assert checked > 30
+
+
+def test_estimate_is_exact_where_orders_are_auctions_of_their_own() -> None:
+    document = market(
+        [order("o", 100), order("q", 30)],
+        [bid("x", "p", 40, "o"), bid("y", "r", 55, "o"), bid("z", "s", 48, "q")],
+    )
+    p = problem_from_document(document)
+    clearing = clear(p, solver=PulpSolver(), limits=Limits(), clock=WallClock())
+    for name, threshold in (("x", 55), ("y", 40), ("z", 30)):
+        estimate = explain_estimate(p, clearing, name)
+        exact = explain_exact(p, name, solver=PulpSolver(), budget=ENDLESS)
+        assert (estimate.estimate, estimate.threshold_price) == (True, threshold)
+        assert (exact.estimate, exact.threshold_price) == (False, threshold)
+        assert exact.price == estimate.price
+
+
+def test_estimate_is_near_where_capacity_is_priced() -> None:
+    near = total = 0
+    for seed in range(5100, 5140):
+        document = random_market(seed, bids=8)
+        p = problem_from_document(document)
+        clearing = clear(p, solver=PulpSolver(), limits=Limits(), clock=WallClock())
+        if clearing.objective is None:
+            continue
+        for b in document["bids"]:
+            estimate = explain_estimate(p, clearing, b["id"])
+            exact = explain_exact(p, b["id"], solver=PulpSolver(), budget=ENDLESS)
+            assert estimate.estimate
+            assert not exact.estimate
+            if estimate.threshold_price is not None and exact.threshold_price is not None:
+                total += 1
+                near += abs(estimate.threshold_price - exact.threshold_price) <= max(5, exact.price)
+    assert total > 30
+    assert near / total > 0.6
+
+
+def test_exact_threshold_is_not_guessed_without_time() -> None:
+    p = problem_from_document(market([order("o", 100, "a", "b")], [bid("x", "p", 40, "a", "b")]))
+    with pytest.raises(UnprovenError):
+        explain_exact(p, "x", solver=PulpSolver(), budget=Budget(left_s=lambda: 0.0))
+
+
+def test_unknown_bid_is_named() -> None:
+    p = problem_from_document(market([order("o", 100)], [bid("x", "p", 40, "o")]))
+    with pytest.raises(KeyError, match="nobody"):
+        explain_exact(p, "nobody", solver=PulpSolver(), budget=ENDLESS)
