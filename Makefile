@@ -1,7 +1,7 @@
 # Takt. `make demo` and `make test` need Python 3.11 to 3.13 and make; they do all the set-up themselves.
 .POSIX:
 .SUFFIXES:
-.PHONY: help set-up demo test test-all lint soak browser lock clean
+.PHONY: help set-up demo test test-all lint soak protocol browser lock clean
 
 RUN = .venv/bin/python -m
 SEED = 1
@@ -12,6 +12,7 @@ help:
 	@echo 'make test-all  all tests'
 	@echo 'make lint      style, types and layers only'
 	@echo 'make soak      the demo again and again with new seeds: make soak ROUNDS=20'
+	@echo 'make protocol  write docs/protocol/ and the generated parts of docs/protocol.md anew'
 	@echo 'make browser   get Chromium for the browser tests (root on Debian)'
 	@echo 'make lock      compile requirements.lock anew'
 	@echo 'make clean     remove the environment; runs/ stays'
@@ -48,6 +49,9 @@ soak: set-up
 	        --out runs/soak-$$round || exit 1; \
 	    round=$$((round + 1)); \
 	done
+
+protocol: set-up
+	@$(RUN) market.protocol
 
 browser: set-up
 	@$(RUN) setup.browser
