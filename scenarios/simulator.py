@@ -6,7 +6,7 @@ after every step. Waits for nothing and reads no clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -164,16 +164,22 @@ class Simulation:
 
     def _commit(self, decided: Decided) -> None:
         self.journal.append([decided])
-        for message in decided.outbox:
-            self.mailbox.setdefault(message.participant, []).append(message)
+        self._deliver(decided.outbox)
+
+    def _deliver(self, messages: Sequence[OutboxMessage]) -> None:
+        """Put messages into their mailboxes; the tape reaches nobody in particular and is done with."""
+        taped = [message.message_id for message in messages if message.channel == "tape"]
+        self.journal.close_outbox(taped)
+        for message in messages:
+            if message.channel != "tape":
+                self.mailbox.setdefault(message.participant, []).append(message)
 
     def _restart(self) -> None:
         self.crashes += 1
         self.kernel = Kernel(recover(self.journal))
         self._solved = None
         self.mailbox = {}
-        for message in self.journal.open_outbox():
-            self.mailbox.setdefault(message.participant, []).append(message)
+        self._deliver(self.journal.open_outbox())
 
     def _advance(self) -> None:
         """Tick until nothing is due any more, letting everybody come to rest in between."""

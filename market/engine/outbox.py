@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Literal
 
 from market.engine.state import OrderRecord, RoundRecord, State
+from market.engine.tape import tape
 from market.model import events
 from market.model.contract import Contract
 from market.model.events import Event
@@ -21,18 +22,22 @@ from market.model.messages import (
     Downlink,
     OrderNotice,
     RoundResult,
+    Tape,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """A message for one participant. ``correlation_id`` is the round, contract or order it is about."""
+    """A message for one participant; on the tape, for everybody (``participant`` is the market).
+
+    ``correlation_id`` is the round, contract or order it is about.
+    """
 
     message_id: str
-    channel: Literal["cfp", "notice"]
+    channel: Literal["cfp", "notice", "tape"]
     participant: str
     correlation_id: str
-    body: Downlink
+    body: Downlink | Tape
 
 
 def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Outgoing]:
@@ -47,7 +52,9 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
         match event:
             case events.RoundOpened():
                 told += _calls(state, state.rounds[event.round_id])
-            case events.ClearingPublished() | events.RoundVoided():
+            case events.ClearingPublished():
+                told += [*_results(state, state.rounds[event.round_id]), _tape(state, event)]
+            case events.RoundVoided():
                 told += _results(state, state.rounds[event.round_id])
             case events.ContractAtRisk():
                 contracts[event.contract_id] = (event.at_us, event.cause)
@@ -66,7 +73,21 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
                 pass
     told += [_contract_notice(state, id_, at_us, why, position) for id_, (at_us, why) in contracts.items()]
     told += [_order_notice(state.orders[id_], at_us, position) for id_, at_us in orders.items()]
-    return [message for message in told if state.participants[message.participant].admission.agent]
+    return [message for message in told if message.channel == "tape" or _reads(state, message.participant)]
+
+
+def _reads(state: State, participant: str) -> bool:
+    return state.participants[participant].admission.agent
+
+
+def _tape(state: State, event: events.ClearingPublished) -> Outgoing:
+    return Outgoing(
+        message_id=_message_id(state.market, "tape", event.round_id),
+        channel="tape",
+        participant=state.market,
+        correlation_id=event.round_id,
+        body=tape(state, event),
+    )
 
 
 def _message_id(*parts: object) -> str:

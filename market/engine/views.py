@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from market.engine.outbox import call, order_notice
 from market.engine.state import ContractRecord, OrderRecord, RoundRecord, State
+from market.engine.tape import FEWEST
 from market.engine.transitions import STANDING
 from market.model import events
 from market.model.messages import ContractStatus, SheetStatus, SyncReply
@@ -16,9 +17,6 @@ from market.model.views import ClearingView, ContractView, LotView, OrderView, P
 
 if TYPE_CHECKING:
     from market.model.events import Event
-
-FEWEST = 3
-"""Fewest customers, and fewest bidders, of whom figures are published together."""
 
 RowModel = Literal["orders", "contracts", "participants", "parts", "clearings"]
 

@@ -411,6 +411,38 @@ class OrderNotice:
     reasons: tuple[UnservedReason, ...] = ()
 
 
+# --- market → everybody ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TapeLine:
+    """What a process came to in a period: eligible participants, minutes or units used, shadow price.
+
+    ``shadow_price_micro`` is in 10^-6 minor units per minute or unit of stock.
+    """
+
+    process: str
+    period: int
+    bidders: int
+    used: int
+    shadow_price_micro: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tape:
+    """The public, anonymised record of a clearing. Never acknowledged, never sent again."""
+
+    kind: Literal["takt.tape.v1"] = "takt.tape.v1"
+    market: str
+    round_id: str
+    at_us: int
+    rules_version: int
+    status: str
+    orders: int
+    served: int
+    lines: tuple[TapeLine, ...]
+
+
 # --- replies ---------------------------------------------------------------------------------
 
 
@@ -491,7 +523,7 @@ Command = OperatorCommand | HostCommand | ParticipantCommand
 Notice = RoundResult | ContractNotice | ContractAmended | OrderNotice
 Downlink = CallForProposals | Notice
 Reply = Receipt | Refused | SyncReply
-Body = Command | QuerySync | Heartbeat | Downlink | Reply
+Body = Command | QuerySync | Heartbeat | Downlink | Tape | Reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,84 @@
+"""The public tape: what a clearing tells everybody, anonymised. Pure.
+
+A line stands for a process in a period and is printed only where at least `FEWEST` participants were
+eligible: from less, somebody's capacity or price could be read off it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from market.clearing.result_json import clearing_from_json
+from market.engine.state import RoundRecord, State
+from market.model.messages import Tape, TapeLine
+
+if TYPE_CHECKING:
+    from market.model.contract import Contract
+    from market.model.events import ClearingPublished
+
+FEWEST = 3
+"""Fewest participants of whom figures are published together."""
+
+
+def tape(state: State, event: ClearingPublished) -> Tape:
+    """Return the tape of a clearing; ``state`` is the one after it.
+
+    Shadow prices are means over the resources in use, weighted by use, of the clearing's resource
+    prices: from duals or multipliers, in 10^-6 minor units per minute or unit of stock.
+    """
+    round_ = state.rounds[event.round_id]
+    bidders = _bidders(round_)
+    price = {row.resource: row.price_micro for row in clearing_from_json(event.result).prices if row.resource}
+    used: dict[tuple[str, int], int] = defaultdict(int)
+    worth: dict[tuple[str, int], int] = defaultdict(int)
+    contracts = [contract for order_id in round_.orders for contract in _won(state, round_, order_id)]
+    for contract in contracts:
+        process = _process(state, contract)
+        for use in contract.uses:
+            used[process, use.period] += use.amount
+            resource = f"{contract.participant}/{use.resource}/{use.period}"
+            worth[process, use.period] += use.amount * price.get(resource, 0)
+    lines = tuple(
+        TapeLine(
+            process=process,
+            period=period,
+            bidders=bidders[process],
+            used=amount,
+            shadow_price_micro=worth[process, period] // amount,
+        )
+        for (process, period), amount in sorted(used.items())
+        if bidders[process] >= FEWEST and amount
+    )
+    return Tape(
+        market=state.market,
+        round_id=event.round_id,
+        at_us=event.at_us,
+        rules_version=event.rules_version,
+        status=event.status,
+        orders=len(round_.orders),
+        served=round_.served,
+        lines=lines,
+    )
+
+
+def _bidders(round_: RoundRecord) -> dict[str, int]:
+    """Return how many participants were called per process."""
+    called: dict[str, set[str]] = defaultdict(set)
+    for participant, indices in round_.eligible.items():
+        for index in indices:
+            called[round_.lots[index].requirement.process].add(participant)
+    return defaultdict(int, {process: len(names) for process, names in called.items()})
+
+
+def _won(state: State, round_: RoundRecord, order_id: str) -> list[Contract]:
+    contracts = (state.contracts[id_].contract for id_ in state.orders[order_id].contracts)
+    return [contract for contract in contracts if contract.round_id == round_.id]
+
+
+def _process(state: State, contract: Contract) -> str:
+    """Return the process of a contract's first lot: a package's minutes are not told apart."""
+    first = contract.items[0].lot_id
+    return next(
+        lot.requirement.process for lot in state.orders[contract.order_id].order.lots if lot.id == first
+    )
