@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -68,8 +69,11 @@ class Program:
         assert text in self.printed(), self.printed()
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Send a signal and return the exit code."""
-        self.process.send_signal(number)
+        """Send a signal and return the exit code; SIGINT goes to all of its group, as Ctrl-C does."""
+        if number is signal.SIGINT:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
         return self.process.wait(STOP_S)
 
 
