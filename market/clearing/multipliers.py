@@ -1,4 +1,4 @@
-"""Turn duals of the linear relaxation into published multipliers and prices.
+"""Turn duals of the linear relaxation into published multipliers.
 
 Reads a `Formulation`; the checker recomputes the bound from the result without it.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from market.clearing.certificate import MICRO
 from market.clearing.problem import NONE
-from market.clearing.result import Multipliers, Price
+from market.clearing.result import Multipliers
 
 if TYPE_CHECKING:
     from market.clearing.formulate import Formulation
@@ -54,8 +54,3 @@ def named(ids: tuple[str, ...], values: Floats) -> tuple[tuple[str, int], ...]:
         for k, v in zip(np.flatnonzero(values).tolist(), _micro(values[values != 0]), strict=True)
         if v
     )
-
-
-def prices_of(m: Multipliers) -> tuple[Price, ...]:
-    """Return the published prices of resources and lots."""
-    return (*(Price(i, None, v) for i, v in m.resources), *(Price(None, i, v) for i, v in m.lots))

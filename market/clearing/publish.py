@@ -12,8 +12,8 @@ from market.clearing.allocation import Allocation, units_of
 from market.clearing.certificate import certified_bound
 from market.clearing.check import check_answer
 from market.clearing.equals import by_lottery
-from market.clearing.multipliers import prices_of
 from market.clearing.payment import pay
+from market.clearing.price_list import completed, price_list
 from market.clearing.problem import NONE
 from market.clearing.reasons import unserved_orders
 from market.clearing.result import (
@@ -87,8 +87,8 @@ def publish(p: Problem, terms: Terms, found: Found, resolve: Resolve = UNRESOLVE
 
 def _clearing(p: Problem, terms: Terms, a: Allocation, found: Found, *, fallback: bool) -> Clearing:
     """Write an allocation and its bound as a result."""
-    bound, kind = _bound(p, found, a.objective)
-    multipliers = found.multipliers
+    multipliers = None if found.multipliers is None else completed(p, terms, a, found.multipliers)
+    bound, kind = _bound(p, replace(found, multipliers=multipliers), a.objective)
     status = Status.FALLBACK if fallback else Status.OPTIMAL if bound == a.objective else Status.FEASIBLE
     of = units_of(p)
     return Clearing(
@@ -116,7 +116,7 @@ def _clearing(p: Problem, terms: Terms, a: Allocation, found: Found, *, fallback
             )
             for e, s, t, q in all_moves(p, a)
         ),
-        prices=() if multipliers is None else prices_of(multipliers),
+        prices=() if multipliers is None else price_list(multipliers),
         multipliers=multipliers,
         greedy_objective=None if found.greedy is None else found.greedy.objective,
         conflict=found.conflict,
