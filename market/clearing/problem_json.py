@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 from market.clearing.errors import ProblemError
 from market.clearing.problem import NO_TIME, NONE, Problem
-from market.clearing.problem_builder import ProblemBuilder
+from market.clearing.problem_builder import MAX_INTEGER, ProblemBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -335,8 +335,8 @@ def _add_bids(
         fixed_price=bids["fixed_price"],
         unit_price=bids["unit_price"],
         score=bids["score"],
-        start=[NO_TIME if t is None else t for t in bids["start"]],
-        end=[NO_TIME if t is None else t for t in bids["end"]],
+        start=_dates(bids["start"], "bids[{}].start"),
+        end=_dates(bids["end"], "bids[{}].end"),
         use_counts=list(map(len, bids["uses"])),
         use_resource=_resolve(uses["resource"], resources, "uses[{}].resource"),
         use_fixed=uses["fixed"],
@@ -417,6 +417,14 @@ def _limits(column: Sequence[int | None], path: str) -> list[int]:
         if limit is not None and limit < 0:
             raise ProblemError(path.format(i), f"must be null or at least 0 (was {limit})")
     return [NONE if limit is None else limit for limit in column]
+
+
+def _dates(column: Sequence[int | None], path: str) -> list[int]:
+    """Return a nullable date as a column with ``NO_TIME`` for null, which no given date may equal."""
+    for i, t in enumerate(column):
+        if t is not None and not -MAX_INTEGER <= t <= MAX_INTEGER:
+            raise ProblemError(path.format(i), f"must be within ±{MAX_INTEGER} (was {t})")
+    return [NO_TIME if t is None else t for t in column]
 
 
 def _document_path(path: str, document: _Record) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from market.clearing.certificate import certified_bound
 from market.clearing.check import check_answer
 from market.clearing.problem import NONE
-from market.clearing.result import Price, Status, sealed
+from market.clearing.result import Status, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,18 +33,25 @@ def verify(p: Problem, c: Clearing) -> list[str]:
     faults += _status(c)
     faults += _bound(p, c)
     faults += _payments(p, c)
-    shown = () if c.multipliers is None else (*c.multipliers.resources, *c.multipliers.lots)
-    if [(price.resource or price.lot, price.price_micro) for price in c.prices] != list(shown):
-        faults.append("prices are not the multipliers of resources and lots")
-    if any(not _names_one(price) for price in c.prices):
-        faults.append("a price names both a resource and a lot, or neither")
+    faults += _prices(p, c)
     if c.digest != sealed(c).digest:
         faults.append(f"digest is {sealed(c).digest}, published {c.digest}")
     return faults
 
 
-def _names_one(price: Price) -> bool:
-    return (price.resource is None) != (price.lot is None)
+def _prices(p: Problem, c: Clearing) -> Iterator[str]:
+    """Find prices that are not those of the multipliers; orders of one lot may have one without."""
+    resources = [(price.resource, price.price_micro) for price in c.prices if price.lot is None]
+    lots = [(price.lot, price.price_micro) for price in c.prices if price.lot is not None]
+    if any(price.resource is not None and price.lot is not None for price in c.prices):
+        yield "a price names both a resource and a lot"
+    priced = () if c.multipliers is None else c.multipliers.lots
+    if resources != ([] if c.multipliers is None else list(c.multipliers.resources)):
+        yield "prices of resources are not their multipliers"
+    if len({name for name, _ in lots}) != len(lots) or not {name for name, _ in lots} <= set(p.lot_ids):
+        yield "a price names a lot twice, or one that is not there"
+    if not set(priced) <= set(lots):
+        yield "prices of lots are not their multipliers"
 
 
 def _no_answer(p: Problem, c: Clearing) -> Iterator[str]:

@@ -151,7 +151,11 @@ def _money(p: Problem, c: Clearing) -> Iterator[Mutation]:
 
 def _proof(c: Clearing) -> Iterator[Mutation]:
     assert c.objective is not None
+    multipliers = c.multipliers or Multipliers()
+    shown = {name for name, _ in (*multipliers.resources, *multipliers.lots)}
     for k, price in enumerate(c.prices):
+        if (price.resource or price.lot) not in shown:
+            continue
         yield "price dropped", replace(c, prices=_without(c.prices, k))
         for other in (
             replace(price, price_micro=price.price_micro + 1),
@@ -171,7 +175,7 @@ def _proof(c: Clearing) -> Iterator[Mutation]:
     if c.bound_kind == "certified":
         yield "bound and status", replace(c, bound=c.bound + 1, status=Status.FEASIBLE)
         yield "bound kind", replace(c, bound_kind="solver")
-        yield "multipliers withheld", replace(c, multipliers=None, prices=())
+        yield "multipliers withheld", replace(c, multipliers=None)
     if c.multipliers is not None:
         yield from _multipliers(c, c.multipliers)
 
@@ -185,5 +189,7 @@ def _multipliers(c: Clearing, m: Multipliers) -> Iterator[Mutation]:
                 new = _without(rows, k) if changed is None else _with(rows, k, changed)
                 other = replace(m, **{field.name: new})
                 resources = [Price(name, None, v) for name, v in other.resources]
-                prices = (*resources, *(Price(None, name, v) for name, v in other.lots))
+                lots = {price.lot: price for price in c.prices if price.lot is not None}
+                lots |= {name: Price(None, name, v) for name, v in other.lots}
+                prices = (*resources, *lots.values())
                 yield "multiplier", replace(c, multipliers=other, prices=prices)
