@@ -21,7 +21,7 @@ from market.journal_errors import JournalError, JournalUnknownError
 from market.model.messages import Receipt, Refused, Tick
 from market.ports import Clock, Decided, Journal, TreeHead
 from market.service.kernel import Handled, Kernel, refused, subject_of
-from market.service.recovery import recover, save_snapshot
+from market.service.recovery import recover, restart, save_snapshot
 
 _LOG = logging.getLogger(__name__)
 
@@ -75,12 +75,11 @@ class Writer:
         self, journal: Journal, clock: Clock, committed: Callable[[int, Sequence[Handled]], None]
     ) -> None:
         self._journal, self._clock, self._committed = journal, clock, committed
-        self.kernel = Kernel(recover(journal))
+        state, held = restart(journal)
+        self.kernel = Kernel(state)
+        self._snapshot_size = save_snapshot(journal, state, since=held)
         self.counters = Counters()
         self.trouble = ""
-        latest = journal.latest_snapshot()
-        since = 0 if latest is None else latest.size
-        self._snapshot_size = save_snapshot(journal, self.kernel.state, since=since)
         self._queue: asyncio.Queue[Pending | _Reading | None] = asyncio.Queue(maxsize=WAITING)
         self._batch: list[Pending | _Reading] = []
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
