@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from market.clearing.result import Clearing
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "fallback": 0, "infeasible": 3, "unknown": 4}
-BAD_INPUT = 2
+BAD_INPUT, NOTHING = 2, 4
 DEFAULT_TIME_LIMIT_S = 30.0
 
 GUARD_S = 0.35
@@ -35,6 +35,15 @@ GUARD_S = 0.35
 
 HAND_OVER_S = 0.1
 """Kept of the limit for handing the answer over and writing it."""
+
+
+class _Unexplained(click.ClickException):
+    """The child gave no explanation: nothing is written."""
+
+    exit_code = NOTHING
+
+    def __init__(self) -> None:
+        super().__init__("--explain: no explanation within the limit")
 
 
 class _Gap(click.ParamType):  # type: ignore[type-arg]
@@ -126,6 +135,8 @@ def clear(
         age_s=process_age_s(),
     )
     with _running(task) as result:
+        if explain is not None and not result.output:
+            raise _Unexplained
         if result.output or result.completed or result.interrupted:
             _deliver(result, out)
     # The child died without a word: once more, without any solver.
@@ -203,10 +214,18 @@ def _cleared(task: _Task, link: Link, *, fallback: bool) -> bytes:
     now_s = clock.monotonic_s()
     kept_s = HAND_OVER_S + publishing_s(problem) / 2
     left = None if task.limit_s is None else max(0.0, task.limit_s - kept_s - (now_s - born_s))
+    limits = Limits(time_s=left, work=task.work, gap_ppm=task.gap_ppm, workers=task.workers)
+    if task.explain is not None:
+        from scenarios.clear_explanation import explained  # noqa: PLC0415
+
+        answer = explained(
+            problem, task.explain, solver=PulpSolver(), limits=limits, clock=clock, halt=link.halt
+        )
+        return b"0" + answer
     clearing = clear_in_child(
         problem,
         solver=PulpSolver(),
-        limits=Limits(time_s=left, work=task.work, gap_ppm=task.gap_ppm, workers=task.workers),
+        limits=limits,
         clock=clock,
         link=link,
         write=_answer,

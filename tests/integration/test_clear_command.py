@@ -140,6 +140,28 @@ def test_bad_options_are_refused(tmp_path: Path, arguments: list[str]) -> None:
     assert arguments[0] in done.stderr
 
 
+def test_a_losing_bid_learns_what_would_have_won(tmp_path: Path) -> None:
+    file = write(tmp_path, coupled_market())
+    done = clear(file, "--explain", "a1")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["kind"], said["bid"]) == (0, "takt.explanation.v1", "a1")
+    assert (said["price"], said["threshold_price"], said["estimate"]) == (10, None, False)
+    market = coupled_market()
+    market["orders"][0]["value"] = 85  # worth 75 to serve, the other two 80 together
+    said = json.loads(clear(write(tmp_path, market), "--explain", "a1").stdout)
+    assert (said["price"], said["threshold_price"], said["estimate"]) == (10, 5, False)
+    for price, wins in ((4, True), (6, False)):
+        market["bids"][0]["fixed_price"] = price
+        won = [row["bid"] for row in json.loads(clear(write(tmp_path, market)).stdout)["accepted"]]
+        assert ("a1" in won) == wins
+
+
+def test_an_explanation_that_cannot_be_proven_is_an_estimate(tmp_path: Path) -> None:
+    done = clear(write(tmp_path, hard_market()), "--explain", "c001", "--time-limit", "5")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["estimate"] is True
+
+
 def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:
     done = clear(tmp_path / "nothing.json")
     assert done.returncode == 2
