@@ -6,7 +6,6 @@ bound: one deterministic choice among several. What has no price is worth 0 at t
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,15 +15,10 @@ from market.clearing.certificate import MICRO
 from market.clearing.result import Price
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from market.clearing.allocation import Allocation
     from market.clearing.problem import Problem
     from market.clearing.result import Multipliers
     from market.clearing.terms import Terms
-
-LEAST_BIDDERS = 3
-"""Below this many eligible bidders a price would tell about one of them."""
 
 
 def completed(p: Problem, terms: Terms, a: Allocation, m: Multipliers) -> Multipliers:
@@ -59,43 +53,3 @@ def completed(p: Problem, terms: Terms, a: Allocation, m: Multipliers) -> Multip
 def price_list(m: Multipliers) -> tuple[Price, ...]:
     """Return the prices of all resources and lots that have one, resources first."""
     return (*(Price(i, None, v) for i, v in m.resources), *(Price(None, i, v) for i, v in m.lots))
-
-
-def public_prices(p: Problem, prices: Sequence[Price], product_of: Mapping[str, str]) -> dict[str, int]:
-    """Return the mean price per product, 10^-6 minor units, of those with enough eligible bidders.
-
-    Parameters
-    ----------
-    product_of
-        The product of every lot and resource that is to be published: its capability and period.
-        Resources count by their capacity, lots by their quantity; rounded down.
-
-    Notes
-    -----
-    Eligible is who could have won: a bidder with a bid that uses the resource or is on the lot.
-    Products with fewer than `LEAST_BIDDERS` are left out, unpriced ones with enough are 0.
-    """
-    bidders: dict[str, set[int]] = defaultdict(set)
-    for ids, ptr, element in (
-        (p.lot_ids, p.bid_item_ptr, p.item_lot),
-        (p.resource_ids, p.bid_use_ptr, p.use_resource),
-    ):
-        owner = np.repeat(p.bid_bidder, np.diff(ptr))
-        for k, bidder in set(zip(element.tolist(), owner.tolist(), strict=True)):
-            if ids[k] in product_of:
-                bidders[product_of[ids[k]]].add(bidder)
-    size = dict(zip(p.lot_ids, p.lot_quantity.tolist(), strict=True))
-    size |= dict(zip(p.resource_ids, p.resource_capacity.tolist(), strict=True))
-    weight: dict[str, int] = defaultdict(int)
-    total: dict[str, int] = defaultdict(int)
-    for name, product in product_of.items():
-        weight[product] += size[name]
-    for price in prices:
-        name = price.resource or price.lot or ""
-        if name in product_of:
-            total[product_of[name]] += price.price_micro * size[name]
-    return {
-        product: total[product] // max(1, weight[product])
-        for product in sorted(bidders)
-        if len(bidders[product]) >= LEAST_BIDDERS
-    }

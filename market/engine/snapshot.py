@@ -89,7 +89,10 @@ class _Snapshot:
                 self.add_sheet(participant, sheet)
         self.add_transport()
         rules = self.state.rules
-        return self.builder.build(currency=rules.currency, mechanism=rules.mechanism, seed=seed)
+        # A contract that stands keeps its payment, which rules that pay more than prices would change.
+        agreed = any(kept_of(self.round, record) for record in self.records)
+        mechanism = "pay_as_bid" if agreed and rules.mechanism != "greedy" else rules.mechanism
+        return self.builder.build(currency=rules.currency, mechanism=mechanism, seed=seed)
 
     def minutes(self, times_us: Iterable[int], *, up: bool) -> list[int]:
         origin = self.round.opened_us - (MINUTE_US - 1 if up else 0)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from market.model.rules import Rules
 from market.model.values import DAY_US, HOUR_US, MINUTE_US
 from tests.unit.market.engine.market import (
     CHAIN,
@@ -18,9 +19,9 @@ from tests.unit.market.engine.market import (
 )
 
 
-def chain_market() -> Market:
+def chain_market(rules: Rules = RULES) -> Market:
     """Return a market with an order of steel, milling and painting, each won by another company."""
-    market = Market()
+    market = Market(rules=rules)
     market.order("o1", plan=CHAIN)
     market.tick()
     market.bid("steel-s", {"s": Offer(lots={market.lot("o1", "steel"): 20}, price=400, days=(0.5, 1))})
@@ -71,6 +72,24 @@ def test_a_breakdown_calls_the_lost_lot_again_between_the_contracts_that_are_kep
     assert order.transport_minor == (10 + 20) + 0 + (10 + 10)
     assert order.charge_minor == order.production_minor + order.transport_minor
     assert first_charge == 400 + 300 + 200 + (10 + 20) + (10 + 10) + (10 + 10)
+
+
+def test_contracts_that_are_kept_keep_their_payment_under_rules_that_pay_more_than_prices() -> None:
+    market = chain_market(replace(RULES, mechanism="core"))
+    paid_more = market.contract_of("mill-b").contract.payment_minor
+    assert paid_more > 200
+    for participant in ("steel-s", "mill-a", "mill-b"):
+        market.report(participant, "confirmed")
+    market.days(2)
+    market.break_down("mill-a", "w", (3, 6))
+    market.days(3)
+    kept = market.contract_of("mill-b").contract.id
+    answer_for_mill(market, "mill-b", 350, (5, 6))
+    market.clear()
+    order = market.order_of("o1")
+    standing = [c.contract for c in market.state.contracts.values() if c.state != "ended"]
+    assert market.state.contracts[kept].contract.payment_minor == paid_more
+    assert order.production_minor == sum(contract.payment_minor for contract in standing)
 
 
 def test_what_a_breakdown_does_not_touch_stays() -> None:
