@@ -1,7 +1,7 @@
 # Takt. `make demo` and `make test` need Python 3.11 to 3.13 and make; they do all the set-up themselves.
 .POSIX:
 .SUFFIXES:
-.PHONY: help set-up demo test test-all lint soak protocol browser lock clean
+.PHONY: help set-up demo test test-all lint soak protocol bench-clearing bench-peers browser lock clean
 
 RUN = .venv/bin/python -m
 SEED = 1
@@ -13,6 +13,8 @@ help:
 	@echo 'make lint      style, types and layers only'
 	@echo 'make soak      the demo again and again with new seeds: make soak ROUNDS=20'
 	@echo 'make protocol  write docs/protocol/ and the generated parts of docs/protocol.md anew'
+	@echo 'make bench-clearing  write docs/benchmarks/clearing.md anew (ten minutes); BENCH=--full: every instance'
+	@echo 'make bench-peers     get CP-SAT and SCIP for it, in an environment of their own'
 	@echo 'make browser   get Chromium for the browser tests (root on Debian)'
 	@echo 'make lock      compile requirements.lock anew'
 	@echo 'make clean     remove the environment; runs/ stays'
@@ -53,6 +55,14 @@ soak: set-up
 protocol: set-up
 	@$(RUN) market.protocol
 
+BENCH = --quick
+bench-clearing: set-up
+	$(RUN) benchmarks.clearing.bench --anew --date "$$(date -u +%F)" $(BENCH)
+
+bench-peers: set-up
+	$(RUN) venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet -r benchmarks/clearing/peers.txt
+
 browser: set-up
 	@$(RUN) setup.browser
 
@@ -63,4 +73,4 @@ lock: set-up
 	    --no-annotate --quiet --output-file requirements.lock
 
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv .venv-peers build dist

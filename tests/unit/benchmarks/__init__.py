@@ -1,0 +1,1 @@
+"""Tests of the benchmarks' arithmetic and pages; no benchmark is run here."""
