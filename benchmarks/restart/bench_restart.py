@@ -92,7 +92,9 @@ def main() -> None:
     size = f"tail of {entries - snapshot.size:,} entries, snapshot of {len(snapshot.state) / 1e6:.1f} MB"
     print(f"snapshot and tail         {snapshot_s:8.2f} s   {size}")
     print(f"ratio                     {replay_s / snapshot_s:8.1f} x faster than replay of everything")
-    print(f"taking the snapshot       {taking_s:8.2f} s   in which nothing is acknowledged")
+    print(
+        f"taking the snapshot       {taking_s:8.2f} s   at the start or the end of a market, never in between"
+    )
 
 
 if __name__ == "__main__":
