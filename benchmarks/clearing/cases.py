@@ -67,6 +67,9 @@ def spread(items: list[Case], count: int) -> list[Case]:
     return [items[(k + 1) * len(items) // count - 1] for k in range(count)]
 
 
+BIG = Case(family="big", name="20000x10")
+
+
 def problem_of(family: str, name: str) -> Problem:
     """Make or read one instance."""
     if family == "knapsack":
@@ -75,6 +78,8 @@ def problem_of(family: str, name: str) -> Problem:
     if family in MARKETS:
         size = MARKETS[family]
         return synthetic.market(*size, bundles=size[0] // BUNDLE_SHARE, seed=1, **KINDS[name])
+    if family == BIG.family:
+        return synthetic.market(20_000, 10, 1_000, 50)
     if family == "chains":
         orders, bids, plants, seed = next(c for c in CHAINS if name == f"{c[0]}-orders")
         return chains(orders, bids, plants, seed=seed)

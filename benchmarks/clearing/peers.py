@@ -56,7 +56,7 @@ def highs(p: dict[str, Any], limit_s: float, threads: int) -> Found:
     """Run HiGHS through highspy."""
     import highspy  # noqa: PLC0415  one solver per process
 
-    found, model = Found(), highspy.Highs()
+    found, model = Found(), highspy.Highs()  # type: ignore[no-untyped-call]
     model.silent()
     found.version = model.version()
     for name, value in (("threads", threads), ("time_limit", limit_s), ("mip_rel_gap", 0.0)):
@@ -217,8 +217,8 @@ def write_mps(p: dict[str, Any], path: Path) -> None:
 
 def cpsat(p: dict[str, Any], limit_s: float, threads: int) -> Found:
     """Run CP-SAT; every column and coefficient must be whole."""
-    import ortools  # noqa: PLC0415  one solver per process
-    from ortools.sat.python import cp_model  # noqa: PLC0415
+    import ortools  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415  one solver per process
+    from ortools.sat.python import cp_model  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
 
     for name in ("cost", "value"):
         if not (p[name] == np.rint(p[name])).all():
@@ -245,7 +245,7 @@ def cpsat(p: dict[str, Any], limit_s: float, threads: int) -> Found:
     solver.parameters.num_workers = threads
     start = perf_counter()
 
-    class Told(cp_model.CpSolverSolutionCallback):
+    class Told(cp_model.CpSolverSolutionCallback):  # type: ignore[misc, unused-ignore]
         def on_solution_callback(self) -> None:
             now = perf_counter() - start
             found.better(now, self.objective_value)
@@ -263,9 +263,10 @@ def cpsat(p: dict[str, Any], limit_s: float, threads: int) -> Found:
 
 def scip(p: dict[str, Any], limit_s: float, threads: int) -> Found:  # noqa: ARG001  SCIP's wheel runs on one
     """Run SCIP through PySCIPOpt, on one thread."""
-    from pyscipopt import SCIP_EVENTTYPE, Eventhdlr, Model, quicksum  # noqa: PLC0415  one solver per process
+    import pyscipopt  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415  one solver per process
+    from pyscipopt import SCIP_EVENTTYPE  # noqa: PLC0415
 
-    found, model = Found(), Model()
+    found, model = Found(), pyscipopt.Model()
     found.version = str(model.version())
     model.hideOutput()
     columns = [
@@ -277,7 +278,7 @@ def scip(p: dict[str, Any], limit_s: float, threads: int) -> Found:  # noqa: ARG
     model.setMaximize()
     ptr, column, value = p["row_ptr"].tolist(), p["column"].tolist(), p["value"].tolist()
     for i, (low, high) in enumerate(zip(p["row_lower"].tolist(), p["row_upper"].tolist(), strict=True)):
-        terms = quicksum(value[k] * columns[column[k]] for k in range(ptr[i], ptr[i + 1]))
+        terms = pyscipopt.quicksum(value[k] * columns[column[k]] for k in range(ptr[i], ptr[i + 1]))
         if ptr[i] == ptr[i + 1]:
             continue
         if low == high:
@@ -290,7 +291,7 @@ def scip(p: dict[str, Any], limit_s: float, threads: int) -> Found:  # noqa: ARG
     model.setParam("limits/time", limit_s)
     start = perf_counter()
 
-    class Told(Eventhdlr):  # type: ignore[misc, unused-ignore]
+    class Told(pyscipopt.Eventhdlr):  # type: ignore[misc, unused-ignore]
         def eventinit(self) -> None:
             self.model.catchEvent(SCIP_EVENTTYPE.BESTSOLFOUND, self)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clearing.cases import Case, chosen_cases, prepare
+from benchmarks.clearing.cases import BIG, Case, chosen_cases, prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(__file__).with_name("peers.py")
@@ -28,7 +28,7 @@ BUILDS = {
 LOADS, LOAD_SEEDS = (50, 80, 100), (1, 2, 3)
 SCALES = {False: (1_000, 3_000, 10_000, 30_000, 100_000), True: (300_000, 1_000_000)}
 SCALE_GAP_PPM, SCALE_LIMIT_S = 100_000, 120.0
-BIG_BIDS, BIG_LIMITS_S, BIG_PEERS_LIMIT_S = 200_000, (30.0, 120.0), 30.0
+BIG_BIDS, BIG_LIMITS_S = 200_000, (30.0, 120.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +139,10 @@ def _scaling(plan: Plan) -> list[Task]:
 
 
 def _big(plan: Plan) -> list[Task]:
-    return [_command("big", BIG_BIDS, 0, limit_s, plan) for limit_s in BIG_LIMITS_S] if plan.big else []
+    if not plan.big:
+        return []
+    own = [_command("big", BIG_BIDS, 0, limit_s, plan) for limit_s in BIG_LIMITS_S]
+    return own + [_solve("big", BIG, solver, BIG_LIMITS_S[0], plan) for solver in SAME_ENVIRONMENT]
 
 
 def _command(section: str, bids: int, gap_ppm: int, limit_s: float, plan: Plan) -> Task:

@@ -131,4 +131,5 @@ def test_pictures_are_well_formed_and_call_no_other_host(page: str, tmp_path: Pa
 def test_nothing_measured_is_a_page_without_sections(tmp_path: Path) -> None:
     text = write_page([], META, tmp_path).read_text()
     assert "## " not in text
+    assert "public instances" in text
     assert not list(tmp_path.glob("*.svg"))
