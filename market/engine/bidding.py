@@ -15,6 +15,8 @@ from market.model.order import Lot
 from market.model.sheet import BidSheet
 from market.model.values import MAX_QUANTITY, MAX_TIME_US
 
+GRAMS_PER_TONNE = 1_000_000
+
 
 def answer(state: State, inbound: Inbound, command: BidSheet | DeclineCall, now_us: int) -> Decision:
     """Take a participant's answer to a call; a later one before the close replaces it.
@@ -114,6 +116,15 @@ def _sheet_refused(state: State, round_: RoundRecord, sender: str, sheet: BidShe
         if price > limit:
             field = f"groups.fixed_price_minor[{index}]"
             return refuse("limit", f"at most {limit}", field=field, value=price)
+    weight = state.rules.emissions_minor_per_tonne
+    for index, grams in enumerate(bids.emissions_g):
+        if grams * weight > limit * GRAMS_PER_TONNE:
+            return refuse(
+                "limit",
+                f"at most {limit} at {weight} a tonne",
+                field=f"bids.emissions_g[{index}]",
+                value=grams,
+            )
     called = {round_.lots[index].id: round_.lots[index] for index in round_.eligible[sender]}
     for index in range(len(bids)):
         refused = _bid_refused(sheet, index, called, limit)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import gcd
+
 from market.engine.decision import Decision, Inbound, accept, refuse, repeat
 from market.engine.state import OrderRecord, State
 from market.engine.transitions import BEGUN, STANDING, next_order_state
@@ -63,6 +65,10 @@ def submit(state: State, inbound: Inbound, command: SubmitOrder, now_us: int) ->
     if isinstance(resolved, Decision):
         return resolved
     plan, documents = resolved
+    common = gcd(*(lot.quantity_per_piece for lot in plan.lots))
+    if command.terms.partial and common > 1:
+        detail = f"all lots come in multiples of {common} a piece: parts of a piece can not be told apart"
+        return refuse("invalid", detail, field="terms.partial", value=True)
     try:
         order = expand(
             order_id=id_,

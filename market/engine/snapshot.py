@@ -208,7 +208,10 @@ class _Snapshot:
         return end_us if route is None else end_us + route.transit_minutes * MINUTE_US
 
     def _score(self, sheet: BidSheet, k: int) -> int:
-        """Return what a bid's emissions and its lateness take from the objective, rounded against it."""
+        """Return what a bid's emissions and its lateness take from the objective, rounded against it.
+
+        At most what any order may be worth: more could only make the sums too large to clear.
+        """
         bids, rules = sheet.bids, self.state.rules
         cost = -(-bids.emissions_g[k] * rules.emissions_minor_per_tonne // PPM)
         for lot in bids.item_lot[bids.item_offset[k] : bids.item_offset[k + 1]]:
@@ -216,7 +219,7 @@ class _Snapshot:
             if order is not None and order.terms.lateness_penalty_minor_per_day:
                 late_us = max(0, self._arrival_us(bids.site[k], bids.end_us[k], order) - order.terms.due_us)
                 cost += -(-late_us // DAY_US) * order.terms.lateness_penalty_minor_per_day
-        return -cost
+        return -min(cost, rules.max_price_minor)
 
     def add_transport(self) -> None:
         pairs: set[tuple[str, str]] = set()

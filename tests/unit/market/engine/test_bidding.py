@@ -148,6 +148,50 @@ def test_a_group_has_the_same_limit_as_a_bid(market: Market) -> None:
     )
 
 
+def test_emissions_are_limited_by_what_they_weigh() -> None:
+    for weight, refused in ((0, False), (10**6, True)):
+        market = Market(rules=replace(RULES, emissions_minor_per_tonne=weight))
+        market.order("o1")
+        market.tick()
+        dirty = one(market, emissions_g=10**12 + 1)
+        if refused:
+            refusal = market.refuse("mill-a", dirty, sequence=1)
+            assert (refusal.code, refusal.field, refusal.value) == (
+                "limit",
+                "bids.emissions_g[0]",
+                str(10**12 + 1),
+            )
+        market.accept("mill-a", one(market, emissions_g=10**12), sequence=2)
+        market.clear()
+        assert market.order_of("o1").state == ("unserved" if weight else "awarded")
+
+
+def test_the_worst_sheet_that_is_taken_can_be_cleared_beside_a_right_one() -> None:
+    """What one participant or customer exaggerates takes nothing from the others."""
+    market = Market(rules=replace(RULES, emissions_minor_per_tonne=10**9))
+    market.order("o1")
+    worst: dict[str, Any] = {
+        "reservation_value_minor": 10**12,
+        "lateness_penalty_minor_per_day": 10**12,
+        "due_us": START_US + DAY_US,
+        "deadline_us": START_US + 1_000 * DAY_US,
+        "quantity": 2**31 - 1,
+    }
+    market.order("o2", customer="bob", **worst)
+    market.tick()
+    whole = Offer(
+        lots={market.lot("o2", "mill"): 2**31 - 1},
+        price=10**12,
+        days=(0.1, 0.9),
+        emissions_g=10**9,
+        uses=(("w", 1, MAX_QUANTITY, 0),),
+    )
+    market.bid("mill-b", {f"b{index}": whole for index in range(200)})
+    market.bid("mill-a", {"b": Offer(lots={market.lot("o1", "mill"): 10}, price=100)})
+    market.clear()
+    assert (market.order_of("o1").state, market.order_of("o2").state) == ("awarded", "unserved")
+
+
 def test_a_sheet_may_hold_so_many_bids() -> None:
     market = Market(rules=replace(RULES, max_bids_per_sheet=1))
     market.order("o1")

@@ -14,6 +14,7 @@ from market.model.order import OrderTerms
 from market.model.plan import Document, Part, PlannedArc, PlannedLot, ProcessPlan
 from market.model.values import DAY_US
 from tests.unit.market.engine.market import (
+    CHAIN,
     MILL,
     MILLING,
     RULES,
@@ -138,6 +139,14 @@ def test_quantities_that_no_lot_can_hold_are_refused() -> None:
     huge = PlannedLot(id="mill", kind="operation", requirement=MILLING, quantity_per_piece=2**30)
     refusal = Market().refuse("ada", submission(plan=ProcessPlan(lots=(huge,)), quantity=3))
     assert (refusal.code, refusal.field, refusal.value) == ("invalid", "terms.quantity", "3")
+
+
+def test_an_order_is_not_served_in_parts_of_a_piece() -> None:
+    three = PlannedLot(id="mill", kind="operation", requirement=MILLING, quantity_per_piece=3)
+    refusal = Market().refuse("ada", submission(plan=ProcessPlan(lots=(three,)), partial=True))
+    assert (refusal.code, refusal.field, refusal.value) == ("invalid", "terms.partial", "True")
+    Market().accept("ada", submission(plan=ProcessPlan(lots=(three,))))
+    Market().accept("ada", submission(plan=CHAIN, partial=True))
 
 
 def test_documents_of_part_and_order_have_one_limit() -> None:
