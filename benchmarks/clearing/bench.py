@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -53,7 +54,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--big", action="store_true", help="200,000 bids at 30 and 120 s; part of --full")
     parser.add_argument("--limit", type=float, help="seconds per run instead of 5 or 20")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--anew", action="store_true", help="forget the results of earlier runs")
+    parser.add_argument(
+        "--anew", action="store_true", help="forget the results and instances of earlier runs"
+    )
     parser.add_argument("--render-only", action="store_true", help="write the page from the results at hand")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks")
     return parser.parse_args()
@@ -67,6 +70,7 @@ def main() -> None:
     results = folder / f"{'full' if given.full else 'quick'}-{limit_s:g}s-{given.threads}.jsonl"
     if given.anew:
         results.unlink(missing_ok=True)
+        shutil.rmtree(folder / "cases", ignore_errors=True)
     plan = Plan(
         full=given.full,
         big=given.big or given.full,
