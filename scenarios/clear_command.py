@@ -36,6 +36,9 @@ GUARD_S = 0.35
 HAND_OVER_S = 0.1
 """Kept of the limit for handing the answer over and writing it."""
 
+READ_S_PER_BID = 1e-5
+"""Of a fast machine: one that reads more slowly publishes more slowly too."""
+
 
 class _Unexplained(click.ClickException):
     """The child gave no explanation: nothing is written."""
@@ -212,7 +215,8 @@ def _cleared(task: _Task, link: Link, *, fallback: bool) -> bytes:
 
     gc.freeze()
     now_s = clock.monotonic_s()
-    kept_s = HAND_OVER_S + publishing_s(problem) / 2
+    slow = (read_s - born_s) / max(0.5, READ_S_PER_BID * problem.n_bids)
+    kept_s = HAND_OVER_S + publishing_s(problem) * max(0.5, slow - 0.5)
     left = None if task.limit_s is None else max(0.0, task.limit_s - kept_s - (now_s - born_s))
     limits = Limits(time_s=left, work=task.work, gap_ppm=task.gap_ppm, workers=task.workers)
     if task.explain is not None:

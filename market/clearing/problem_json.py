@@ -260,7 +260,7 @@ def _built(document: _Record) -> Problem:
     bids = _columns(document["bids"], _BID, "bids")
     builder = ProblemBuilder()
     lots = _add_orders(builder, orders)
-    builder.add_resources(resources["id"], resources["capacity"])
+    builder.add_resources(_copied(resources["id"]), resources["capacity"])
     builder.add_groups(
         groups["id"],
         max_accepted=_limits(groups["max_accepted"], "groups[{}].max_accepted"),
@@ -288,13 +288,13 @@ def _add_orders(builder: ProblemBuilder, orders: _Columns) -> dict[str, int]:
     for k, arc in enumerate(arcs):
         _check_record(arc, _ARC_TO_SITE if at_site[k] else _ARC_TO_LOT, f"arcs[{k}]")
     builder.add_orders(
-        orders["id"],
+        _copied(orders["id"]),
         value=orders["value"],
         must_serve=orders["must_serve"],
         partial=orders["partial"],
         max_suppliers=_limits(orders["max_suppliers"], "orders[{}].max_suppliers"),
         lot_counts=list(map(len, orders["lots"])),
-        lot_ids=lots["id"],
+        lot_ids=_copied(lots["id"]),
         lot_quantity=lots["quantity"],
         arc_counts=list(map(len, orders["arcs"])),
         arc_ids=[arc["id"] for arc in arcs],
@@ -324,7 +324,7 @@ def _add_bids(
     bidder = {name: builder.bidder(name) for name in dict.fromkeys(bids["bidder"])}
     site = {name: builder.site(name) for name in dict.fromkeys(bids["site"])}
     builder.add_bids(
-        bids["id"],
+        _copied(bids["id"]),
         bidder=list(map(bidder.__getitem__, bids["bidder"])),
         site=list(map(site.__getitem__, bids["site"])),
         item_counts=list(map(len, bids["items"])),
@@ -391,6 +391,12 @@ def _refuse_record(record: object, fields: Mapping[str, str], path: str) -> Neve
             raise ProblemError(f"{prefix}{name}", "missing")
     name = next(name for name, kind in fields.items() if type(record[name]) not in _TYPES[kind])
     raise ProblemError(f"{prefix}{name}", f"must be {_SAYS[fields[name]]} (was {_shown(record[name])})")
+
+
+def _copied(names: list[str]) -> list[str]:
+    """Return equal strings in memory of their own, so that all of the document's can be given back."""
+    copies = "\n".join(names).split("\n")
+    return copies if len(copies) == len(names) else names
 
 
 def _index(ids: Sequence[str]) -> dict[str, int]:

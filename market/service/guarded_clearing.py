@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 STUCK_S = 0.3
 """How long after its end a search is waited for."""
 
+HALTED_S = 0.6
+"""How long after an interrupt."""
+
 RESOLVING = frozenset({"vcg", "core"})
 """Payment rules that solve again; an answer without payments is left before they do."""
 
@@ -38,6 +41,9 @@ CHEAP_S = 0.02
 """Where publishing is as fast as this, the greedy answer is left before the search begins."""
 
 FIRST_DRAFT_S = 0.5
+DRAFT_ROOM = 6.0
+"""No draft where less than so many times its cost is left."""
+
 DRAFT_SHARE = 10.0
 """A draft is written when so many times its cost has passed since the last."""
 
@@ -86,13 +92,17 @@ class _Watched:
         while not self.done.wait(LOOK_S):
             now = self.clock.monotonic_s()
             self._tell()
+            if now > self._until_s() - cost_s:
+                self.link.halt.set()  # a slow machine: publishing took longer than foreseen
             if self.link.halt.is_set() and halted_s is None:
                 halted_s = now
-            end = min((t for t in (self.hunt.end_s, halted_s) if t is not None), default=float("inf"))
-            if now > end + STUCK_S:
+            if halted_s is not None and now > halted_s + HALTED_S:
                 break
-            if draft_s <= now < end - 2 * cost_s and self.told is not None and self.told.objective != drafted:
-                drafted = self.told.objective
+            if self.hunt.end_s is not None and now > self.hunt.end_s + STUCK_S:
+                break
+            worth = self.told is not None and self.told.objective != drafted
+            if worth and halted_s is None and draft_s <= now < self._until_s() - DRAFT_ROOM * cost_s:
+                drafted = None if self.told is None else self.told.objective
                 self._draft()
                 cost_s = self.clock.monotonic_s() - now
                 draft_s = now + cost_s + max(FIRST_DRAFT_S, DRAFT_SHARE * cost_s)
@@ -102,6 +112,11 @@ class _Watched:
         if self.problem.mechanism in RESOLVING:
             self.link.draft(self.write(self._published(found)))
         return self._published(found, self.hunt.counterfactuals())
+
+    def _until_s(self) -> float:
+        """Return when the answer is due."""
+        time_s = self.hunt.limits.time_s
+        return float("inf") if time_s is None else self.started + time_s
 
     def _draft(self) -> None:
         """Leave the best so far with the guard, should this process crash or hang."""

@@ -183,18 +183,15 @@ def test_a_work_limit_makes_the_answer_a_function_of_the_file(tmp_path: Path) ->
     assert len(digests) == 1
 
 
-@pytest.mark.parametrize("limit_s", [2.0])
-def test_the_answer_is_written_in_time(tmp_path: Path, limit_s: float) -> None:
-    file, took_s = write(tmp_path, hard_market()), PATIENCE_S
-    for _ in range(3):  # the promise is about this process, not about what else runs on the machine
+def test_the_answer_is_written_in_time(tmp_path: Path) -> None:
+    file, limit_s, attempts = write(tmp_path, hard_market()), 2.0, []
+    for _ in range(5):  # the promise is about this process, not about what else runs on the machine
         started = time.monotonic()
-        done = clear(file, "--time-limit", str(limit_s))
-        took_s = min(took_s, time.monotonic() - started)
-        result = json.loads(done.stdout)
-        assert result["checked"]
-        if took_s <= limit_s + SLACK_S:
+        result = json.loads(clear(file, "--time-limit", str(limit_s)).stdout)
+        attempts.append((time.monotonic() - started, result["checked"]))
+        if attempts[-1] <= (limit_s + SLACK_S, True) and result["checked"]:
             break
-    assert took_s <= limit_s + SLACK_S
+    assert any(took_s <= limit_s + SLACK_S and checked for took_s, checked in attempts), attempts
 
 
 FAULTS = {
