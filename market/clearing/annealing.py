@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from market.clearing.local_search import anneal, clear_state, construct, put_items
+from market.clearing.local_search import Model, anneal, clear_state, construct, put_items
 from market.clearing.packing import Packing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from market.clearing.problem import Ints
+    from market.clearing.program import Floats
 
 SCAN = 64
-"""How many items of a freed row are tried when refilling it."""
+"""How many items of a freed row are tried when refilling it, where orders have few items each."""
+
+MANY_ITEMS = 3
+"""From so many items an order, orders find their own way back and freed rows are not scanned."""
 
 HEAT_QUANTILE = 20.0
-COOLING = 0.03
+COOLING = 0.07
 _CALIBRATION_MOVES = 3000
 
 
@@ -39,6 +43,7 @@ class Annealer:
         self.rng = np.array([seed * 0x9E3779B97F4A7C15 + 0x1234567 & (2**64 - 1) | 1], dtype=np.uint64)
         self.losses = np.zeros(2048, dtype=np.int64)
         self.heat = 0.0
+        self.scan = SCAN if packing.item_bid.size < MANY_ITEMS * packing.model.must.size else 0
         self.moves = 0
 
     def calibrate(self) -> None:
@@ -51,7 +56,7 @@ class Annealer:
         self.heat = float(np.percentile(sizes, HEAT_QUANTILE)) if sizes.size else 1.0
 
     def build(self) -> None:
-        """Build allocations by falling regret and by falling best worth; continue from the better one."""
+        """Build by falling regret, by falling worth and as the relaxation accepts; keep the best."""
         m = self.packing.model
         blocks = int(m.blocks[0])
         starts = m.block_ptr[:-1]
@@ -60,11 +65,23 @@ class Annealer:
         first[has] = m.regret[m.block_item[starts[has]]]
         best = np.zeros(blocks)
         best[has] = self.packing.adjusted[m.block_item[starts[has]]]
-        for sequence in (np.argsort(-first, kind="stable"), np.argsort(-best, kind="stable")):
+        by_fraction, sure = self._by_fraction()
+        for model, key in ((m, first), (m, best), (by_fraction, sure)):
             clear_state(self.state)
-            self.value[0] = construct(sequence, self.packing.adjusted, m, self.state)
+            sequence = np.argsort(-key, kind="stable")
+            self.value[0] = construct(sequence, self.packing.adjusted, model, self.state)
             self._keep()
         self.restart_best()
+
+    def _by_fraction(self) -> tuple[Model, Floats]:
+        """Return the model ranked as the relaxation accepts, and the largest share per order."""
+        m, fraction = self.packing.model, self.packing.fraction
+        block = np.repeat(np.arange(m.must.size), np.diff(m.block_ptr))
+        share = fraction[m.block_item]
+        ranked = m.block_item[np.lexsort((np.arange(block.size), -share, block))]
+        sure = np.zeros(m.must.size)
+        np.maximum.at(sure, block, share)
+        return m._replace(block_item=ranked), sure
 
     def restart_best(self) -> None:
         """Continue from the best set found here."""
@@ -86,7 +103,7 @@ class Annealer:
             heat,
             cold,
             moves,
-            SCAN,
+            self.scan,
             self.losses,
         )
 

@@ -83,7 +83,7 @@ class Case:
         duals = relaxed.duals
         if duals is None:
             return
-        self.learn(prices_of_duals(self.f, duals), lambda: multipliers_of(self.f, duals))
+        self.learn(prices_of_duals(self.f, duals, relaxed.values), lambda: multipliers_of(self.f, duals))
         if relaxed.answer is Answer.OPTIMAL:
             self.incumbent.lower_bound(relaxed.bound)
         if relaxed.values is not None:

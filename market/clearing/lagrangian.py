@@ -27,6 +27,8 @@ CUT = 0.7
 NO_BOUND = 1e299
 """A bound from here on stands for none yet."""
 
+HEAVY = 1e100
+
 PATIENCE = 8
 """Steps without a better bound before the step is cut."""
 
@@ -36,6 +38,8 @@ class Point(NamedTuple):
 
     Prices per row, and for items over several orders (entries ``shared``) the share of their worth;
     the surplus of every order there; ``excess`` and ``apart`` are the smoothed directions of both.
+    ``primal`` counts how often each entry was its order's best, lately most, and approximates the
+    relaxation's solution.
     """
 
     price: Array
@@ -43,6 +47,7 @@ class Point(NamedTuple):
     surplus: Array
     excess: Array
     apart: Array
+    primal: Array
     shared: Array
 
 
@@ -80,8 +85,8 @@ def volume(  # noqa: C901, PLR0912, PLR0915  one loop without calls compiles to 
 ) -> float:
     """Take some steps of the volume algorithm; return the best bound so far.
 
-    ``state`` holds the best bound, the step factor and the steps since it changed, to be carried
-    from call to call with the point.
+    ``state`` holds the best bound, the step factor, the steps since it changed and the weight of the
+    next step in ``primal``, to be carried from call to call with the point.
     """
     rows, blocks, entries = m.capacity.size, m.blocks[0], m.item_row.size
     price, share = np.empty(rows, np.float64), np.zeros(entries, np.float64)
@@ -115,6 +120,7 @@ def volume(  # noqa: C901, PLR0912, PLR0915  one loop without calls compiles to 
             if pick[b] < 0:
                 continue
             chosen[pick[b]] = 1.0
+            point.primal[pick[b]] += state[3]
             j = m.entry_item[pick[b]]
             count = 0
             for k in range(m.item_ptr[j], m.item_ptr[j + 1]):
@@ -125,6 +131,11 @@ def volume(  # noqa: C901, PLR0912, PLR0915  one loop without calls compiles to 
                 if r >= blocks:
                     use[r] += m.item_use[k] / count
         fresh = FRESH if state[0] < NO_BOUND else 1.0
+        state[3] /= 1.0 - FRESH
+        if state[3] > HEAVY:
+            for k in range(entries):
+                point.primal[k] /= state[3]
+            state[3] = 1.0
         along = 0.0
         for r in range(blocks, rows):
             along += point.excess[r] * use[r] * m.row_scale[r]

@@ -20,6 +20,9 @@ Array = Any  # numba types arrays itself; their dtypes are in the docstrings
 
 COVER_TRIES = 6
 EJECT_TRIES = 12
+PROMISING = 8
+"""How strongly moves favour the most promising items of an order: power of a uniform draw."""
+
 ROUNDING = 1e-6
 
 
@@ -394,7 +397,7 @@ def anneal(
             if size == 0:
                 continue
             u = _uniform(state)
-            j = m.block_item[m.block_ptr[b] + int(u * u * u * size)]
+            j = m.block_item[m.block_ptr[b] + int(u**PROMISING * size)]
             if s.taken[j]:
                 continue
             gain = _insert(j, m, s)

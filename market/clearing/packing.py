@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class Packing:
     """A packing model and the bid behind every item.
 
-    ``adjusted`` is the profit of every item less the prices of what it uses.
+    ``adjusted`` is the profit of every item less the prices of what it uses, ``fraction`` how far the
+    relaxation accepts it.
     The clearing's objective is the model's minus ``bonus`` per covered must-serve order.
     """
 
@@ -36,6 +37,7 @@ class Packing:
     item_bid: Ints
     item_quantity: Ints
     adjusted: Floats
+    fraction: Floats
     bonus: int
     n_bids: int
 
@@ -110,6 +112,7 @@ def packing_of(p: Problem, terms: Terms, lottery_rank: Ints, prices: Prices) -> 
     return Packing(
         model=model,
         item_quantity=quantity[bids],
+        fraction=prices.fraction[bids],
         adjusted=adjusted,
         item_bid=bids,
         bonus=bonus,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from market.clearing.problem import NONE
 from market.clearing.restrict import reduced_costs
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Prices:
 
     ``link`` is per element of ``bid_group``: a bid's share of an opening. ``worth`` is the reduced
     cost of every column of the formulation: at these prices no column is worth more than
-    ``max(0, worth)`` per unit.
+    ``max(0, worth)`` per unit. ``fraction`` is how far the relaxation accepts every bid.
     """
 
     resource: Floats
@@ -33,6 +34,7 @@ class Prices:
     link: Floats
     worth: Floats
     bound: float
+    fraction: Floats
 
 
 def no_prices(p: Problem) -> Prices:
@@ -43,11 +45,16 @@ def no_prices(p: Problem) -> Prices:
         link=np.zeros(p.bid_group.size),
         worth=np.zeros(0),
         bound=float("inf"),
+        fraction=np.zeros(p.n_bids),
     )
 
 
-def prices_of_duals(f: Formulation, duals: Floats) -> Prices:
+def prices_of_duals(f: Formulation, duals: Floats, values: Floats | None = None) -> Prices:
     """Return the prices of the relaxation's row duals."""
+    fraction = np.zeros(f.problem.n_bids)
+    if values is not None:
+        has = f.bid_column != NONE
+        fraction[has] = values[f.bid_column[has]]
     program = f.program
     padded = np.append(duals, 0.0)
     worth = reduced_costs(program, duals)
@@ -60,4 +67,5 @@ def prices_of_duals(f: Formulation, duals: Floats) -> Prices:
         link=np.maximum(0.0, padded[f.link_row]),
         worth=worth,
         bound=rows + float((np.maximum(0.0, worth) * program.upper).sum()),
+        fraction=fraction,
     )

@@ -95,7 +95,7 @@ GRACE_S = 0.15
 
 def _by_turns(prover: _Prover, improver: _Improver) -> None:
     """Search with one worker: prove for a share of the time, then improve, then prove on."""
-    if prover.by_volume():
+    if by_volume(prover.case):
         prover.price()
     else:
         prover.relax()
@@ -118,6 +118,11 @@ def _quietly(run: Callable[[], None], case: Case) -> None:
         case.failures.append(str(error))
 
 
+def by_volume(case: Case) -> bool:
+    """Return whether capacity is priced by the volume algorithm before any relaxation."""
+    return case.packable and case.f.program.n_columns > MEDIUM_COLUMNS and not case.p.group_fixed.any()
+
+
 class _Prover:
     """Relaxation, then the program: a bound, and a proof where there is time."""
 
@@ -130,11 +135,6 @@ class _Prover:
         """Set when the improver has had its first cycle."""
         self.kept = 1.0
         """Share of columns that the incumbent's worth leaves in play."""
-
-    def by_volume(self) -> bool:
-        """Return whether capacity is priced by the volume algorithm before any relaxation."""
-        case = self.case
-        return case.packable and case.f.program.n_columns > MEDIUM_COLUMNS and not case.p.group_fixed.any()
 
     def price(self) -> None:
         """Price capacity; let the improver start after a share of the time, go on to convergence."""
@@ -159,7 +159,7 @@ class _Prover:
         case, stopped = self.case, self.case.incumbent.stopped
         size = case.f.program.n_columns
         try:
-            if self.by_volume():
+            if by_volume(self.case):
                 self.price()
             if size <= LARGE_COLUMNS or not case.packable:
                 self.relax()
@@ -209,7 +209,7 @@ class _Improver:
             if case.annealable:
                 self.annealer = case.annealer(self.seed)
                 large = case.f.program.n_columns > LARGE_COLUMNS
-                self.anneal(share=LARGE_ANNEAL_SHARE if large else ANNEAL_SHARE, heat=1.0)
+                self.anneal(share=LARGE_ANNEAL_SHARE if large else ANNEAL_SHARE, heat=HEAT)
         finally:
             self.prover.kept = float(case.candidates().mean())
             self.prover.warm.set()
@@ -256,7 +256,7 @@ class _Improver:
                 failures = 0
                 assert case.incumbent.best is not None
                 self.annealer.restart(case.incumbent.best.quantity)
-                self.anneal(share=0.1, heat=0.3)
+                self.anneal(share=0.1, heat=HEAT / 3)
 
     def first(self) -> None:
         """Find a first allocation with the best few bids of every order."""
@@ -276,6 +276,9 @@ class _Improver:
             self.target = max(self.target * 0.8, 60.0)
 
 
+HEAT = 0.3
+"""Start of a cooling cycle, as a share of the sizes of losing moves."""
+
 ANNEAL_SHARE = 0.25
 LARGE_ANNEAL_SHARE = 0.55
 PRICE_SHARE = 0.2
@@ -293,28 +296,44 @@ LARGEST_TARGET = 20_000.0
 def search_counted(case: Case, work: int) -> None:
     """Search under a work limit, one step after the other."""
     stopped = case.incumbent.stopped
-    case.relax(SolveLimits(work=max(1000, work // 2)))
+    size = case.f.program.n_columns
+    if by_volume(case):
+        _price_counted(case, work // 5)
+    if size <= LARGE_COLUMNS or not case.packable:
+        case.relax(SolveLimits(work=max(1000, work // 2)))
     if stopped.is_set() or case.prices is None:
         return
+    if size <= SMALL_COLUMNS:
+        case.exact(SolveLimits(work=max(0, work - case.work) // 4), stopped.is_set)
     left = max(0, work - case.work)
-    small = case.f.program.n_columns <= SMALL_COLUMNS
-    if small:
-        case.exact(SolveLimits(work=left // 4), stopped.is_set)
-    annealer = None
     if not stopped.is_set() and case.annealable and left >= LEAST_ANNEALING:
         annealer = case.annealer(1)
         moves = min(left // 4, MOST_MOVES // MOVES_PER_WORK) * MOVES_PER_WORK
         slices = max(1, moves // SLICE_MOVES)
         done = iter(range(slices + 1))
-        annealer.cycle(lambda: next(done, slices) / slices, SLICE_MOVES, 1.0, case.offer_quantity)
+        annealer.cycle(lambda: next(done, slices) / slices, SLICE_MOVES, HEAT, case.offer_quantity)
         case.work += annealer.moves // MOVES_PER_WORK
-    if not stopped.is_set() and case.f.program.n_columns <= LARGE_COLUMNS:
+    if not stopped.is_set() and size <= LARGE_COLUMNS:
         case.exact(SolveLimits(work=max(0, work - case.work) // 2), stopped.is_set)
-    _counted_neighbourhoods(case, work)
+    if not stopped.is_set():
+        _counted_neighbourhoods(case, work)
+
+
+def _price_counted(case: Case, work: int) -> None:
+    """Price capacity for a share of the work; a step looks at every bid, as an LP iteration may."""
+    steps = 0
+
+    def proceed() -> bool:
+        nonlocal steps
+        steps += 1
+        return steps * WORK_PER_SLICE < work
+
+    case.price(proceed)
 
 
 LEAST_ANNEALING = 2000
 MOVES_PER_WORK = 16
+WORK_PER_SLICE = 25
 MOST_MOVES = 4_000_000
 
 

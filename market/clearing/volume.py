@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from market.clearing.formulate import Formulation
+    from market.clearing.program import Floats
 
 STEPS_PER_SLICE = 25
 LEAST_GAIN = 2e-6
@@ -42,9 +43,10 @@ class CapacityPricer:
             surplus=np.zeros(p.n_orders),
             excess=np.zeros(rows),
             apart=np.zeros(entries),
+            primal=np.zeros(entries),
             shared=np.flatnonzero(self.covering & several[m.entry_item]),
         )
-        self.state = np.array([1e300, 1.0, 0.0])
+        self.state = np.array([1e300, 1.0, 0.0, 1.0])
         self.steps = 0
         self.converged = False
 
@@ -74,8 +76,16 @@ class CapacityPricer:
             group=point.price[p.n_orders + n :].copy(),
             link=np.zeros(p.bid_group.size),
             worth=columns,
+            fraction=self.fractions(),
             bound=float(self.state[0]) - self.packing.bonus * int(p.order_must.sum()),
         )
+
+    def fractions(self) -> Floats:
+        """Return about how much of each bid the relaxation accepts, up to a common factor."""
+        weight = np.bincount(self.packing.model.entry_item, weights=self.point.primal)
+        fraction = np.zeros(self.f.problem.n_bids)
+        fraction[self.packing.item_bid] = weight / max(float(weight.max(initial=0.0)), 1e-300)
+        return fraction
 
     def multipliers(self) -> Multipliers:
         """Return the multipliers of the best prices."""
