@@ -279,9 +279,10 @@ class _Awards:
     def _passed_over(self, record: OrderRecord) -> list[Event]:
         order_id = record.order.id
         unserved = self.unserved.get(order_id)
-        refusal = self.clearing.payment_refusal or "no payments"
+        # The refusal itself names other customers' orders; it stays in the clearing.
+        refused = f"no payments under the rule {self.state.rules.mechanism}"
         reason = (
-            UnservedReason(code="not_proven", detail=refusal)
+            UnservedReason(code="not_proven", detail=refused)
             if unserved is None
             else UnservedReason(code=unserved.reason, detail=_public_detail(unserved.detail))
         )

@@ -268,15 +268,16 @@ def test_a_partial_order_is_served_as_far_as_capacity_goes_and_pays_for_that() -
     assert market.contract_of("mill-a").contract.items[0].quantity == 7
 
 
-def test_a_payment_that_no_charge_can_cover_serves_nobody_and_says_so() -> None:
+def test_a_payment_that_no_charge_can_cover_serves_nobody_and_names_no_other_order() -> None:
     market = closed_market()
     clearing, report = market.solve()
-    unpaid = sealed(replace(clearing, payments=None, charges=None, payment_refusal="the orders can not pay"))
+    refusal = "pivots exceed what orders can pay by 50 (somebody's order)"
+    unpaid = sealed(replace(clearing, payments=None, charges=None, payment_refusal=refusal))
     market.accept("host", replace(report, result=clearing_to_json(unpaid).decode()))
     order = market.order_of("o1")
     assert order.state == "unserved"
     assert [(reason.code, reason.detail) for reason in order.reasons] == [
-        ("not_proven", "the orders can not pay")
+        ("not_proven", "no payments under the rule pay_as_bid")
     ]
     assert not market.state.contracts
 
