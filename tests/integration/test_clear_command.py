@@ -188,10 +188,11 @@ def test_the_answer_is_written_in_time(tmp_path: Path) -> None:
     for _ in range(5):  # the promise is about this process, not about what else runs on the machine
         started = time.monotonic()
         result = json.loads(clear(file, "--time-limit", str(limit_s)).stdout)
-        attempts.append((time.monotonic() - started, result["checked"]))
-        if attempts[-1] <= (limit_s + SLACK_S, True) and result["checked"]:
-            break
-    assert any(took_s <= limit_s + SLACK_S and checked for took_s, checked in attempts), attempts
+        took_s = time.monotonic() - started
+        attempts.append((took_s, result["status"]))
+        if took_s <= limit_s + SLACK_S and result["checked"]:
+            return
+    pytest.fail(f"seconds and statuses: {attempts}")
 
 
 FAULTS = {
