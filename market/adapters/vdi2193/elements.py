@@ -32,8 +32,6 @@ SEMANTIC_IDS: Mapping[str, tuple[str, ...]] = {
     "latestDeliveryDateAssured": ("0173-1#02-ABH165#002",),
     "quantity": ("0173-1#02-AAR706#002",),
     "quantityUnit": ("0173-1#02-ABC475#003",),
-    "requirementDocuments": ("0173-1#01-ADN464#011",),
-    "technicalDeliveryStandard": ("0173-1#02-ABL353#001",),
     "priceNet": ("0173-1#02-BAF749#003", "0173-1#02-AAO822#002"),
     "priceGross": ("0173-1#02-AAQ214#002",),
     "currency": ("0173-1#02-AAO288#006",),
