@@ -219,6 +219,7 @@ def _order_awarded(state: State, event: events.OrderAwarded) -> None:
     for contract_id, shipments in event.kept:
         record = state.contracts[contract_id]
         record.contract = _with_shipments(record.contract, shipments)
+        state.index.watch_contract(record)
     for contract_id in event.ended:
         move_contract(state, contract_id, "ended", event.at_us, "replaced by a new award")
     for contract in event.contracts:
@@ -255,13 +256,13 @@ def _order_passed_over(state: State, event: events.OrderPassedOver) -> None:
 def _milestone_reported(state: State, event: events.MilestoneReported) -> None:
     record = state.contracts[event.contract_id]
     record.reports[event.sequence] = (event.digest, state.size)
-    move_contract(state, event.contract_id, event.milestone, event.at_us, f"reported {event.milestone}")
     if event.milestone in {"progress", "finished"}:
         record.finished_quantity = event.quantity
     if event.expected_end_us is not None:
         record.expected_end_us = event.expected_end_us
     elif event.milestone == "finished":
         record.expected_end_us = event.at_us
+    move_contract(state, event.contract_id, event.milestone, event.at_us, f"reported {event.milestone}")
 
 
 def _breakdown_reported(state: State, event: events.BreakdownReported) -> None:

@@ -95,7 +95,7 @@ def progress(
     states = {id_: changed.get(id_, state.contracts[id_].state) for id_ in order.contracts}
     standing = {id_: known for id_, known in states.items() if known in STANDING}
     lost = any(
-        states[id_] in {"ended", "at_risk"} and state.contracts[id_].state in UNSTARTED for id_ in changed
+        states[id_] in {"ended", "at_risk"} and state.contracts[id_].state in STANDING for id_ in changed
     )
     final = [
         known
@@ -189,6 +189,36 @@ def unconfirmed(state: State, now_us: int) -> list[Event]:
             lost.setdefault(record.contract.order_id, {})[contract_id] = "ended"
     for order_id, changed in lost.items():
         happened += progress(state, state.orders[order_id], changed, now_us)
+    return happened
+
+
+def silences(state: State, now_us: int) -> list[Event]:
+    """Return the end of contracts whose participant is silent, and the receipt of goods long shipped.
+
+    A contract is silent once its promised end, or its order's deadline, lies ``silence_us`` back and the
+    report that is due has not come. Whoever vanishes strands no order.
+    """
+    limit = (now_us - state.rules.silence_us + 1, "")
+    silent = {contract_id for _, contract_id in state.index.ends[: bisect_left(state.index.ends, limit)]}
+    for _, order_id in state.index.deadlines[: bisect_left(state.index.deadlines, limit)]:
+        contracts = state.orders[order_id].contracts
+        silent |= {contract_id for contract_id in contracts if state.contracts[contract_id].owes_report}
+    lost: dict[str, dict[str, ContractState]] = {}
+    for contract_id in sorted(silent):
+        lost.setdefault(state.contracts[contract_id].contract.order_id, {})[contract_id] = "ended"
+    happened: list[Event] = []
+    for order_id, changed in lost.items():
+        if state.orders[order_id].state in _GONE:
+            continue
+        happened += [
+            events.ContractEnded(contract_id=contract_id, at_us=now_us, reason="silent past its end")
+            for contract_id in changed
+        ]
+        happened += progress(state, state.orders[order_id], changed, now_us)
+    for order_id in sorted(state.index.shipped_orders):
+        promised_us = state.orders[order_id].promised_us
+        if promised_us is not None and now_us >= promised_us + state.rules.silence_us:
+            happened.append(events.OrderProgressed(order_id=order_id, step="delivered", at_us=now_us))
     return happened
 
 

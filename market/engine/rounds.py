@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from market.engine.decision import Decision, accept
-from market.engine.execution import expiries, settlements, unconfirmed
+from market.engine.execution import expiries, settlements, silences, unconfirmed
 from market.engine.state import OrderRecord, State
 from market.engine.transitions import STANDING
 from market.model import events
@@ -25,6 +25,7 @@ def tick(state: State, command: Tick, now_us: int) -> Decision:
     """
     happened: list[Event] = [
         *unconfirmed(state, now_us),
+        *silences(state, now_us),
         *settlements(state, now_us),
         *expiries(state, now_us),
     ]

@@ -77,6 +77,13 @@ class ContractRecord:
     reports: dict[int, tuple[str, int]] = field(default_factory=dict)
     history: list[HistoryEntry] = field(default_factory=list)
 
+    @property
+    def owes_report(self) -> bool:
+        """Whether the market waits for this participant: to make the goods, or to ship the part."""
+        if self.state == "finished":
+            return any(shipment.to_contract is None for shipment in self.contract.shipments)
+        return self.state in {"confirmed", "in_production"}
+
 
 @dataclass(slots=True, kw_only=True)
 class Answer:
@@ -146,7 +153,10 @@ class Index:
     callable_orders: dict[str, None] = field(default_factory=dict)
     delivered_orders: dict[str, None] = field(default_factory=dict)
     open_by_customer: dict[str, int] = field(default_factory=dict)
+    shipped_orders: dict[str, None] = field(default_factory=dict)
     unconfirmed: dict[str, None] = field(default_factory=dict)
+    ends: list[tuple[int, str]] = field(default_factory=list)
+    end_of: dict[str, int] = field(default_factory=dict)
     active_contracts: dict[str, dict[str, None]] = field(default_factory=dict)
     key_holders: dict[str, str] = field(default_factory=dict)
 
@@ -165,6 +175,7 @@ class Index:
             del self.deadlines[bisect_left(self.deadlines, deadline)]
         _keep(self.callable_orders, id_, record.state in CALLABLE)
         _keep(self.delivered_orders, id_, record.state == "delivered")
+        _keep(self.shipped_orders, id_, record.state == "shipped")
 
     def watch_participant(self, before: AdmitParticipant | None, now: AdmitParticipant) -> None:
         """Take note of a participant's present API key."""
@@ -181,6 +192,12 @@ class Index:
             self.unconfirmed[id_] = None
         else:
             self.unconfirmed.pop(id_, None)
+        known = self.end_of.pop(id_, None)
+        if known is not None:
+            del self.ends[bisect_left(self.ends, (known, id_))]
+        if record.owes_report:
+            self.end_of[id_] = record.expected_end_us
+            insort(self.ends, (record.expected_end_us, id_))
         if record.state in {"ended", "settled"}:
             active.pop(id_, None)
         else:

@@ -59,6 +59,7 @@ CONTRACT_TRANSITIONS: Mapping[tuple[str, str], ContractState] = {
     ("in_production", "ended"): "ended",
     ("in_production", "settled"): "settled",
     ("finished", "shipped"): "shipped",
+    ("finished", "ended"): "ended",
     ("finished", "settled"): "settled",
     ("shipped", "delivered"): "delivered",
     ("shipped", "settled"): "settled",

@@ -40,6 +40,9 @@ class Rules:
         Time after delivery at which an order is settled.
     confirm_us
         Time after an award within which a contract must be confirmed.
+    silence_us
+        Time after a contract's promised end, or its order's deadline, without the report that is due:
+        then it ends and its lots are called again. Goods that were shipped are taken as received.
     idempotency_us
         How long an idempotency key is kept.
     max_lots_per_round
@@ -65,6 +68,7 @@ class Rules:
     clearing_time_us: int = 0
     acceptance_us: int = 0
     confirm_us: int = DAY_US
+    silence_us: int = 3 * DAY_US
     idempotency_us: int = 7 * DAY_US
     max_open_orders_per_customer: int = 100_000
     max_bids_per_sheet: int = 20_000
@@ -87,6 +91,7 @@ class Rules:
         check_int("clearing_time_us", self.clearing_time_us, 0, DAY_US)
         check_int("acceptance_us", self.acceptance_us, 0, 366 * DAY_US)
         check_int("confirm_us", self.confirm_us, 1, 366 * DAY_US)
+        check_int("silence_us", self.silence_us, 1, 366 * DAY_US)
         check_int("idempotency_us", self.idempotency_us, 7 * DAY_US, 3660 * DAY_US)
         check_int("max_open_orders_per_customer", self.max_open_orders_per_customer, 1, 10**7)
         check_int("max_bids_per_sheet", self.max_bids_per_sheet, 1, 100_000)
