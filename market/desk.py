@@ -86,7 +86,7 @@ class Desk(Protocol):
         ...
 
     def watch(self, tenant: str | None) -> AsyncIterator[Change]:
-        """Yield changes after their commit, from now on; a slow reader loses the oldest, never blocks others."""
+        """Yield changes after their commit, from now on; a slow reader loses the oldest, blocks nobody."""
         ...
 
     async def health(self) -> Health:
