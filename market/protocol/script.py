@@ -41,7 +41,7 @@ START_US = 20_605 * DAY_US
 RULES = Rules(takt_us=6 * HOUR_US, response_us=HOUR_US, transit_us=6 * HOUR_US, confirm_us=DAY_US)
 _SITES = {"ulm": "DE", "lyon": "FR", "berlin": "DE"}
 _MILLING = Qualification(capabilities=(Capability(process="milling", materials=("steel",)),))
-_PLAN = ProcessPlan(
+PLAN = ProcessPlan(
     lots=(
         PlannedLot(
             id="mill",
@@ -51,7 +51,7 @@ _PLAN = ProcessPlan(
         ),
     )
 )
-_TERMS = OrderTerms(
+TERMS = OrderTerms(
     quantity=20,
     destination="berlin",
     release_us=START_US + DAY_US,
@@ -154,7 +154,7 @@ def sheet(round_id: str, lot_id: str, price_minor: int) -> BidSheet:
             start_us=(START_US + 2 * DAY_US, START_US + 3 * DAY_US),
             end_us=(START_US + 3 * DAY_US, START_US + 4 * DAY_US),
             fixed_price_minor=(price_minor, 20_000),
-            unit_price_minor=(0, 9_000),
+            unit_price_minor=(0, 10_000),
             min_quantity=(0, 5),
             emissions_g=(12_000, 13_000),
             item_offset=(0, 1, 2),
@@ -188,10 +188,10 @@ def _ordering(buyer: _Writer, order: str) -> list[Step]:
     document = Document(
         sha256="2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", name="drawing.pdf"
     )
-    part = Part(id="bracket", name="Bracket", plan=_PLAN, documents=(document,))
-    submitted = SubmitOrder(idempotency_key="po-4711", part_id="bracket", terms=_TERMS)
-    dearer = replace(submitted, terms=replace(_TERMS, reservation_value_minor=500_000))
-    unknown = SubmitOrder(idempotency_key="po-1", part_id="unknown", terms=_TERMS)
+    part = Part(id="bracket", name="Bracket", plan=PLAN, documents=(document,))
+    submitted = SubmitOrder(idempotency_key="po-4711", part_id="bracket", terms=TERMS)
+    dearer = replace(submitted, terms=replace(TERMS, reservation_value_minor=500_000))
+    unknown = SubmitOrder(idempotency_key="po-1", part_id="unknown", terms=TERMS)
     order_1 = buyer.send("An order for 20 pieces", START_US + 2, "order", submitted)
     return [
         buyer.send("A part for the catalogue", START_US + 1, "order", PublishPart(part=part)),
@@ -269,7 +269,7 @@ def _breaking(acme: _Writer, forge: _Writer, buyer: _Writer, order: str) -> list
     at_us = START_US + 72 * HOUR_US
     round_id = "r-000002"
     terms = replace(
-        _TERMS,
+        TERMS,
         release_us=at_us + DAY_US,
         due_us=at_us + 10 * DAY_US,
         deadline_us=at_us + 14 * DAY_US,

@@ -26,8 +26,8 @@ from market.model.messages import (
 )
 from market.model.plan import Part
 from market.model.values import DAY_US, HOUR_US
-from market.ports import RequestChannel
-from market.protocol.script import _PLAN, _TERMS, MARKET, START_US, opening
+from market.ports import MarketBus, RequestChannel
+from market.protocol.script import MARKET, PLAN, START_US, TERMS, opening
 from market.service.clearing_worker import InlineClearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
@@ -114,8 +114,10 @@ def statement(milestone: str, contract_id: str, at_us: int) -> tuple[Json, ...]:
 class Market:
     """The real market, and those of its participants that speak its own language."""
 
-    def __init__(self, service: MarketService, broker: MemoryBroker, clock: ManualClock) -> None:
-        self.service, self.broker, self.clock = service, broker, clock
+    broker: MemoryBroker
+
+    def __init__(self, service: MarketService, clock: ManualClock) -> None:
+        self.service, self.clock = service, clock
         self._numbers: dict[str, int] = {}
 
     async def ask(
@@ -135,8 +137,8 @@ class Market:
         await self.service.tick(now_us)
 
     async def order(self) -> None:
-        await self.ask("buyer", "order", PublishPart(part=Part(id="bracket", name="Bracket", plan=_PLAN)))
-        await self.ask("buyer", "order", SubmitOrder(idempotency_key="k", part_id="bracket", terms=_TERMS))
+        await self.ask("buyer", "order", PublishPart(part=Part(id="bracket", name="Bracket", plan=PLAN)))
+        await self.ask("buyer", "order", SubmitOrder(idempotency_key="k", part_id="bracket", terms=TERMS))
         await self.tick(START_US + 10)
 
     async def decline(self, round_id: str = "r-000001") -> None:
@@ -158,16 +160,24 @@ class Market:
 @contextlib.asynccontextmanager
 async def market() -> AsyncIterator[Market]:
     broker = MemoryBroker(MARKET, ack_wait_s=0.2)
+    async with market_on(broker.market()) as running:
+        running.broker = broker
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def market_on(bus: MarketBus) -> AsyncIterator[Market]:
+    """Open the market of the published example over a bus."""
     clock = ManualClock(START_US)
     service = MarketService(
-        MemoryJournal(entropy=CountingEntropy()), broker.market(), clock=clock, clearer=InlineClearer(),
+        MemoryJournal(entropy=CountingEntropy()), bus, clock=clock, clearer=InlineClearer(),
         lottery=Lottery(bytes(32)), tick_s=None,
     )  # fmt: skip
     async with service:
         for number, command in enumerate(opening()):
             reply = await service.submit(OPERATOR, command, message_id=f"opening-{number}")
             assert isinstance(reply, Receipt), reply
-        yield Market(service, broker, clock)
+        yield Market(service, clock)
 
 
 @contextlib.asynccontextmanager
