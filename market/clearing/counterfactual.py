@@ -37,8 +37,8 @@ class Budget:
     """What re-solving may take.
 
     ``left_s`` returns the seconds left of the clearing (None for no limit); ``work`` is the work
-    limit of the clearing, of which every solve may take a tenth, whatever ``workers``, so that what
-    is proven does not depend on them.
+    limit of the clearing, which every single solve may take again, whatever ``workers``, so that
+    what is proven does not depend on them.
     """
 
     left_s: Callable[[], float | None]
@@ -50,7 +50,7 @@ class Budget:
         left = self.left_s()
         if left is not None and left <= 0:
             raise UnprovenError("no time left to solve again what payments compare with")
-        work = None if self.work is None else max(LEAST_WORK, self.work // 10)
+        work = None if self.work is None else max(LEAST_WORK, self.work)
         return SolveLimits(time_s=left, work=work)
 
 
@@ -115,9 +115,12 @@ class Counterfactuals:
             if solved.duals is not None:
                 duals = solved.duals
         side = np.where(duals > 0, f.program.row_upper, f.program.row_lower)
-        bound = np.zeros(duals.size)
-        np.multiply(side, duals, out=bound, where=duals != 0)
-        return _Relaxed(f=f, worth=reduced_costs(f.program, duals), rows=float(bound.sum()))
+        # Any duals bound the optimum; the wrong sign on a one-sided row is rounding.
+        priced = (duals != 0) & np.isfinite(side)
+        duals = np.where(priced, duals, 0.0)
+        return _Relaxed(
+            f=f, worth=reduced_costs(f.program, duals), rows=float((side[priced] * duals[priced]).sum())
+        )
 
     def repaired(self, base: _Relaxed, a: Allocation, bidder: int) -> Allocation | None:
         """Return the allocation without a bidder, its orders planned anew; None if some must be served."""

@@ -28,6 +28,8 @@ NO_BOUND = 1e299
 """A bound from here on stands for none yet."""
 
 HEAVY = 1e100
+TINY = 1e-12
+"""Below this squared length a direction is none: what is picked fits."""
 
 PATIENCE = 8
 """Steps without a better bound before the step is cut."""
@@ -103,7 +105,7 @@ def volume(  # noqa: C901, PLR0912, PLR0915  one loop without calls compiles to 
         for t in range(shared.size):
             square += point.apart[shared[t]] * point.apart[shared[t]]
         step = 0.0
-        if square > 0.0 and state[0] < NO_BOUND:
+        if square > TINY and state[0] < NO_BOUND:
             step = state[1] * TARGET * abs(state[0]) / square
         for r in range(blocks, rows):
             price[r] = max(0.0, point.price[r] + step * point.excess[r] * m.row_scale[r])

@@ -20,6 +20,15 @@ Array = Any  # numba types arrays itself; their dtypes are in the docstrings
 
 COVER_TRIES = 6
 EJECT_TRIES = 12
+GROUP_EVERY = 20
+"""One move in so many opens or closes a priced group."""
+
+GROUP_HEAT = 4.0
+"""How much warmer such moves are: openings cost more than bids differ."""
+
+PROMISING_AMONG_GROUPS = 3
+"""The same where openings matter: which groups are open decides more than prices do."""
+
 PROMISING = 8
 """How strongly moves favour the most promising items of an order: power of a uniform draw."""
 
@@ -357,7 +366,7 @@ def _open(g: int, m: Model, s: State, state: Array, log: Array) -> tuple[int, in
 
 
 @njit(cache=True, nogil=True)
-def anneal(
+def anneal(  # noqa: PLR0915  one kernel
     m: Model,
     s: State,
     best: Array,
@@ -380,10 +389,13 @@ def anneal(
     blocks, groups = m.blocks[0], m.member_ptr.size - 1
     cooling = (cold / heat) ** (1.0 / max(1, iterations)) if heat > 0 else 1.0
     temperature = heat
+    power = PROMISING if m.member.size == 0 else PROMISING_AMONG_GROUPS
     for _ in range(iterations):
         temperature *= cooling
         n_log, gain = 0, 0
-        if groups > 0 and _draw(state) % 50 == 0:
+        warmth = temperature
+        if groups > 0 and _draw(state) % GROUP_EVERY == 0:
+            warmth *= GROUP_HEAT
             g = _draw(state) % groups
             if m.group_price[g] == 0:
                 continue
@@ -397,7 +409,7 @@ def anneal(
             if size == 0:
                 continue
             u = _uniform(state)
-            j = m.block_item[m.block_ptr[b] + int(u**PROMISING * size)]
+            j = m.block_item[m.block_ptr[b] + int(u**power * size)]
             if s.taken[j]:
                 continue
             gain = _insert(j, m, s)
@@ -412,12 +424,10 @@ def anneal(
                 gain += g2
             else:
                 gain = -(1 << 60)
-        if gain < 0 and losses.size:
+        if gain < 0 and warmth == temperature and losses.size:
             losses[lost % losses.size] = -gain
             lost += 1
-        if gain >= 0 or (
-            temperature > 0 and gain > -40 * temperature and _uniform(state) < np.exp(gain / temperature)
-        ):
+        if gain >= 0 or (warmth > 0 and gain > -40 * warmth and _uniform(state) < np.exp(gain / warmth)):
             current += gain
             if current > top:
                 top = current

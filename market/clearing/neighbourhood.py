@@ -54,6 +54,8 @@ class Neighbourhoods:
         self.group_ptr = np.searchsorted(p.bid_group[by_group], np.arange(len(p.group_ids) + 1))
         self.priced = np.flatnonzero(np.diff(self.group_ptr) > 0)
         self.close = self._close(worth)
+        self.among = np.zeros(p.n_bids, dtype=np.bool_)
+        """Bids of the groups drawn last: all of them may change, however the relaxation ranks them."""
 
     def _close(self, worth: Floats) -> Flags:
         """Return which bids are among the better ones of one of their orders."""
@@ -70,6 +72,7 @@ class Neighbourhoods:
     def draw(self, quantity: Ints, columns: int) -> Flags:
         """Return free columns of about the given number, around what is accepted now."""
         p = self.f.problem
+        self.among[:] = False
         orders = self._orders(quantity, columns)
         return self.free_columns(orders, quantity, narrow=bool(p.n_bids > 2 * columns))
 
@@ -80,7 +83,7 @@ class Neighbourhoods:
         outside[self.owner[~orders[self.item_order]]] = True
         bid_free = ~outside & f.terms.usable
         if narrow:
-            bid_free &= self.close | (quantity > 0)
+            bid_free &= self.close | (quantity > 0) | self.among
         padded = np.append(orders, np.True_)
         free = padded[f.column_order]
         for column in (f.bid_column, f.steps_column):
@@ -129,6 +132,7 @@ class Neighbourhoods:
         p = self.f.problem
         for g in self.rng.permutation(self.priced).tolist():
             bids = self.group_bid[self.group_ptr[g] : self.group_ptr[g + 1]]
+            self.among[bids] = True
             active = bids[quantity[bids] > 0]
             others = bids[(quantity[bids] == 0) & self.close[bids]]
             most = max(MOST_OTHERS, active.size // 2)

@@ -135,6 +135,9 @@ class _Prover:
         """Set when the improver has had its first cycle."""
         self.kept = 1.0
         """Share of columns that the incumbent's worth leaves in play."""
+        self.restarted = False
+        left = deadline.left()
+        self.span_s = 0.0 if left is None else left
 
     def price(self) -> None:
         """Price capacity; let the improver start after a share of the time, go on to convergence."""
@@ -165,25 +168,41 @@ class _Prover:
                 self.relax()
             if stopped.is_set():
                 return
-            if size <= SMALL_COLUMNS:
-                case.exact(SolveLimits(time_s=self.deadline.left()), stopped.is_set)
-            elif size <= LARGE_COLUMNS:
-                case.exact(
-                    SolveLimits(time_s=self.deadline.left()), lambda: stopped.is_set() or self.shrunk()
-                )
+            if size <= LARGE_COLUMNS:
+                case.exact(SolveLimits(time_s=self.deadline.left()), self.leave)
                 if not stopped.is_set() and self.shrunk():
-                    case.exact(SolveLimits(time_s=self.deadline.left()), stopped.is_set)
+                    self.restarted = True
+                    case.exact(SolveLimits(time_s=self.deadline.left()), self.leave)
         finally:
             self.priced.set()
         if not stopped.is_set() and case.prices is not None:
-            _Improver(case, self.deadline, self, seed=7).neighbourhoods()
+            helper = _Improver(case, self.deadline, self, seed=HELPER_SEED)
+            if case.annealable:
+                helper.annealer = case.annealer(HELPER_SEED)
+            helper.neighbourhoods()
+
+    def leave(self) -> bool:
+        """Return whether to leave off searching the program as it is: done, restart pays, or hopeless."""
+        return self.case.incumbent.stopped.is_set() or self.shrunk() or self.hopeless()
+
+    def hopeless(self) -> bool:
+        """Return whether half-time has passed with a gap that no tree search closes in the rest."""
+        incumbent, left = self.case.incumbent, self.deadline.left()
+        if left is None or left > self.span_s * (1.0 - HALF_TIME) or not np.isfinite(incumbent.objective):
+            return False
+        return bool(incumbent.bound - incumbent.objective > WIDE_GAP * max(1.0, abs(incumbent.objective)))
 
     def shrunk(self) -> bool:
         """Return whether the improver's first cycle let reduced costs exclude much of the program."""
-        return self.warm.is_set() and self.kept <= SHRUNK
+        if self.restarted or not self.warm.is_set() or self.kept > SHRUNK:
+            return False
+        return self.case.f.program.n_columns > SMALL_COLUMNS
 
 
 SHRUNK = 0.6
+HALF_TIME = 0.4
+WIDE_GAP = 0.02
+HELPER_SEED = 7
 
 
 class _Improver:
@@ -193,6 +212,8 @@ class _Improver:
         self.case, self.deadline, self.prover = case, deadline, prover
         self.seed = seed
         self.annealer: Annealer | None = None
+        left = deadline.left()
+        self.span_s = 30.0 if left is None else left
         self.target = float(np.clip(case.f.program.n_columns / 100, 400, 2000))
 
     def run(self) -> None:
@@ -208,8 +229,8 @@ class _Improver:
         try:
             if case.annealable:
                 self.annealer = case.annealer(self.seed)
-                large = case.f.program.n_columns > LARGE_COLUMNS
-                self.anneal(share=LARGE_ANNEAL_SHARE if large else ANNEAL_SHARE, heat=HEAT)
+                share = LEAST_ANNEAL_SHARE + case.f.program.n_columns / COLUMNS_PER_SHARE
+                self.anneal(share=min(MOST_ANNEAL_SHARE, share), heat=HEAT)
         finally:
             self.prover.kept = float(case.candidates().mean())
             self.prover.warm.set()
@@ -228,35 +249,64 @@ class _Improver:
         annealer.cycle(progress, SLICE_MOVES, heat, self.case.offer_quantity)
 
     def neighbourhoods(self) -> None:
-        """Solve large neighbourhoods until the end; anneal again in between."""
+        """Improve the incumbent until the end, by whatever gains most per second."""
         case, stopped = self.case, self.case.incumbent.stopped
         assert case.prices is not None
         hoods = Neighbourhoods(case.f, case.prices.worth, np.random.default_rng(self.seed))
-        failures, round_number = 0, 0
         if case.incumbent.best is None or not case.annealable:
             self.first()
-        elif self.annealer is not None and SMALL_COLUMNS < case.f.program.n_columns <= LARGE_COLUMNS:
-            span = 5.0 if (left := self.deadline.left()) is None else left * NARROW_SHARE
-            case.narrow(4, SolveLimits(time_s=self.deadline.within(span)), stopped.is_set)
-        while not stopped.is_set() and not self.deadline.passed():
+        arms: dict[str, Callable[[], None]] = {"free": lambda: self.rounds(hoods)}
+        if self.annealer is not None:
+            arms["anneal"] = self.anneal_again
+            if SMALL_COLUMNS < case.f.program.n_columns <= LARGE_COLUMNS:
+                arms["narrow"] = self.narrow
+        rates = dict.fromkeys(arms, float("inf"))
+        while not stopped.is_set() and not self.deadline.passed() and case.incumbent.best is not None:
+            arm = max(rates, key=lambda name: rates[name])
+            before, begin = case.incumbent.objective, self.deadline.now()
+            arms[arm]()
+            rate = (case.incumbent.objective - before) / max(self.deadline.now() - begin, 1e-3)
+            rates[arm] = rate if rates[arm] == float("inf") else (rates[arm] + rate) / 2
+            if arm == "narrow" or max(rates.values()) <= 0.0:
+                rates = {name: 0.0 if name == "narrow" else 1.0 if name != arm else 0.5 for name in arms}
+
+    def rounds(self, hoods: Neighbourhoods) -> None:
+        """Solve neighbourhood after neighbourhood for a turn."""
+        case, stopped = self.case, self.case.incumbent.stopped
+        begin = self.deadline.now()
+        while not stopped.is_set() and self.deadline.now() < begin + self.turn_s():
             values = case.values()
-            if values is None:
+            if values is None or case.incumbent.best is None:
                 return
-            round_number += 1
-            before = case.incumbent.objective
-            assert case.incumbent.best is not None
             free = hoods.draw(case.incumbent.best.quantity, int(self.target))
-            begin = self.deadline.now()
+            start = self.deadline.now()
             solved = case.improve_within(
                 free, values, SolveLimits(time_s=self.deadline.within(ROUND_S)), stopped.is_set
             )
-            self.adapt(proven=solved.answer is Answer.OPTIMAL, seconds=self.deadline.now() - begin)
-            failures = 0 if case.incumbent.objective > before else failures + 1
-            if self.annealer is not None and failures >= PATIENCE:
-                failures = 0
-                assert case.incumbent.best is not None
-                self.annealer.restart(case.incumbent.best.quantity)
-                self.anneal(share=0.1, heat=HEAT / 3)
+            self.adapt(proven=solved.answer is Answer.OPTIMAL, seconds=self.deadline.now() - start)
+
+    def anneal_again(self) -> None:
+        """Anneal from the incumbent, colder, for a turn."""
+        best = self.case.incumbent.best
+        assert self.annealer is not None
+        assert best is not None
+        self.annealer.restart(best.quantity)
+        left = self.deadline.left()
+        self.anneal(
+            share=min(1.0, self.turn_s() / max(left, 1e-3)) if left is not None else 0.1, heat=HEAT / 3
+        )
+
+    def narrow(self) -> None:
+        """Search the best few bids of every order together, once."""
+        left = self.deadline.left()
+        span = 5.0 if left is None else left * NARROW_SHARE
+        self.case.narrow(
+            4, SolveLimits(time_s=self.deadline.within(span)), self.case.incumbent.stopped.is_set
+        )
+
+    def turn_s(self) -> float:
+        """Return how long one turn of an arm lasts."""
+        return max(LEAST_TURN_S, TURN_SHARE * self.span_s)
 
     def first(self) -> None:
         """Find a first allocation with the best few bids of every order."""
@@ -279,8 +329,9 @@ class _Improver:
 HEAT = 0.3
 """Start of a cooling cycle, as a share of the sizes of losing moves."""
 
-ANNEAL_SHARE = 0.25
-LARGE_ANNEAL_SHARE = 0.55
+LEAST_ANNEAL_SHARE = 0.2
+MOST_ANNEAL_SHARE = 0.55
+COLUMNS_PER_SHARE = 150_000
 PRICE_SHARE = 0.2
 
 HEAD_START_S = 0.05
@@ -288,7 +339,8 @@ HEAD_START_S = 0.05
 
 SLICE_MOVES = 4000
 ROUND_S = 0.6
-PATIENCE = 8
+LEAST_TURN_S = 0.3
+TURN_SHARE = 0.06
 NARROW_SHARE = 0.25
 LARGEST_TARGET = 20_000.0
 
