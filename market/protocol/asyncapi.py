@@ -6,7 +6,7 @@ from typing import Any
 
 from market.adapters.nats_subjects import MAILBOX_CONSUMER, MAX_PAYLOAD_BYTES
 from market.protocol.channels import CHANNELS, Channel, inbox, mailbox, subject_of
-from market.protocol.schema import DOWNLINK, KINDS, REPLIES, kind_of
+from market.protocol.schema import KINDS, REPLIES, UPLINK, kind_of
 
 SCHEMA_FILE = "messages.schema.json"
 _FORMAT = "application/schema+json;version=draft-2020-12"
@@ -70,7 +70,7 @@ def _channels() -> dict[str, Any]:
             "address": subject_of(channel.name),
             "summary": channel.summary,
             "messages": {kind_of(body): _component(kind_of(body)) for body in channel.bodies},
-            "parameters": _parameters("market", "participant"),
+            "parameters": _parameters(*(["market"] if channel.name == "tape" else ["market", "participant"])),
         }
         if channel.replies:
             channels[f"{channel.name}Reply"] = {
@@ -142,7 +142,7 @@ def _component(kind: str) -> dict[str, str]:
 def _message(kind: str, body: type) -> dict[str, Any]:
     """Return a message: replies travel bare, everything else in an envelope."""
     bare = {"$ref": f"{SCHEMA_FILE}#/$defs/{body.__name__}"}
-    envelope = "MarketEnvelope" if body in DOWNLINK else "ParticipantEnvelope"
+    envelope = "ParticipantEnvelope" if body in UPLINK else "MarketEnvelope"
     around = {
         "allOf": [{"$ref": f"{SCHEMA_FILE}#/$defs/{envelope}"}],
         "properties": {"body": bare},

@@ -17,6 +17,7 @@ from market.model.messages import (
     Refused,
     ReportCommand,
     SyncReply,
+    Tape,
 )
 
 
@@ -78,6 +79,12 @@ CHANNELS: tuple[Channel, ...] = (
         replies=(SyncReply, Refused),
     ),
     Channel(
+        name="tape",
+        action="receive",
+        summary="What a clearing came to, for everybody; published once, lost if nobody listens.",
+        bodies=(Tape,),
+    ),
+    Channel(
         name="heartbeat",
         action="send",
         summary="Say that you live; no reply.",
@@ -88,6 +95,8 @@ CHANNELS: tuple[Channel, ...] = (
 
 def subject_of(channel: str) -> str:
     """Return the subject of a channel with its parameters in braces."""
+    if channel == "tape":
+        return tape_subject("market").replace("market", "{market}")
     return (
         subject("market", channel, "participant")
         .replace("market", "{market}")
@@ -107,8 +116,3 @@ def mailbox() -> str:
         .replace("market", "{market}")
         .replace("participant", "{participant}")
     )
-
-
-def tape() -> str:
-    """Return the subject of the tape with its parameter in braces."""
-    return tape_subject("market").replace("market", "{market}")

@@ -13,7 +13,7 @@ from typing import Any, get_args
 from pydantic import TypeAdapter
 
 from market.adapters.codec import STRICT
-from market.model.messages import Downlink, Envelope, Heartbeat, ParticipantCommand, QuerySync, Reply
+from market.model.messages import Downlink, Envelope, Heartbeat, ParticipantCommand, QuerySync, Reply, Tape
 from market.protocol.limits import LIMITS, MARKET_INTEGER, Fragment
 
 SCHEMA_ID = "urn:takt:v1:messages"
@@ -23,6 +23,9 @@ UPLINK: tuple[type, ...] = (*get_args(ParticipantCommand), QuerySync, Heartbeat)
 
 DOWNLINK: tuple[type, ...] = get_args(Downlink)
 """Bodies that the market puts into mailboxes."""
+
+PUBLIC: tuple[type, ...] = (Tape,)
+"""Bodies that the market publishes to everybody."""
 
 REPLIES: tuple[type, ...] = get_args(Reply)
 """What the market answers a request with, without an envelope."""
@@ -38,13 +41,13 @@ def kind_of(body: type) -> str:
 
 def message_schema() -> dict[str, Any]:
     """Return the schema: `ParticipantEnvelope`, `MarketEnvelope`, `Reply` and all that they hold."""
-    types = (Envelope, *UPLINK, *DOWNLINK, *REPLIES)
+    types = (Envelope, *UPLINK, *DOWNLINK, *PUBLIC, *REPLIES)
     adapter = TypeAdapter(tuple[types], config=STRICT)  # type: ignore[valid-type]
     raw: dict[str, Any] = adapter.json_schema()["$defs"]
     definitions = {name: _definition(name, raw[name]) for name in sorted(raw)}
     envelope = definitions.pop("Envelope")
     definitions["ParticipantEnvelope"] = _envelope(envelope, UPLINK, "What a participant sends")
-    definitions["MarketEnvelope"] = _envelope(envelope, DOWNLINK, "What the market puts into a mailbox")
+    definitions["MarketEnvelope"] = _envelope(envelope, (*DOWNLINK, *PUBLIC), "What the market sends")
     definitions["Reply"] = {
         "description": "What the market answers a request with: the body alone, without an envelope.",
         "oneOf": [_reference(body.__name__) for body in REPLIES],
@@ -132,5 +135,5 @@ def _reachable(definitions: dict[str, Any], roots: tuple[str, ...]) -> set[str]:
     return reached
 
 
-KINDS: dict[str, type] = {kind_of(body): body for body in (*UPLINK, *DOWNLINK, *REPLIES)}
+KINDS: dict[str, type] = {kind_of(body): body for body in (*UPLINK, *DOWNLINK, *PUBLIC, *REPLIES)}
 """Every kind on the wire. The operator's and the host's commands exist in the journal only."""

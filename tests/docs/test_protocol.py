@@ -18,14 +18,14 @@ from market.adapters.codec import DecodeError, decode_body, decode_envelope, dec
 from market.adapters.nats_identity import MarketKeys, claims_of, issue_participant_creds, jwt_of
 from market.engine.decision import REFUSAL_CODES
 from market.model.contract import Contract, ContractItem
-from market.model.messages import Command, ContractAmended, Envelope, HostCommand, OperatorCommand
+from market.model.messages import Body, Command, ContractAmended, Envelope, HostCommand, OperatorCommand
 from market.ports import RequestChannel
 from market.protocol.channels import CHANNELS, subject_of
 from market.protocol.exchange import Said, play, same
 from market.protocol.files import EXAMPLES, FOLDER, PAGE, generated, read_examples
 from market.protocol.machines import PARTICIPANT_CONTRACT, PARTICIPANT_ROUND
 from market.protocol.rules import BESIDE_THE_SCHEMA, REFUSALS
-from market.protocol.schema import DOWNLINK, KINDS, REPLIES, UPLINK, message_schema
+from market.protocol.schema import DOWNLINK, KINDS, PUBLIC, REPLIES, UPLINK, message_schema
 from market.service.requests import _ALLOWED
 from tests.contract.journal_contract import CountingEntropy
 from tests.docs.protocol_samples import SAMPLES, Json, paths, replaced, rule_of, without
@@ -85,7 +85,9 @@ def test_the_schema_is_valid_and_holds_every_kind_on_the_wire() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     own = {body for body in get_args(Command) if body not in get_args(OperatorCommand | HostCommand)}
     assert own <= set(UPLINK)
-    assert {*UPLINK, *DOWNLINK, *REPLIES} == set(KINDS.values())
+    assert {*UPLINK, *DOWNLINK, *PUBLIC, *REPLIES} == set(KINDS.values())
+    everything = set(get_args(Body))
+    assert everything - set(KINDS.values()) == set(get_args(OperatorCommand | HostCommand))
     for kind, body in KINDS.items():
         assert SCHEMA["$defs"][body.__name__]["properties"]["kind"]["const"] == kind
 
@@ -268,6 +270,7 @@ def test_the_subjects_are_those_that_credentials_allow() -> None:
         if operation["action"] == "send"
     }
     assert sent == set(claims["pub"]["allow"])
+    assert named(ASYNCAPI["channels"]["tape"]["address"]) in claims["sub"]["allow"]
     page = (DOCS / PAGE).read_text()
     for channel in CHANNELS:
         assert f"`{subject_of(channel.name)}`" in page
