@@ -522,3 +522,82 @@ def test_every_round_of_a_participant_is_a_path_of_the_provider() -> None:
         ("participant_round", "called", "deadline passes"),  # 2193 knows no silence
         ("participant_round", "declined", "bid_sheet has a receipt"),  # nor a change of mind
     }
+
+
+# --- errors name field and value -------------------------------------------------------------
+
+
+def fields_of(*pairs: tuple[str, object]) -> list[dict[str, Any]]:
+    return [prop(name, value) for name, value in pairs]
+
+
+MILESTONE = (("about", "milestone"), ("contractId", "c-1"), ("at", "2026-06-02T00:00:00Z"))
+
+
+@pytest.mark.parametrize(
+    ("type_", "elements", "field"),
+    [
+        ("informing", fields_of(("about", "weather")), "about"),
+        ("offer", fields_of(("about", "breakdown")), "about"),
+        ("informing", fields_of(*MILESTONE, ("milestone", "confirmed")), "frame.type"),
+        ("confirming", fields_of(*MILESTONE, ("milestone", "shipped")), "frame.type"),
+        ("informing", fields_of(*MILESTONE, ("milestone", "lost")), "interactionElements.milestone"),
+        ("informing", fields_of(*MILESTONE), "interactionElements.milestone"),
+        ("informing", fields_of(*MILESTONE, ("milestone", "shipped"), ("quantity", "-1")), "quantity"),
+        ("informing", fields_of(*MILESTONE, ("milestone", "shipped"), ("quantity", "1.5")), "quantity"),
+        ("informing", fields_of(*MILESTONE, ("milestone", "shipped"), ("lotId", "no id")), "lot_id"),
+        ("confirming", fields_of(("contractId", "c-1")), "about"),
+    ],
+)
+def test_a_statement_that_cannot_be_taken_is_refused_by_field(
+    type_: str, elements: list[Any], field: str
+) -> None:
+    with pytest.raises(NotUnderstoodError) as caught:
+        DIALECT.from_participant(read_frame(written_with(elements, type_)), called().awarded(contract()), 0)
+    assert caught.value.field.endswith(field)
+
+
+def rows(*bids: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"idShort": "bids", "value": [{"value": bid} for bid in bids]}
+
+
+def items(*lot_ids: str) -> dict[str, Any]:
+    return {"idShort": "items", "value": [{"value": [prop("lotId", lot_id)]} for lot_id in lot_ids]}
+
+
+@pytest.mark.parametrize(
+    ("bid", "field"),
+    [
+        ([BARE[2], prop("priceNet", "1")], "bids[0].items"),
+        ([BARE[2], items("o-1.mill")], "bids[0].priceNet"),
+        ([BARE[2], items("o-9.mill"), prop("priceNet", "1")], "bids[0].items[0].lotId"),
+        ([items("o-1.mill"), prop("priceNet", "1")], "bids[0].latestDeliveryDateAssured"),
+        ([BARE[2], items("o-1.mill"), prop("priceNet", "1"), prop("bidId", "no id")], "id[0]"),
+        ([BARE[2], items("o-1.mill", "o-1.mill"), prop("priceNet", "1")], "item_lot[0:2][1]"),
+        ([{"idShort": "items", "value": 7}, prop("priceNet", "1")], "bids[0].items"),
+    ],
+)
+def test_a_bid_that_cannot_be_taken_is_refused_by_field(bid: list[dict[str, Any]], field: str) -> None:
+    with pytest.raises(NotUnderstoodError) as caught:
+        offered(prop("currency", "EUR"), rows(bid))
+    assert caught.value.field == f"interactionElements.{field}"
+
+
+def test_price_and_date_stand_either_on_the_offer_or_on_its_bids() -> None:
+    with pytest.raises(NotUnderstoodError, match="belong to each bid"):
+        offered(*BARE, rows([BARE[2], items("o-1.mill"), prop("priceNet", "1")]))
+    with pytest.raises(NotUnderstoodError, match="latestDeliveryDateAssured"):
+        offered(BARE[0], BARE[1])
+
+
+def test_bids_by_row_leave_out_what_follows_from_the_call() -> None:
+    body = offered(
+        prop("currency", "EUR"),
+        rows(
+            [BARE[2], items("o-1.mill"), prop("fixedPrice", "10.00"), prop("unitPrice", 2)],
+            [BARE[2], items("o-1.mill"), prop("priceNet", 55.5), prop("site", "lyon"), prop("bidId", "b")],
+        ),
+    )
+    first, second = body
+    assert (first.id, first.site, first.price_minor(20)) == ("offer-1", "ulm", 5_000)
+    assert (second.id, second.site, second.price_minor(20)) == ("b", "lyon", 5_550)
