@@ -74,8 +74,8 @@ class Counterfactuals:
     def __init__(self, solver: Solver, budget: Budget, *, warm: bool = True) -> None:
         self.solver, self.budget, self.warm = solver, budget, warm
 
-    def without(self, p: Problem, a: Allocation, bidders: Sequence[int]) -> list[int | None]:
-        """Return the optimum without each bidder in turn; None where must-serve orders need it.
+    def without(self, p: Problem, a: Allocation, bidders: Sequence[int]) -> list[Allocation | None]:
+        """Return an optimum without each bidder in turn; None where must-serve orders need it.
 
         Raises
         ------
@@ -84,9 +84,8 @@ class Counterfactuals:
         """
         relaxed = self.relax(p)
 
-        def one(bidder: int) -> int | None:
-            found = self.optimum(relaxed, self.repaired(relaxed, a, bidder), p.bid_bidder == bidder)
-            return None if found is None else found.objective
+        def one(bidder: int) -> Allocation | None:
+            return self.optimum(relaxed, self.repaired(relaxed, a, bidder), p.bid_bidder == bidder)
 
         if self.budget.workers == 1 or len(bidders) == 1:
             return [one(bidder) for bidder in bidders]

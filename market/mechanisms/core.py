@@ -36,7 +36,7 @@ from market.mechanisms.nearest import Limit, nearest_point
 from market.mechanisms.parts import cleared_parts, merged, winners
 from market.mechanisms.rule import Paid, Refused, Resolve, Rule
 from market.mechanisms.spread import Shortfall, spread
-from market.mechanisms.vcg import pivots
+from market.mechanisms.vcg import alternatives
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,13 +61,18 @@ def core(p: Problem, a: Allocation, resolve: Resolve) -> Paid | Refused:
 
 def part_payments(p: Problem, a: Allocation, resolve: Resolve) -> Paid | Refused:
     """Return core payments of one part."""
-    reference = pivots(p, a, resolve)
-    if isinstance(reference, Refused):
-        return reference
+    without = alternatives(p, a, resolve)
+    if isinstance(without, Refused):
+        return without
     won = winners(p, a)
+    reference = {bidder: a.objective - rest.objective for bidder, rest in without.items()}
     place = {bidder: k for k, bidder in enumerate(won)}
     rank = lottery(p.seed, [p.bidders[bidder] for bidder in won]).tolist()
-    limits: list[Limit] = [(frozenset({k}), reference[bidder]) for bidder, k in place.items()]
+    # Who is not used where another is missing shares that one's pivot: most of a chain's limits.
+    limits: list[Limit] = [
+        (frozenset(place[i] for i in set(won) - set(winners(p, rest))), reference[bidder])
+        for bidder, rest in without.items()
+    ]
     for _ in range(MOST_ROUNDS):
         point = nearest_point([reference[bidder] for bidder in won], limits, rank)
         surplus = dict(zip(won, point, strict=True))

@@ -40,8 +40,8 @@ class Resolve(Protocol):
     proven optimal. ``a`` is an allocation of ``p`` to start from.
     """
 
-    def without(self, p: Problem, a: Allocation, bidders: Sequence[int]) -> list[int | None]:
-        """Return the optimum without each bidder in turn; None where must-serve orders need it."""
+    def without(self, p: Problem, a: Allocation, bidders: Sequence[int]) -> list[Allocation | None]:
+        """Return an optimum without each bidder in turn; None where must-serve orders need it."""
         ...
 
     def best(self, p: Problem, a: Allocation) -> Allocation:
@@ -52,7 +52,7 @@ class Resolve(Protocol):
 class _Unresolved:
     """Solves nothing: there is no time, or no solver."""
 
-    def without(self, p: Problem, a: Allocation, bidders: Sequence[int]) -> list[int | None]:  # noqa: ARG002
+    def without(self, p: Problem, a: Allocation, bidders: Sequence[int]) -> list[Allocation | None]:  # noqa: ARG002
         """Refuse."""
         raise UnprovenError(NO_TIME_LEFT)
 

@@ -28,18 +28,26 @@ if TYPE_CHECKING:
     from market.clearing.problem import Problem
 
 
-def pivots(p: Problem, a: Allocation, resolve: Resolve) -> dict[int, int] | Refused:
-    """Return by how much each winner raises the optimum of one part, which its pivot pays it.
+def alternatives(p: Problem, a: Allocation, resolve: Resolve) -> dict[int, Allocation] | Refused:
+    """Return, for each winner of one part, the best that the market can do without it.
 
     Refused if must-serve orders leave a winner without any alternative.
     """
     won = winners(p, a)
-    found: dict[int, int] = {}
+    found: dict[int, Allocation] = {}
     for bidder, rest in zip(won, resolve.without(p, a, won), strict=True):
         if rest is None:
             return Refused("a must-serve order cannot be served without one of the winners: no pivot exists")
-        found[bidder] = a.objective - rest
+        found[bidder] = rest
     return found
+
+
+def pivots(p: Problem, a: Allocation, resolve: Resolve) -> dict[int, int] | Refused:
+    """Return by how much each winner raises the optimum of one part, which its pivot pays it."""
+    found = alternatives(p, a, resolve)
+    if isinstance(found, Refused):
+        return found
+    return {bidder: a.objective - rest.objective for bidder, rest in found.items()}
 
 
 def vcg(p: Problem, a: Allocation, resolve: Resolve) -> Paid | Refused:
