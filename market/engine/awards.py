@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from market.clearing.check import check_answer
 from market.clearing.result import Clearing, Status
 from market.clearing.result_json import clearing_from_json
+from market.clearing.verify import verify
 from market.engine.decision import Decision, accept, refuse
 from market.engine.lottery import commitment
 from market.engine.orders import cancellation
@@ -41,7 +41,7 @@ def publish(state: State, command: ReportClearing, now_us: int) -> Decision:
     except (KeyError, TypeError, ValueError) as error:
         return refuse("malformed", str(error), field="result", value=command.result)
     problem = snapshot(state, round_, command.seed)
-    faults = check_answer(problem, clearing) if clearing.status in _WITH_ANSWER else ["no answer to publish"]
+    faults = verify(problem, clearing) if clearing.status in _WITH_ANSWER else ["no answer to publish"]
     if not faults and clearing.payments is not None:
         charged = sorted(charge.order for charge in clearing.charges or ())
         if charged != sorted(served.order for served in clearing.served):
