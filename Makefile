@@ -27,7 +27,14 @@ help:
 	@$(RUN) setup.nats_server
 	@touch $@
 
-set-up: .venv/.nats
+# The local search is compiled once, here and not in somebody's first clearing.
+.venv/.compiled: .venv/.nats market/clearing/lagrangian.py market/clearing/local_search.py \
+		market/clearing/packing_rules.py market/clearing/warm_up.py
+	@echo '[set-up] compiling the local search'
+	@$(RUN) market.clearing.warm_up
+	@touch $@
+
+set-up: .venv/.compiled
 
 demo: set-up
 	.venv/bin/takt run scenarios/library/european-job-shops --seed $(SEED) --transport nats
