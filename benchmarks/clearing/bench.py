@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -42,6 +43,13 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: version(name) for name in packages},
     }
+
+
+def commit() -> str:
+    """Return the commit that is measured, or nothing where there is no repository."""
+    asked = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def arguments() -> argparse.Namespace:
@@ -87,6 +95,7 @@ def main() -> None:
         "limit_s": limit_s,
         "threads": given.threads,
         "machine": machine(),
+        "commit": commit(),
         "absent": [] if len(installed_peers()) > 2 else list(OWN_ENVIRONMENT),
     }
     page = write_page(list(records.values()), meta, given.out)

@@ -76,6 +76,7 @@ def _head(records: Sequence[Run], meta: dict[str, Any]) -> list[str]:
     versions = {r["solver"]: r["version"] for r in records if r["section"] == "solve" and r.get("version")}
     named = ", ".join(f"{SOLVERS[s]} {versions[s]}" for s in SOLVERS if s in versions)
     packages = ", ".join(f"{name} {version}" for name, version in meta["machine"]["versions"].items())
+    measured = f"Commit {meta['commit']}." if meta["commit"] else ""
     absent = " and ".join(SOLVERS[s] for s in meta["absent"])
     which = "Every instance" if meta["full"] else SOME
     return [
@@ -84,7 +85,7 @@ def _head(records: Sequence[Run], meta: dict[str, Any]) -> list[str]:
         paragraph(HEAD.format(date=meta["date"], which=which, limit_s=meta["limit_s"])),
         "",
         paragraph(MACHINE.format(**meta["machine"], load=load, threads=meta["threads"])),
-        f"* Solvers: {named}. Packages: {packages}.",
+        f"* Solvers: {named}. Packages: {packages}. {measured}".rstrip(),
         *([f"* Not installed and so not run: {absent}."] if absent else []),
         *([] if PUBLIC & {r.get("family") for r in records} else [NO_PUBLIC]),
         paragraph(THREADS.format(threads=meta["threads"])),

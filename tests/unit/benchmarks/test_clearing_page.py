@@ -21,6 +21,7 @@ META: dict[str, Any] = {
         "python": "3.11.7",
         "versions": {"takt": "0.1.0"},
     },
+    "commit": "abc1234",
     "absent": ["cpsat", "scip"],
 }
 
@@ -97,6 +98,7 @@ def page(tmp_path: Path) -> str:
     "line",
     [
         "2026-01-31",
+        "Commit abc1234.",
         "Not installed and so not run: CP-SAT and SCIP.",
         "Load average when a run began: 2.2 to 7.5",
         "| Generalised assignment | Takt | 2 | 2 without answer | 1.00 %, 2.00 % | 0 of 2 |",
