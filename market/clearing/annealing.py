@@ -38,12 +38,12 @@ class Annealer:
     def __init__(self, packing: Packing, seed: int) -> None:
         self.packing = packing
         self.state = packing.empty()
-        self.best = np.zeros(packing.item_bid.size, dtype=np.int8)
+        self.best = np.zeros(packing.n_items, dtype=np.int8)
         self.value = np.zeros(2, dtype=np.int64)
         self.rng = np.array([seed * 0x9E3779B97F4A7C15 + 0x1234567 & (2**64 - 1) | 1], dtype=np.uint64)
         self.losses = np.zeros(2048, dtype=np.int64)
         self.heat = 0.0
-        self.scan = SCAN if packing.item_bid.size < MANY_ITEMS * packing.model.must.size else 0
+        self.scan = SCAN if packing.n_items < MANY_ITEMS * packing.model.must.size else 0
         self.moves = 0
 
     def calibrate(self) -> None:
@@ -122,14 +122,11 @@ class Annealer:
 
     def best_quantity(self) -> Ints:
         """Return the accepted quantity per bid of the best set found."""
-        accepted = np.zeros(self.packing.n_bids, dtype=np.int64)
-        chosen = self.best > 0
-        accepted[self.packing.item_bid[chosen]] = self.packing.item_quantity[chosen]
-        return accepted
+        return self.packing.accepted(self.best > 0)
 
     def restart(self, quantity: Ints) -> None:
         """Continue from an allocation, found here or elsewhere."""
-        items = np.flatnonzero(quantity[self.packing.item_bid] == self.packing.item_quantity)
+        items = self.packing.items(quantity)
         clear_state(self.state)
         self.value[0] = put_items(items, self.packing.model, self.state)
         self._keep()

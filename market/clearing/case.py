@@ -45,6 +45,7 @@ class Case:
         self.pricer: CapacityPricer | None = None
         self.multipliers: Multipliers | None = None
         self.infeasible = False
+        self._known: tuple[Allocation, Floats] | None = None
         self.baseline: Allocation | None = None
         self.work = 0
         self.failures: list[str] = []
@@ -112,12 +113,14 @@ class Case:
         """Offer a program's solution if it is whole and, once rounded, allowed."""
         integer = values[self.f.program.integer]
         if np.abs(integer - np.rint(integer)).max(initial=0.0) < 1e-5:  # noqa: PLR2004
-            self.offer(decode(self.f, values))
+            found = decode(self.f, values)
+            if self.offer(found):
+                self._known = (found, np.where(self.f.program.integer, np.rint(values), values))
 
-    def offer(self, allocation: Allocation) -> None:
-        """Offer an allocation if it is allowed."""
-        if allocation.objective > self.incumbent.objective and allowed(self.p, self.terms, allocation):
-            self.incumbent.offer(allocation)
+    def offer(self, allocation: Allocation) -> bool:
+        """Offer an allocation if it is allowed; return whether it is the new best."""
+        better = allocation.objective > self.incumbent.objective and allowed(self.p, self.terms, allocation)
+        return better and self.incumbent.offer(allocation)
 
     def annealer(self, seed: int) -> Annealer:
         """Return a calibrated annealer of an annealable market."""
@@ -136,14 +139,18 @@ class Case:
         return annealer
 
     def offer_quantity(self, quantity: Ints) -> None:
-        """Offer accepted quantities of a market without arcs."""
-        self.offer(allocation_of(self.p, self.terms, quantity, ()))
+        """Offer accepted quantities with one winner per lot wherever goods move."""
+        moves = None if self.p.arc_ids else ()
+        self.offer(allocation_of(self.p, self.terms, quantity, moves))
 
     def values(self) -> Floats | None:
         """Return the incumbent as column values, completed by the solver where need be."""
         best = self.incumbent.best
         if best is None:
             return None
+        known = self._known
+        if known is not None and known[0] is best:
+            return known[1]
         values = start_of(self.f, best.quantity, best.units)
         unknown = np.isnan(values)
         if unknown.any():
@@ -153,6 +160,7 @@ class Case:
             if done.values is None:
                 return None
             values = rest.expand(done.values, values)
+        self._known = (best, values)
         return values
 
     def candidates(self) -> Flags:

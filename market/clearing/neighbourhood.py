@@ -40,7 +40,13 @@ class Neighbourhoods:
         lot_ptr, self.lot_bid, _ = bids_of_lots(p, f.terms.usable)
         self.bid_ptr = lot_ptr[p.order_lot_ptr]
         self.bid_worth = np.where(f.bid_column == NONE, -np.inf, worth[f.bid_column])
-        self.size = np.diff(self.bid_ptr) + 1
+        bids = np.diff(self.bid_ptr)
+        shared = np.zeros(f.program.n_columns, dtype=np.bool_)
+        for column in (f.bid_column, f.steps_column):
+            shared[column[column != NONE]] = True
+        others = f.column_order[~shared & (f.column_order != NONE)]
+        self.orders = bids.size
+        self.size = np.minimum(bids, close_bids) + np.bincount(others, minlength=bids.size) + 1
         use_row = f.resource_row[p.use_resource] != NONE
         self.tight_use = np.flatnonzero(use_row & f.terms.usable[self.user])
         by = self.tight_use[np.argsort(p.use_resource[self.tight_use], kind="stable")]
@@ -62,9 +68,9 @@ class Neighbourhoods:
         keep = np.zeros(self.f.problem.n_bids, dtype=np.bool_)
         live = self.f.bid_column[self.lot_bid] != NONE
         bid = self.lot_bid[live]
-        order = np.repeat(np.arange(self.size.size), np.diff(self.bid_ptr))[live]
+        order = np.repeat(np.arange(self.orders), np.diff(self.bid_ptr))[live]
         by = np.lexsort((-worth[self.f.bid_column[bid]], order))
-        first = np.searchsorted(order[by], np.arange(self.size.size))
+        first = np.searchsorted(order[by], np.arange(self.orders))
         position = np.arange(by.size) - first[order[by]]
         keep[bid[by[position < self.close_bids]]] = True
         return keep
@@ -114,7 +120,7 @@ class Neighbourhoods:
                     for o in self.item_order[p.bid_item_ptr[b] : p.bid_item_ptr[b + 1]].tolist():
                         if not chosen[o]:
                             chosen[o] = True
-                            budget -= min(int(self.size[o]), self.close_bids + 1)
+                            budget -= int(self.size[o])
                     uses = p.use_resource[p.bid_use_ptr[b] : p.bid_use_ptr[b + 1]]
                     frontier += uses.tolist()
                 if budget <= 0:
@@ -122,7 +128,7 @@ class Neighbourhoods:
         else:
             for o in rng.permutation(p.n_orders).tolist():
                 chosen[o] = True
-                budget -= min(int(self.size[o]), self.close_bids + 1)
+                budget -= int(self.size[o])
                 if budget <= 0:
                     break
         return self._closed(chosen, quantity)
@@ -142,7 +148,7 @@ class Neighbourhoods:
                 for o in self.item_order[p.bid_item_ptr[b] : p.bid_item_ptr[b + 1]].tolist():
                     if not chosen[o]:
                         chosen[o] = True
-                        budget -= min(int(self.size[o]), self.close_bids + 1)
+                        budget -= int(self.size[o])
             if budget <= 0:
                 return
 

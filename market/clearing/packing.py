@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from market.clearing.local_search import Model, State
-from market.clearing.packing_rules import single_bids
+from market.clearing.packing_rules import full_quantity, single_bids
+from market.clearing.plan_pool import PlanPool, plan_arrays
 from market.clearing.problem import NONE
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Packing:
-    """A packing model and the bid behind every item.
+    """A packing model and the bids behind every item (``plan_bid``), at ``quantity`` each.
 
     ``adjusted`` is the profit of every item less the prices of what it uses, ``fraction`` how far the
     relaxation accepts it.
@@ -34,18 +35,37 @@ class Packing:
     """
 
     model: Model
-    item_bid: Ints
-    item_quantity: Ints
+    plan_ptr: Ints
+    plan_bid: Ints
+    quantity: Ints
     adjusted: Floats
     fraction: Floats
     bonus: int
-    n_bids: int
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return self.plan_ptr.size - 1
+
+    def accepted(self, chosen: Flags) -> Ints:
+        """Return the accepted quantity per bid of the chosen items."""
+        accepted = np.zeros(self.quantity.size, dtype=np.int64)
+        bids = self.plan_bid[np.repeat(chosen, np.diff(self.plan_ptr))]
+        accepted[bids] = self.quantity[bids]
+        return accepted
+
+    def items(self, accepted: Ints) -> Ints:
+        """Return the items all of whose bids are accepted in full."""
+        if not self.n_items:
+            return np.zeros(0, dtype=np.int64)
+        full = (accepted == self.quantity)[self.plan_bid]
+        return np.flatnonzero(np.logical_and.reduceat(full, self.plan_ptr[:-1]))
 
     def empty(self) -> State:
         """Return the state with nothing in."""
         m = self.model
         return State(
-            taken=np.zeros(self.item_bid.size, dtype=np.int8),
+            taken=np.zeros(self.n_items, dtype=np.int8),
             load=np.zeros(m.capacity.size, dtype=np.int64),
             members=np.zeros(m.item_row.size + 1, dtype=np.int64),
             count=np.zeros(m.capacity.size, dtype=np.int64),
@@ -55,69 +75,103 @@ class Packing:
 
 
 def packing_of(p: Problem, terms: Terms, lottery_rank: Ints, prices: Prices) -> Packing:
-    """Build the model of the bids that serve orders by themselves, ranked at the given prices."""
-    single = single_bids(p, terms)
-    bids = np.flatnonzero(single)
-    index = np.full(p.n_bids, NONE, dtype=np.int64)
-    index[bids] = np.arange(bids.size)
-    owner = np.repeat(np.arange(p.n_bids), np.diff(p.bid_item_ptr))
-    user = np.repeat(np.arange(p.n_bids), np.diff(p.bid_use_ptr))
-    member = np.repeat(np.arange(p.n_bids), np.diff(p.bid_group_ptr))
-    quantity = np.where(terms.whole, terms.quantity, terms.high)
-    use = p.use_fixed + p.use_unit * quantity[user]
-    live_item, live_use, live_member = single[owner], single[user] & (use > 0), single[member]
-    size = np.bincount(p.bid_group[live_member], minlength=len(p.group_ids))
-    limited = live_member & ((p.group_max != NONE) & (size > p.group_max))[p.bid_group]
-    total = np.bincount(p.use_resource[live_use], weights=use[live_use], minlength=len(p.resource_ids))
-    live_use &= (total > p.resource_capacity)[p.use_resource]
-    orders, resources = p.n_orders, len(p.resource_ids)
-    order = p.lot_order[p.item_lot[live_item]]
-    item = index[np.concatenate([owner[live_item], user[live_use], member[limited]])]
-    row = np.concatenate(
-        [order, orders + p.use_resource[live_use], orders + resources + p.bid_group[limited]]
+    """Build the model of single bids and plans, ranked at the given prices."""
+    quantity = full_quantity(terms)
+    item_ptr, bid, item_order, order_item, profit = _items(p, terms, prices)
+    n, orders, resources = profit.size, p.n_orders, len(p.resource_ids)
+    owner = np.repeat(np.arange(n), np.diff(item_ptr))
+    use_at, use_item = _gathered(p.bid_use_ptr, bid, owner)
+    use = p.use_fixed[use_at] + p.use_unit[use_at] * quantity[np.repeat(bid, np.diff(p.bid_use_ptr)[bid])]
+    total = np.bincount(p.use_resource[use_at], weights=use, minlength=resources)
+    kept = (use > 0) & (total > p.resource_capacity)[p.use_resource[use_at]]
+    member_at, member_item = _gathered(p.bid_group_ptr, bid, owner)
+    group = p.bid_group[member_at]
+    limited = ((p.group_max != NONE) & (np.bincount(group, minlength=len(p.group_ids)) > p.group_max))[group]
+    item, row, amount = _merged(
+        np.concatenate([order_item, use_item[kept], member_item[limited]]),
+        np.concatenate(
+            [item_order, orders + p.use_resource[use_at[kept]], orders + resources + group[limited]]
+        ),
+        np.concatenate(
+            [np.ones(item_order.size, dtype=np.int64), use[kept], np.ones(int(limited.sum()), dtype=np.int64)]
+        ),
     )
-    ones = np.ones(order.size, dtype=np.int64), np.ones(int(limited.sum()), dtype=np.int64)
-    amount = np.concatenate([ones[0], use[live_use], ones[1]])
     capacity = np.concatenate(
         [np.ones(orders, dtype=np.int64), p.resource_capacity, np.maximum(p.group_max, 0)]
     )
-    split = np.where(terms.whole, 0, terms.profit_unit * quantity + terms.part * quantity // terms.part_of)
-    profit = (terms.profit_fixed + split)[bids]
-    musts = np.zeros(bids.size, dtype=np.int64)
-    np.add.at(musts, index[owner[live_item]], p.order_must[order])
-    np.add.at(profit, index[owner[live_item]], np.where(p.order_must, 0, p.order_value)[order])
+    musts = np.bincount(order_item, weights=p.order_must[item_order], minlength=n).astype(np.int64)
+    np.add.at(profit, order_item, np.where(p.order_must, 0, p.order_value)[item_order])
     bonus = 0
     if p.order_must.any():
         bonus = 4 * int(np.abs(profit).max(initial=0)) + 2 * int(p.group_fixed.max(initial=0)) + 1
     profit += bonus * musts
-    priced = live_member & (p.group_fixed > 0)[p.bid_group]
     price = np.zeros(orders + resources + len(p.group_ids))
     price[orders : orders + resources], price[orders + resources :] = prices.resource, prices.group
-    groups = (index[member[priced]], p.bid_group[priced], p.group_fixed)
-    opening = np.zeros(p.n_bids)
-    np.add.at(opening, member, prices.link)
+    priced = (p.group_fixed > 0)[group]
+    pairs = np.unique(np.stack([member_item[priced], group[priced]]), axis=1)
+    opening = np.zeros(n)
+    np.add.at(opening, member_item, prices.link[member_at])
+    first = item_ptr[:-1]
     model, adjusted = _assembled(
         item,
         row,
         amount,
         capacity,
         profit,
-        groups,
+        (pairs[0], pairs[1], p.group_fixed),
         price,
         orders,
         p.order_must,
-        lottery_rank[bids],
-        opening[bids],
+        lottery_rank[bid[first]],
+        opening,
     )
     return Packing(
         model=model,
-        item_quantity=quantity[bids],
-        fraction=prices.fraction[bids],
+        plan_ptr=item_ptr,
+        plan_bid=bid,
+        quantity=quantity,
+        fraction=np.minimum.reduceat(prices.fraction[bid], first) if n else np.zeros(0),
         adjusted=adjusted,
-        item_bid=bids,
         bonus=bonus,
-        n_bids=p.n_bids,
     )
+
+
+def _items(p: Problem, terms: Terms, prices: Prices) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """Return pointers and bids of every item, (order, item) pairs of coverage, and profits."""
+    quantity = full_quantity(terms)
+    split = np.where(terms.whole, 0, terms.profit_unit * quantity + terms.part * quantity // terms.part_of)
+    single = single_bids(p, terms)
+    bids = np.flatnonzero(single)
+    at, item = _gathered(p.bid_item_ptr, bids, np.arange(bids.size))
+    orders = p.lot_order[p.item_lot[at]]
+    profit = (terms.profit_fixed + split)[bids]
+    ptr = np.arange(bids.size + 1)
+    if bool((np.diff(p.order_lot_ptr) > 1).any() or p.arc_ids):
+        order, gain, plan_ptr, plan_bid = plan_arrays(PlanPool(p, terms, prices).plans())
+        ptr = np.concatenate([ptr, ptr[-1] + plan_ptr[1:]])
+        orders, item = (
+            np.concatenate([orders, order]),
+            np.concatenate([item, bids.size + np.arange(order.size)]),
+        )
+        bids, profit = np.concatenate([bids, plan_bid]), np.concatenate([profit, gain])
+    return ptr, bids, orders, item, profit
+
+
+def _gathered(ptr: Ints, rows: Ints, owner: Ints) -> tuple[Ints, Ints]:
+    """Return element positions of the given rows of a CSR array, and the owner of each."""
+    counts = (ptr[1:] - ptr[:-1])[rows]
+    starts = np.cumsum(counts) - counts
+    return np.arange(counts.sum()) + np.repeat(ptr[rows] - starts, counts), np.repeat(owner, counts)
+
+
+def _merged(item: Ints, row: Ints, amount: Ints) -> tuple[Ints, Ints, Ints]:
+    """Add up what an item uses of the same row."""
+    by = np.lexsort((row, item))
+    item, row, amount = item[by], row[by], amount[by]
+    new = np.ones(item.size, dtype=np.bool_)
+    new[1:] = (item[1:] != item[:-1]) | (row[1:] != row[:-1])
+    first = np.flatnonzero(new)
+    return item[first], row[first], np.add.reduceat(amount, first) if first.size else amount
 
 
 def _assembled(

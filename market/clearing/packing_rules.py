@@ -10,7 +10,7 @@ from market.clearing.formulate import simple_orders
 from market.clearing.problem import NONE
 
 if TYPE_CHECKING:
-    from market.clearing.problem import Flags, Problem
+    from market.clearing.problem import Flags, Ints, Problem
     from market.clearing.terms import Terms
 
 
@@ -27,15 +27,25 @@ def single_bids(p: Problem, terms: Terms) -> Flags:
     return single
 
 
+def full_quantity(terms: Terms) -> Ints:
+    """Return the quantity per bid at which it takes as much of its lots as it can."""
+    return np.where(terms.whole, terms.quantity, terms.high)
+
+
 def annealable(p: Problem, terms: Terms) -> bool:
-    """Return whether single bids can serve most orders, so that searching among them pays."""
+    """Return whether single bids can serve most orders, so that searching among them and plans pays."""
     if not p.n_orders:
         return False
     owner = np.repeat(np.arange(p.n_bids), np.diff(p.bid_item_ptr))
     offered, served = np.zeros(p.n_orders, dtype=np.bool_), np.zeros(p.n_orders, dtype=np.bool_)
     offered[p.lot_order[p.item_lot[terms.usable[owner]]]] = True
     served[p.lot_order[p.item_lot[single_bids(p, terms)[owner]]]] = True
-    return bool(served.sum() * 2 > offered.sum())
+    amount = np.where(terms.whole[owner], terms.item_quantity, terms.high[owner])
+    whole_lot = terms.usable[owner] & (amount == p.lot_quantity[p.item_lot])
+    lots = np.zeros(len(p.lot_ids), dtype=np.bool_)
+    lots[p.item_lot[whole_lot]] = True
+    planned = np.logical_and.reduceat(lots, p.order_lot_ptr[:-1]) & ~p.order_partial
+    return bool((served | planned).sum() * 2 > offered.sum())
 
 
 def packable(p: Problem, terms: Terms) -> bool:

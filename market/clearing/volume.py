@@ -67,7 +67,7 @@ class CapacityPricer:
         paid = np.where(self.covering, at_orders, point.price[m.item_row] * m.item_use)
         worth = m.profit - np.bincount(m.entry_item, weights=paid, minlength=m.profit.size)
         columns = np.zeros(self.f.program.n_columns)
-        columns[self.f.bid_column[self.packing.item_bid]] = worth
+        columns[self.f.bid_column[self.packing.plan_bid]] = worth
         opened = self.f.group_column[self.f.group_column != NONE]
         columns[opened] = self.f.program.cost[opened]
         n = len(p.resource_ids)
@@ -84,7 +84,7 @@ class CapacityPricer:
         """Return about how much of each bid the relaxation accepts, up to a common factor."""
         weight = np.bincount(self.packing.model.entry_item, weights=self.point.primal)
         fraction = np.zeros(self.f.problem.n_bids)
-        fraction[self.packing.item_bid] = weight / max(float(weight.max(initial=0.0)), 1e-300)
+        fraction[self.packing.plan_bid] = weight / max(float(weight.max(initial=0.0)), 1e-300)
         return fraction
 
     def multipliers(self) -> Multipliers:
