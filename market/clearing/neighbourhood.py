@@ -134,23 +134,36 @@ class Neighbourhoods:
         return self._closed(chosen, quantity)
 
     def _add_groups(self, chosen: Flags, quantity: Ints, budget: int) -> None:
-        """Choose the orders that priced groups serve or could serve well, group after group."""
-        p = self.f.problem
-        for g in self.rng.permutation(self.priced).tolist():
+        """Choose the orders of a growing set of priced groups that compete for the same orders.
+
+        A closed group adds no orders of its own, only its bids on those chosen already.
+        """
+        p, rng = self.f.problem, self.rng
+        seen: set[int] = set()
+        rivals: list[int] = []
+        while budget > 0 and len(seen) < self.priced.size:
+            pool = [g for g in rivals if g not in seen] or [g for g in self.priced.tolist() if g not in seen]
+            g = pool[int(rng.integers(len(pool)))]
+            seen.add(g)
             bids = self.group_bid[self.group_ptr[g] : self.group_ptr[g + 1]]
             self.among[bids] = True
             active = bids[quantity[bids] > 0]
-            others = bids[(quantity[bids] == 0) & self.close[bids]]
-            most = max(MOST_OTHERS, active.size // 2)
-            if others.size > most:
-                others = self.rng.choice(others, size=most, replace=False)
-            for b in [*active.tolist(), *others.tolist()]:
+            if not active.size and not rivals:
+                active = rng.choice(bids, size=min(FIRST_ORDERS, bids.size), replace=False)
+            for b in active.tolist():
                 for o in self.item_order[p.bid_item_ptr[b] : p.bid_item_ptr[b + 1]].tolist():
                     if not chosen[o]:
                         chosen[o] = True
                         budget -= int(self.size[o])
-            if budget <= 0:
-                return
+                        rivals += self._groups_on(o)
+
+    def _groups_on(self, order: int) -> list[int]:
+        """Return the priced groups of a few bids on an order."""
+        p = self.f.problem
+        bids = self.lot_bid[self.bid_ptr[order] : self.bid_ptr[order + 1]]
+        few = self.rng.choice(bids, size=min(RIVALS_PER_ORDER, bids.size), replace=False)
+        groups = [p.bid_group[p.bid_group_ptr[b] : p.bid_group_ptr[b + 1]] for b in few.tolist()]
+        return [int(g) for row in groups for g in row if p.group_fixed[g] > 0]
 
     def _next_resource(self, frontier: list[int], seen: set[int]) -> int:
         """Return a resource not seen yet, near the chosen ones if there is one."""
@@ -177,4 +190,5 @@ class Neighbourhoods:
 
 RELATED_SHARE = 0.8
 GROUP_SHARE = 0.5
-MOST_OTHERS = 30
+FIRST_ORDERS = 8
+RIVALS_PER_ORDER = 3
