@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from market.clearing.problem import Ints, Problem
 
 
+MOST_CAPACITY = 10_000_000
+
+
 def resource_bound(p: Problem, resource: int, price: int, own: dict[int, int], user: Ints) -> int:
     """Return the most that uses of one resource can pay within its capacity, in micro units.
 
@@ -43,8 +46,11 @@ def resource_bound(p: Problem, resource: int, price: int, own: dict[int, int], u
 def solve(weight: list[int], profit: list[int], capacity: int, price: int, elastic: int) -> int:
     """Return the best profit of 0-1 items plus ``price`` per unit of up to ``elastic`` leftover capacity.
 
-    Dynamic programme over capacity; magnitudes must stay below 2^62.
+    Dynamic programme over capacity; magnitudes must stay below 2^62. Beyond `MOST_CAPACITY` a bound
+    that lets every item in.
     """
+    if capacity > MOST_CAPACITY:
+        return sum(profit) + price * min(capacity, elastic)
     free = sum(v for w, v in zip(weight, profit, strict=True) if w == 0)
     best = np.zeros(capacity + 1, dtype=np.int64)
     for w, v in sorted((w, v) for w, v in zip(weight, profit, strict=True) if w > 0):
