@@ -113,8 +113,6 @@ class _Bound:
         found = {}
         for bid, resource, price in self.m.uses:
             b, r = bids[bid], resources[resource]
-            if p.bid_divisible[b]:
-                continue
             if p.bid_divisible[b]:  # its use varies: the resource's price holds
                 continue
             span = p.use_resource[p.bid_use_ptr[b] : p.bid_use_ptr[b + 1]]
