@@ -15,10 +15,10 @@ from tests.property.clearing_markets import best_objective, random_market
 
 def random_multipliers(p: Problem, r: random.Random) -> Multipliers:
     """Return multipliers of every kind, of the size of the market's prices or far off."""
-    size = r.choice([1, 3, 30]) * 1_000_000
+    size, often = r.choice([0, 1, 3, 30]) * 1_000_000, r.choice([0.2, 0.9])
 
     def price(low: int = 0) -> int:
-        return r.randint(low * size, size)
+        return r.randint(low * size, size) if size else r.randint(0, 30_000_000) * (r.random() < 0.1)
 
     member = [
         (b, int(g)) for b in range(p.n_bids) for g in p.bid_group[p.bid_group_ptr[b] : p.bid_group_ptr[b + 1]]
@@ -31,7 +31,7 @@ def random_multipliers(p: Problem, r: random.Random) -> Multipliers:
         lots=tuple((i, price(-1)) for i in p.lot_ids if r.random() < 0.8),
         groups=tuple((i, price(-1)) for i in p.group_ids if r.random() < 0.7),
         openings=tuple((p.group_ids[g], p.bid_ids[b], price()) for b, g in member if r.random() < 0.5),
-        uses=tuple((p.bid_ids[b], p.resource_ids[x], price(-1)) for b, x in uses if r.random() < 0.4),
+        uses=tuple((p.bid_ids[b], p.resource_ids[x], price(-1) * 5) for b, x in uses if r.random() < often),
     )
 
 
