@@ -59,7 +59,9 @@ def arguments() -> argparse.Namespace:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="a few instances per family, 5 s each (default)")
     size.add_argument("--full", action="store_true", help="every instance, 20 s each: hours")
-    parser.add_argument("--big", action="store_true", help="200,000 bids at 30 and 120 s; part of --full")
+    parser.add_argument(
+        "--big", action="store_true", help="200,000 bids: building, 30 and 120 s; part of --full"
+    )
     parser.add_argument("--limit", type=float, help="seconds per run instead of 5 or 20")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument(

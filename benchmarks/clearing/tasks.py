@@ -95,7 +95,7 @@ def _solve(section: str, case: Case, solver: str, limit_s: float, plan: Plan) ->
 
 
 def _building(plan: Plan) -> list[Task]:
-    sizes = BUILDS[False] + (BUILDS[True] if plan.full else ())
+    sizes = BUILDS[False] + (BUILDS[True] if plan.big else ())
     return [
         Task(
             key=f"build/{'x'.join(map(str, size))}",
