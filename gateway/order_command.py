@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -90,13 +91,17 @@ def _events(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
 
 
 @click.group("order")
-@click.option("--url", envvar="TAKT_URL", required=True, help="URL of the gateway [TAKT_URL].")
-@click.option("--api-key", envvar="TAKT_API_KEY", required=True, help="A customer's key [TAKT_API_KEY].")
+@click.option("--url", envvar="TAKT_URL", help="URL of the gateway [TAKT_URL].")
+@click.option("--api-key", envvar="TAKT_API_KEY", help="A customer's key [TAKT_API_KEY].")
 @click.pass_context
-def order(context: click.Context, url: str, api_key: str) -> None:
-    """Send orders to a market and follow them."""
-    with _as_click_errors():
-        context.obj = _Connection(url, api_key)
+def order(context: click.Context, url: str | None, api_key: str | None) -> None:
+    """Send orders to a market and follow them. `takt up` prints URL and key."""
+    if not {"--help"} & set(sys.argv):  # a subcommand's help needs neither
+        for option, value in (("--url", url), ("--api-key", api_key)):
+            if value is None:
+                raise click.UsageError(f"Missing option '{option}'.", context)
+        with _as_click_errors():
+            context.obj = _Connection(str(url), str(api_key))
 
 
 @order.command()
@@ -107,8 +112,8 @@ def order(context: click.Context, url: str, api_key: str) -> None:
 @click.option("--release", help="Nothing starts before it, RFC 3339.")
 @click.option("--due", help="Date asked for, RFC 3339.")
 @click.option("--deadline", help="Last acceptable receipt, RFC 3339.")
-@click.option("--limit", "reservation_value_minor", type=int, help="Most it may cost in total, minor units.")
-@click.option("--penalty", "lateness_penalty_minor_per_day", type=int, help="Per day late, minor units.")
+@click.option("--limit", "reservation_value_minor", type=int, help="Most it may cost in total, cents.")
+@click.option("--penalty", "lateness_penalty_minor_per_day", type=int, help="Per day late, cents.")
 @click.option("--takts", "good_for_takts", type=int, help="Takts in which it is called.")
 @click.option("--partial/--complete", default=None, help="Whether fewer pieces may be served.")
 @click.option("--idempotency-key", help="Names the order; derived from its content if left out.")
@@ -229,7 +234,7 @@ def _lines(item: Mapping[str, Any]) -> Iterator[str]:
 
 def _money(item: Mapping[str, Any], name: str) -> str:
     amount = item[name]
-    return "-" if amount is None else f"{amount} {item['currency']} (minor units)"
+    return "-" if amount is None else f"{amount / 100:,.2f} {item['currency']}"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -24,10 +25,12 @@ from market.ports import Clock
 from market.service.clearing_worker import Clearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
-from scenarios.market_folder import Address, MarketFolder, key_digest
+from scenarios.errors import RunError
+from scenarios.market_folder import Address, MarketFolder, Ports, key_digest
 
 _LOG = logging.getLogger(__name__)
 
+LOOPBACK = "127.0.0.1"
 SUPERVISION_S = 0.25
 """How often it is checked that nats-server runs."""
 
@@ -64,25 +67,32 @@ async def embedded_market(
     clearer: Clearer,
     pid: int,
     tick_s: float | None,
-    http_port: int = 0,
+    ports: Ports | None = None,
 ) -> AsyncIterator[RunningMarket]:
     """Run a market until the block is left.
 
-    ``tick_s`` None leaves time to the caller (`MarketService.tick`). A nats-server that dies is started
-    again.
+    ``ports`` are taken if given; else the ones that the folder had before, or free ones where those are
+    taken by now. ``tick_s`` None leaves time to the caller (`MarketService.tick`). A nats-server that dies
+    is started again.
 
     Raises
     ------
+    RunError
+        If a port that was asked for is taken.
     BusServerError
         If there is no nats-server that keeps what the market promises.
     JournalError
         If the journal cannot be opened, for instance because another process has it.
     """
+    known = folder.read_ports()
+    wanted = Ports() if ports is None else ports
+    http_port = _taken("http", wanted.http) or _free(known.http)
+    nats_port = _taken("nats", wanted.nats) or _free(known.nats)
     folder.path.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         journal = open_journal(folder.journal, entropy=OsEntropy())
         stack.callback(journal.close)
-        nats = await stack.enter_async_context(EmbeddedNats(folder.nats, market))
+        nats = await stack.enter_async_context(EmbeddedNats(folder.nats, market, port=nats_port or -1))
         stack.callback(asyncio.create_task(_keep_running(nats), name="nats-server").cancel)
         bus = await NatsMarketBus.connect(nats.url, nats.market_creds(), market, server_name=nats.name)
         stack.push_async_callback(bus.close)
@@ -100,6 +110,36 @@ async def embedded_market(
         app = create_app(service, GatewaySettings(operator_key_sha256=key_digest(operator_key)))
         server = await stack.enter_async_context(serving(app, ServerSettings(port=http_port)))
         address = Address(market=market, http_url=server.url, nats_url=nats.url, pid=pid)
+        folder.write_ports(Ports(http=server.port, nats=_port_of(nats.url)))
         folder.address.write_text(json.dumps(asdict(address), indent=1) + "\n")
         stack.callback(folder.address.unlink, missing_ok=True)
         yield RunningMarket(address=address, nats=nats, service=service, operator_key=operator_key)
+
+
+def _port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+def _taken(name: str, port: int) -> int:
+    """Return a port that was asked for; raises `RunError` if somebody listens there."""
+    if port and not _is_free(port):
+        raise RunError(f"the {name} port must be free on {LOOPBACK}; {port} is taken")
+    return port
+
+
+def _free(port: int) -> int:
+    """Return ``port`` if nobody listens there, else 0."""
+    if port and not _is_free(port):
+        _LOG.warning("port %d is taken by now: the market gets another one", port)
+        return 0
+    return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from market.adapters.nats_identity import write_secret
@@ -26,6 +26,14 @@ class Address:
     http_url: str
     nats_url: str
     pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where a market listens on loopback; 0 takes a free one."""
+
+    http: int = 0
+    nats: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,17 @@ class MarketFolder:
     def address(self) -> Path:
         """``market.json``, there while the market runs."""
         return self.path / "market.json"
+
+    def read_ports(self) -> Ports:
+        """Return the ports that the market of this folder last had; 0 where it had none."""
+        try:
+            return Ports(**json.loads((self.path / "ports.json").read_text()))
+        except FileNotFoundError:
+            return Ports()
+
+    def write_ports(self, ports: Ports) -> None:
+        """Keep the ports, so that partners and customers find the market again after a restart."""
+        (self.path / "ports.json").write_text(json.dumps(asdict(ports)) + "\n")
 
     def secret(self, name: str) -> str:
         """Return a secret of this market (hex), made on first use and kept with mode 0600."""

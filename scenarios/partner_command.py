@@ -42,6 +42,7 @@ def partner() -> None:
 @click.option("--site", "sites", multiple=True, help="A site of the company in the market's network.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Default: NAME.creds.")
 @click.option("--agent", is_flag=True, help="A customer reads its notices over NATS too, not by HTTP only.")
+@click.option("--replace", is_flag=True, help="Replace what the market knows of a company it has admitted.")
 @FOLDER
 def add(
     name: str,
@@ -51,6 +52,7 @@ def add(
     sites: tuple[str, ...],
     out: Path | None,
     agent: bool,  # noqa: FBT001 - a flag
+    replace: bool,  # noqa: FBT001 - a flag
     data: Path,
 ) -> None:
     """Admit NAME and write its credentials; a customer also gets its HTTP key, shown once."""
@@ -62,6 +64,8 @@ def add(
     address = folder.read_address()
     if address is None:
         raise click.ClickException(f"no market runs in {data}: start one with `takt up --data {data}`")
+    if not replace and _is_admitted(folder, address, name):
+        raise click.ClickException(f"{name} is admitted already; --replace changes it and its credentials")
     document = _admission(name, profile, capabilities)
     document["roles"] = list(dict.fromkeys(roles))
     document["agent"] = agent or bool({"plant", "supplier"} & set(roles))
@@ -99,18 +103,33 @@ def _admission(name: str, profile: Path | None, capabilities: Path | None) -> di
     return document
 
 
+def _is_admitted(folder: MarketFolder, address: Address, name: str) -> bool:
+    """Return whether the market knows a company of this name."""
+    page: str | None = "/v1/operator/participants?limit=500"
+    while page is not None:
+        listed = _ask(folder, address, "GET", page)
+        if any(known["participant"] == name for known in listed["participants"]):
+            return True
+        page = listed["next"]
+    return False
+
+
 def _admit(folder: MarketFolder, address: Address, name: str, document: dict[str, Any]) -> None:
+    _ask(folder, address, "PUT", f"/v1/operator/participants/{name}", document)
+
+
+def _ask(
+    folder: MarketFolder, address: Address, method: str, path: str, document: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the market's answer to its operator; a problem becomes the command's error."""
     headers = {"Authorization": f"Bearer {folder.secret('operator')}"}
+    url = f"{address.http_url}{path}"
     try:
-        response = httpx.put(
-            f"{address.http_url}/v1/operator/participants/{name}",
-            json=document,
-            headers=headers,
-            timeout=30.0,
-        )
+        response = httpx.request(method, url, json=document, headers=headers, timeout=30.0)
     except httpx.HTTPError as error:
         raise click.ClickException(f"the market at {address.http_url} gave no answer: {error}") from error
+    answer: dict[str, Any] = response.json()
     if response.is_error:
-        problem = response.json()
-        named = f" ({problem['field']}: {problem.get('value', '')})" if problem.get("field") else ""
-        raise click.ClickException(f"{problem.get('detail', response.text)}{named}")
+        named = f" ({answer['field']}: {answer.get('value', '')})" if answer.get("field") else ""
+        raise click.ClickException(f"{answer.get('detail', response.text)}{named}")
+    return answer

@@ -9,16 +9,20 @@ from rich.table import Table
 
 from scenarios.summary import Summary
 
+WIDE = 120
+"""Columns from which on the table of orders can be read."""
+
 
 def show_summary(summary: Summary, console: Console) -> None:
     """Print a summary."""
     console.print(
         f"\n[bold]{summary.title}[/bold] (seed {summary.seed}, {summary.transport}, {summary.mechanism})"
     )
-    console.print(_headline(summary))
-    console.print(_orders(summary))
+    if console.width >= WIDE:  # the report has it in full
+        console.print(_orders(summary))
     console.print(_capacity(summary))
     console.print(_phases(summary))
+    console.print(_headline(summary))
     console.print(f"outcome {summary.outcome_digest}", highlight=False)
 
 

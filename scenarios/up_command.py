@@ -27,7 +27,7 @@ from market.service.clearing_worker import ProcessClearer
 from scenarios.embedded import RunningMarket, embedded_market
 from scenarios.errors import RunError, ScenarioError
 from scenarios.local_ray import local_ray
-from scenarios.market_folder import MarketFolder, key_digest
+from scenarios.market_folder import MarketFolder, Ports, key_digest
 from scenarios.partner_command import FOLDER
 from scenarios.population import Population, build
 from scenarios.runner import operate
@@ -37,6 +37,7 @@ DEFAULT_SCENARIO = Path(__file__).parent / "library" / "european-job-shops"
 TICK_S = 0.25
 TAKT_S, RESPONSE_S = 60, 20
 SECONDS = click.IntRange(1, 86_400)
+PORT = click.IntRange(0, 65_535)
 
 
 @click.command("up")
@@ -48,7 +49,8 @@ SECONDS = click.IntRange(1, 86_400)
     help="Whose companies to host.  [default: european-job-shops]",
 )
 @click.option("--empty", is_flag=True, help="Host no companies: partners bring their own.")
-@click.option("--http-port", type=click.IntRange(0, 65535), default=0, help="Default: a free one.")
+@click.option("--http-port", type=PORT, default=0, help="Default: the one it had, or a free one.")
+@click.option("--nats-port", type=PORT, default=0, help="Default: the one it had, or a free one.")
 @click.option("--hosts", type=click.IntRange(1, 1000), default=2, show_default=True, help="Ray actors.")
 @click.option("--ray-address", default=None, help="A running Ray; default: one of its own.")
 @click.option("--takt-s", type=SECONDS, help=f"Default: {TAKT_S}, or what the market has.")
@@ -58,6 +60,7 @@ def up(
     scenario: Path,
     empty: bool,  # noqa: FBT001 - a flag
     http_port: int,
+    nats_port: int,
     hosts: int,
     ray_address: str | None,
     takt_s: int | None,
@@ -69,9 +72,8 @@ def up(
         population = _live(build(load_scenario(scenario)))
         beat = Beat(takt_s=takt_s, response_s=response_s)
         beat.of(population.rules)
-        asyncio.run(
-            _up(population, beat, MarketFolder(data), http_port, None if empty else hosts, ray_address)
-        )
+        ports = Ports(http=http_port, nats=nats_port)
+        asyncio.run(_up(population, beat, MarketFolder(data), ports, None if empty else hosts, ray_address))
     except (ScenarioError, RunError, JournalError, BusError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -122,7 +124,7 @@ async def _up(
     population: Population,
     beat: Beat,
     folder: MarketFolder,
-    http_port: int,
+    ports: Ports,
     hosts: int | None,
     ray_address: str | None,
 ) -> None:
@@ -139,7 +141,7 @@ async def _up(
                 clearer=clearer,
                 pid=os.getpid(),
                 tick_s=TICK_S,
-                http_port=http_port,
+                ports=ports,
             )
         )
         customer, key = await _prepare(population, beat, market, folder, hosted=hosts is not None)
@@ -245,7 +247,7 @@ async def _publish(market: RunningMarket, customer: str, part: PublishPart) -> N
 def _print_addresses(market: RunningMarket, folder: MarketFolder) -> None:
     click.echo(f"market  {market.address.market} in {folder.path}")
     click.echo(f"page    {market.address.http_url}/")
-    click.echo(f"http    {market.address.http_url}/v1/")
+    click.echo(f"http    {market.address.http_url}/v1/openapi.json")
     click.echo(f"nats    {market.address.nats_url}")
 
 
@@ -257,10 +259,13 @@ def _print_first_order(population: Population, market: RunningMarket, customer: 
     click.echo(
         f"""customer {customer}, key {key}
 
+export TAKT_URL={market.address.http_url} TAKT_API_KEY={key}   # for `takt order`
+
 a first order:
 
 curl -X POST {market.address.http_url}/v1/orders \\
-  -H 'Authorization: Bearer {key}' -H 'Idempotency-Key: first-order' -H 'Content-Type: application/json' \\
+  -H 'Authorization: Bearer {key}' -H 'Idempotency-Key: first-{release[:10]}' \\
+  -H 'Content-Type: application/json' \\
   -d '{{"part_id": "{part}", "quantity": 5, "destination": "{destination}",
        "release": "{release}", "due": "{due}", "reservation_value_minor": 500000}}'
 

@@ -70,8 +70,8 @@ class EmbeddedNats:
     """One nats-server process with its folder, keys and port.
 
     ``folder`` gets ``keys/`` (0600), ``accounts/``, ``store/``, ``nats-server.conf`` and
-    ``nats-server.log``. The port is a free one at the first start and stays the same over restarts. Use as
-    an asynchronous context manager.
+    ``nats-server.log``. ``port`` -1 takes a free one at the first start; it stays the same over restarts.
+    Use as an asynchronous context manager.
 
     Attributes
     ----------
@@ -91,6 +91,7 @@ class EmbeddedNats:
         binary: Path | None = None,
         entropy: Entropy | None = None,
         max_connections: int = 4096,
+        port: int = -1,
     ) -> None:
         self.folder = folder.absolute()
         self.market = market_id(market)
@@ -101,7 +102,7 @@ class EmbeddedNats:
         self._accounts.mkdir(exist_ok=True)
         self._binary = binary
         self._max_connections = max_connections
-        self._port = -1
+        self._port = -1 if port == 0 else port
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None

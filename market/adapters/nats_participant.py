@@ -7,6 +7,7 @@ refuses every other participant's subjects, mailboxes and inboxes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -184,7 +185,8 @@ class NatsParticipantBus:
     async def close(self) -> None:
         """Release the connection; idempotent."""
         self._closed_here = True
-        await self._client.close()
+        with contextlib.suppress(OSError, nats.errors.Error):  # the connection may be lost already
+            await self._client.close()
 
     def _check_size(self, body: bytes) -> None:
         if len(body) > self._client.max_payload:

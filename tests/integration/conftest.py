@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -17,7 +18,7 @@ def ray_session() -> Iterator[None]:
         include_dashboard=False,
         object_store_memory=100_000_000,
         log_to_driver=False,
-        logging_level="WARNING",
+        logging_level=logging.ERROR,
     )
     yield
     ray.shutdown()

@@ -65,7 +65,7 @@ def test_orders_are_listed_and_shown(running: ThreadedMarket) -> None:
     assert _takt(running, "show", "--state=settled").output == "no orders\n"
     shown = _takt(running, "show", id_).output
     assert f"order {id_}: submitted" in shown
-    assert "limit 500000 EUR" in shown
+    assert "limit 5,000.00 EUR" in shown
 
 
 def test_an_order_is_followed_to_its_end(running: ThreadedMarket) -> None:

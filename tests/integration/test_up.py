@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,30 @@ def test_ctrl_c_ends_a_run_and_leaves_nothing(tmp_path: Path) -> None:
         assert running.stop() == 1
         assert "Traceback" not in running.printed()
         assert left_of(family, 10.0) == []
+
+
+def test_a_port_that_is_taken_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    folder = tmp_path / "market"
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        refused = takt("up", "--empty", "--data", str(folder), "--http-port", str(taken))
+    assert refused.returncode == 1
+    assert f"the http port must be free on 127.0.0.1; {taken} is taken" in refused.stderr
+    assert not folder.exists()
+
+
+def test_a_market_keeps_its_ports_and_admits_nobody_twice_by_mistake(tmp_path: Path) -> None:
+    folder = tmp_path / "market"
+    with market(folder, "--empty", *BEAT) as live:
+        first = (live.http_url, live.nats_url)
+        creds = str(tmp_path / "maker.creds")
+        add = ("partner", "add", "maker", "--role", "customer", "--out", creds, "--data", str(folder))
+        assert takt(*add).returncode == 0
+        again = takt(*add)
+        assert again.returncode == 1
+        assert "maker is admitted already" in again.stderr
+        assert takt(*add, "--replace").returncode == 0
+    with market(folder, "--empty", *BEAT) as live:
+        assert (live.http_url, live.nats_url) == first
