@@ -9,12 +9,17 @@ part of the bids be divided with minimum lots, ``openings`` charges a campaign c
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from market.clearing.problem import NO_TIME, NONE, Problem
 from market.clearing.problem_builder import ProblemBuilder
 
 DAY_MINUTES = 480
+
+Column = NDArray[np.int64]
 
 
 def market(
@@ -73,40 +78,27 @@ def market(
     divisible = r.random(n) < splits
     with_pool = r.random(n) < 0.5
     pool = r.integers(0, pools, n)
-    _add_bids(
-        b,
-        names,
-        order,
-        plant,
-        price,
-        quantity,
-        need,
-        first,
-        length,
-        periods,
-        divisible,
-        with_pool,
-        pool,
-        plants,
+    draw = _Draw(
+        plants=plants,
+        periods=periods,
+        quantity=quantity,
+        order=order,
+        plant=plant,
+        price=price,
+        need=need,
+        first=first,
+        length=length,
+        divisible=divisible,
+        pool=np.where(with_pool, pool, NONE),
         openings=openings,
-        bids_per_order=bids_per_order,
     )
+    _add_bids(b, names, draw)
     if bundles:
-        _add_bundles(
-            b,
-            r,
-            bundles,
-            orders,
-            plants,
-            periods,
-            price.reshape(orders, -1).min(axis=1),
-            quantity,
-            need.reshape(orders, -1)[:, 0],
-        )
+        _add_bundles(b, r, bundles, draw)
     return b.build(currency="EUR", mechanism="pay_as_bid", seed=seed)
 
 
-def _popular_plants(r: np.random.Generator, orders: int, k: int, plants: int, share: float) -> np.ndarray:
+def _popular_plants(r: np.random.Generator, orders: int, k: int, plants: int, share: float) -> Column:
     """Return ``k`` distinct plants per order, most of them among the popular ``share`` of all."""
     popular = max(k, int(plants * share))
     chosen = np.empty((orders, k), dtype=np.int64)
@@ -115,52 +107,56 @@ def _popular_plants(r: np.random.Generator, orders: int, k: int, plants: int, sh
     return chosen.ravel()
 
 
-def _add_bids(
-    b,
-    names,
-    order,
-    plant,
-    price,
-    quantity,
-    need,
-    first,
-    length,
-    periods,
-    divisible,
-    with_pool,
-    pool,
-    plants,
-    *,
-    openings,
-    bids_per_order,
-):
-    n = order.size
-    pools_at = plants * periods
-    uses_r, uses_f, uses_u, counts = [], [], [], []
+@dataclass(frozen=True, kw_only=True)
+class _Draw:
+    """What was drawn: columns per bid, but ``quantity`` per order; ``pool`` is ``NONE`` where unused."""
+
+    plants: int
+    periods: int
+    quantity: Column
+    order: Column
+    plant: Column
+    price: Column
+    need: Column
+    first: Column
+    length: Column
+    divisible: NDArray[np.bool_]
+    pool: Column
+    openings: bool
+
+
+def _add_bids(b: ProblemBuilder, names: list[str], d: _Draw) -> None:
+    n = d.order.size
+    bids_per_order = n // len(names)
+    pools_at = d.plants * d.periods
+    uses_r: list[int] = []
+    uses_f: list[int] = []
+    uses_u: list[int] = []
+    counts: list[int] = []
     for k in range(n):
-        span = range(first[k], first[k] + length[k])
-        uses_r += [int(plant[k]) * periods + t for t in span]
-        each = int(need[k]) // len(span)
-        per_unit = each // int(quantity[order[k]]) if divisible[k] else 0
+        span = range(d.first[k], d.first[k] + d.length[k])
+        uses_r += [int(d.plant[k]) * d.periods + t for t in span]
+        each = int(d.need[k]) // len(span)
+        per_unit = each // int(d.quantity[d.order[k]]) if d.divisible[k] else 0
         uses_u += [per_unit] * len(span)
         uses_f += [0 if per_unit else each] * len(span)
-        if with_pool[k]:
-            uses_r.append(pools_at + int(pool[k]))
+        if d.pool[k] != NONE:
+            uses_r.append(pools_at + int(d.pool[k]))
             uses_u.append(1)
             uses_f.append(0)
-        counts.append(len(span) + bool(with_pool[k]))
-    q = quantity[order]
-    fixed = np.where(divisible, price // 5, price)
-    unit = np.where(divisible, (price * 4 // 5) // q, 0)
+        counts.append(len(span) + bool(d.pool[k] != NONE))
+    q = d.quantity[d.order]
+    fixed = np.where(d.divisible, d.price // 5, d.price)
+    unit = np.where(d.divisible, (d.price * 4 // 5) // q, 0)
     b.add_bids(
-        [f"{names[order[k]]}/{k % bids_per_order:02d}" for k in range(n)],
-        bidder=[b.bidder(f"p{p:04d}") for p in plant.tolist()],
+        [f"{names[d.order[k]]}/{k % bids_per_order:02d}" for k in range(n)],
+        bidder=[b.bidder(f"p{p:04d}") for p in d.plant.tolist()],
         site=NONE,
         item_counts=[1] * n,
-        item_lot=order.tolist(),
+        item_lot=d.order.tolist(),
         item_quantity=q.tolist(),
-        divisible=divisible.tolist(),
-        min_quantity=np.where(divisible, -(-q // 4), 0).tolist(),
+        divisible=d.divisible.tolist(),
+        min_quantity=np.where(d.divisible, -(-q // 4), 0).tolist(),
         fixed_price=fixed.tolist(),
         unit_price=unit.tolist(),
         score=[0] * n,
@@ -170,25 +166,35 @@ def _add_bids(
         use_resource=uses_r,
         use_fixed=uses_f,
         use_unit=uses_u,
-        group_counts=[1 if openings else 0] * n,
-        groups=plant.tolist() if openings else [],
+        group_counts=[1 if d.openings else 0] * n,
+        groups=d.plant.tolist() if d.openings else [],
     )
 
 
-def _add_bundles(b, r, bundles, orders, plants, periods, cheapest, quantity, need):
-    counts, items, amounts, prices, uses_r, uses_f, bidders, spans = [], [], [], [], [], [], [], []
+def _add_bundles(b: ProblemBuilder, r: np.random.Generator, bundles: int, d: _Draw) -> None:
+    orders = d.quantity.size
+    cheapest = d.price.reshape(orders, -1).min(axis=1)
+    need = d.need.reshape(orders, -1)[:, 0]
+    counts: list[int] = []
+    items: list[int] = []
+    amounts: list[int] = []
+    prices: list[int] = []
+    uses_r: list[int] = []
+    uses_f: list[int] = []
+    bidders: list[int] = []
+    spans: list[int] = []
     for _ in range(bundles):
         chosen = sorted(r.choice(orders, size=int(r.integers(2, 4)), replace=False).tolist())
-        plant = int(r.integers(plants))
+        plant = int(r.integers(d.plants))
         counts.append(len(chosen))
         items += chosen
-        amounts += quantity[chosen].tolist()
+        amounts += d.quantity[chosen].tolist()
         prices.append(int(cheapest[chosen].sum() * r.uniform(0.9, 1.1)))
         minutes = int(need[chosen].sum() * 0.85)
-        length = min(periods, -(-minutes // (DAY_MINUTES // 2)))
-        t = int(r.integers(periods - length + 1))
+        length = min(d.periods, -(-minutes // (DAY_MINUTES // 2)))
+        t = int(r.integers(d.periods - length + 1))
         spans.append(length)
-        uses_r += [plant * periods + t + d for d in range(length)]
+        uses_r += [plant * d.periods + t + day for day in range(length)]
         uses_f += [min(DAY_MINUTES, minutes // length)] * length
         bidders.append(b.bidder(f"p{plant:04d}"))
     n = bundles
