@@ -177,10 +177,10 @@ class _Brake:
     """Interrupt a search after so many of its own checkpoints, or on request.
 
     HiGHS tells a callback neither its LP iterations nor lets nodes bound them; but it asks at
-    checkpoints that depend on the program alone, about every `ITERATIONS_PER_CHECK` iterations.
+    checkpoints that depend on the program alone, 80 to some hundred iterations apart.
     """
 
-    ITERATIONS_PER_CHECK = 64
+    ITERATIONS_PER_CHECK = 192
 
     def __init__(self, work: int | None, stop: Callable[[], bool] | None) -> None:
         self.checks_left = None if work is None else work // self.ITERATIONS_PER_CHECK + 4

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from market.clearing.volume import CapacityPricer
 
 
+COMPLETION_WORK = 20_000
+"""For flows and suppliers of an allocation found without the program."""
+
+
 class Case:
     """One market and everything known about it so far."""
 
@@ -155,7 +159,7 @@ class Case:
         unknown = np.isnan(values)
         if unknown.any():
             rest = restricted(self.f.program, unknown, np.nan_to_num(values))
-            done = self.solver.solve(rest.program, SolveLimits(time_s=10.0))
+            done = self.solver.solve(rest.program, SolveLimits(work=COMPLETION_WORK))
             self.work += done.work
             if done.values is None:
                 return None

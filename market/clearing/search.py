@@ -351,11 +351,13 @@ def search_counted(case: Case, work: int) -> None:
     size = case.f.program.n_columns
     if by_volume(case):
         _price_counted(case, work // 5)
+    before = case.work
     if size <= LARGE_COLUMNS or not case.packable:
         case.relax(SolveLimits(work=max(1000, work // 2)))
+    root = case.work - before
     if stopped.is_set() or case.prices is None:
         return
-    if size <= SMALL_COLUMNS:
+    if size <= SMALL_COLUMNS and work - case.work >= ROOTS_PER_SEARCH * root:
         case.exact(SolveLimits(work=max(0, work - case.work) // 4), stopped.is_set)
     left = max(0, work - case.work)
     if not stopped.is_set() and case.annealable and left >= LEAST_ANNEALING:
@@ -365,7 +367,7 @@ def search_counted(case: Case, work: int) -> None:
         done = iter(range(slices + 1))
         annealer.cycle(lambda: next(done, slices) / slices, SLICE_MOVES, HEAT, case.offer_quantity)
         case.work += annealer.moves // MOVES_PER_WORK
-    if not stopped.is_set() and size <= LARGE_COLUMNS:
+    if not stopped.is_set() and size <= LARGE_COLUMNS and work - case.work >= ROOTS_PER_SEARCH * root:
         case.exact(SolveLimits(work=max(0, work - case.work) // 2), stopped.is_set)
     if not stopped.is_set():
         _counted_neighbourhoods(case, work)
@@ -382,6 +384,10 @@ def _price_counted(case: Case, work: int) -> None:
 
     case.price(proceed)
 
+
+ROOTS_PER_SEARCH = 6
+"""A tree search is begun only with so many times the iterations of the relaxation left: its root, with cuts,
+takes several times as many and cannot be interrupted on a count."""
 
 LEAST_ANNEALING = 2000
 MOVES_PER_WORK = 16
