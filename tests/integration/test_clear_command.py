@@ -88,10 +88,10 @@ def test_orders_that_must_be_served_and_cannot_be(tmp_path: Path) -> None:
     assert result["conflict"] == ["a", "b"]
 
 
-def test_no_time_is_nothing_found(tmp_path: Path) -> None:
+def test_no_time_is_nothing_or_what_greedy_found(tmp_path: Path) -> None:
     done = clear(write(tmp_path, hard_market()), "--time-limit", "0")
     result = json.loads(done.stdout)
-    assert (done.returncode, result["status"]) in {(4, "unknown"), (0, "fallback")}
+    assert (done.returncode, result["status"]) in {(4, "unknown"), (0, "fallback"), (0, "feasible")}
 
 
 @pytest.mark.parametrize(
