@@ -1,7 +1,8 @@
 """What Clarke pivots and core payments cost, against clearing the market again without each winner.
 
 Markets are regions that do not touch, each drawn by `synthetic.market` with a load that a proof
-of optimality can be had for. Three ways to the same pivots, in the same run, on one thread, in seconds of processor time:
+of optimality can be had for. Three ways to the same pivots, in the same run, on one thread, in
+seconds of processor time:
 
 * ``again``: the whole market is cleared anew without the winner (a sample of winners);
 * ``part, cold``: only the parts it won in are solved, from nothing;
