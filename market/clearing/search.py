@@ -16,6 +16,7 @@ import numpy as np
 
 from market.clearing.errors import SolverError
 from market.clearing.neighbourhood import Neighbourhoods
+from market.clearing.problem import NONE
 from market.clearing.program import Answer, SolveLimits
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ SMALL_COLUMNS = 3000
 
 MEDIUM_COLUMNS = 6000
 """Above this size capacity is priced without waiting for the relaxation."""
+
+MANY_ROWS = 1000
+"""Below so many capacities the relaxation is quick however many bids there are."""
 
 LARGE_COLUMNS = 60_000
 """Programs above this size are never searched whole."""
@@ -120,7 +124,9 @@ def _quietly(run: Callable[[], None], case: Case) -> None:
 
 def by_volume(case: Case) -> bool:
     """Return whether capacity is priced by the volume algorithm before any relaxation."""
-    return case.packable and case.f.program.n_columns > MEDIUM_COLUMNS and not case.p.group_fixed.any()
+    rows = int((case.f.resource_row != NONE).sum())
+    large = case.f.program.n_columns > MEDIUM_COLUMNS and rows > MANY_ROWS
+    return case.packable and large and not case.p.group_fixed.any()
 
 
 class _Prover:
@@ -164,7 +170,7 @@ class _Prover:
         try:
             if by_volume(self.case):
                 self.price()
-            if size <= LARGE_COLUMNS or not case.packable:
+            if size <= LARGE_COLUMNS or not by_volume(case):
                 self.relax()
             if stopped.is_set():
                 return
@@ -352,7 +358,7 @@ def search_counted(case: Case, work: int) -> None:
     if by_volume(case):
         _price_counted(case, work // 5)
     before = case.work
-    if size <= LARGE_COLUMNS or not case.packable:
+    if size <= LARGE_COLUMNS or not by_volume(case):
         case.relax(SolveLimits(work=max(1000, work // 2)))
     root = case.work - before
     if stopped.is_set() or case.prices is None:
