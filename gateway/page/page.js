@@ -164,6 +164,7 @@ function askCancel(order) {
     }
   }, { once: true });
   dialog.showModal();
+  dialog.querySelector("[value=no]").focus(); // the safe answer
 }
 
 // --- form -------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def acknowledge_before_commit() -> Iterator[type[Hostile]]:
 
 @contextmanager
 def trust_the_solver() -> Iterator[type[Hostile]]:
-    with patch.object(awards, "check_answer", lambda _problem, _clearing: []):
+    with patch.object(awards, "verify", lambda _problem, _clearing: []):
         yield LyingSolver
 
 
