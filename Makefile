@@ -19,7 +19,7 @@ help:
 	@echo 'make lock      compile requirements.lock anew'
 	@echo 'make clean     remove the environment; runs/ stays'
 
-.venv/.made: requirements.lock pyproject.toml setup/environment.py setup/debian.py
+.venv/.made: requirements.lock pyproject.toml sdk/pyproject.toml setup/environment.py setup/debian.py
 	@python=$$(sh setup/python.sh) && "$$python" -m setup.environment
 	@touch $@
 
@@ -76,7 +76,7 @@ browser: set-up
 lock: set-up
 	$(RUN) pip install --quiet uv
 	$(RUN) uv pip compile requirements.in pyproject.toml --extra test --universal --python-version 3.11 \
-	    --fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	    --fork-strategy fewest --no-emit-package takt-sdk --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	    --no-annotate --quiet --output-file requirements.lock
 
 clean:

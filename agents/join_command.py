@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 
 from agents.hosts.assignment import Assignment, NatsAddress
-from agents.hosts.mail import RefusedError
 from agents.hosts.process_host import run_company
 from agents.profile import Profile
 from agents.profile_file import ProfileFileError, read_profile
-from market.adapters.nats_identity import claims_of, jwt_of
-from market.bus_errors import BusRefusedError
+from takt_sdk.errors import BusRefusedError
+from takt_sdk.mail import RefusedError
+from takt_sdk.nats.creds import claims_of, jwt_of
 
 
 @click.command("join")

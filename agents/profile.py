@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from market.model.capability import Capability, DataClass, Qualification
-from market.model.errors import EmptyError, InvalidWindowError, UnknownReferenceError
-from market.model.messages import AdmitParticipant, Role
-from market.model.values import (
+from market.model.commands import AdmitParticipant
+from takt_sdk.model.capability import Capability, DataClass, Qualification
+from takt_sdk.model.errors import EmptyError, InvalidWindowError, UnknownReferenceError
+from takt_sdk.model.messages import Role
+from takt_sdk.model.values import (
     DAY_US,
     MAX_QUANTITY,
     Window,

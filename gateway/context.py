@@ -12,9 +12,10 @@ from gateway.gate import Gate
 from gateway.settings import GatewaySettings
 from gateway.stream import StreamLimit
 from market.desk import Desk
-from market.errors import BusTimeoutError
-from market.model.messages import Command, Receipt, Refused
+from market.model.commands import Command
 from market.ports import ReadModel, RowChange
+from takt_sdk.errors import BusTimeoutError
+from takt_sdk.model.messages import Receipt, Refused
 
 _Answer = TypeVar("_Answer")
 

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager, suppress
 from gateway.context import Context
 from gateway.resources import OrderResource, order_view
 from gateway.stream import HEARTBEAT, Inbox, sse_event
-from market.model.messages import TERMINAL_ORDER_STATES
 from market.ports import RowChange
+from takt_sdk.model.messages import TERMINAL_ORDER_STATES
 
 _RETRY = b"retry: 2000\n\n"
 

@@ -19,8 +19,9 @@ from starlette.responses import Response
 from gateway.errors import ProblemError
 from gateway.field_errors import content_problem
 from gateway.strict_json import printable
-from market.errors import BusTimeoutError, MarketUnavailableError
+from market.errors import MarketUnavailableError
 from market.journal_errors import JournalError
+from takt_sdk.errors import BusTimeoutError
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import re
 from gateway.errors import ProblemError
 from gateway.instants import format_instant
 from gateway.strict_json import printable
-from market.model.messages import Receipt, Refused
-from market.model.values import DAY_US, MAX_TIME_US
+from takt_sdk.model.messages import Receipt, Refused
+from takt_sdk.model.values import DAY_US, MAX_TIME_US
 
 _CODES = {
     "not_allowed": "forbidden",

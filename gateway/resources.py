@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 from gateway.instants import format_instant
 from market.desk import Health, Terms
-from market.model.messages import OrderState, Receipt
-from market.model.plan import Part
 from market.model.views import ClearingView, LotView, OrderView, ParticipantView
 from market.ports import RowChange
+from takt_sdk.model.messages import OrderState, Receipt
+from takt_sdk.model.plan import Part
 
 Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 

@@ -24,12 +24,12 @@ from gateway.errors import ProblemError
 from gateway.field_errors import content_problem
 from gateway.instants import format_instant, parse_instant
 from gateway.strict_json import join, printable
-from market.model.capability import MAX_LENGTH_UM, DataClass, LotKind, Requirement, WorkEnvelope
-from market.model.errors import ModelError
-from market.model.messages import PublishPart, SubmitOrder
-from market.model.order import MAX_TAKTS, OrderTerms
-from market.model.plan import MAX_PLAN_LOTS, Document, Part, PlannedArc, PlannedLot, ProcessPlan
-from market.model.values import MAX_MINOR, MAX_QUANTITY
+from takt_sdk.model.capability import MAX_LENGTH_UM, DataClass, LotKind, Requirement, WorkEnvelope
+from takt_sdk.model.errors import ModelError
+from takt_sdk.model.messages import PublishPart, SubmitOrder
+from takt_sdk.model.order import MAX_TAKTS, OrderTerms
+from takt_sdk.model.plan import MAX_PLAN_LOTS, Document, Part, PlannedArc, PlannedLot, ProcessPlan
+from takt_sdk.model.values import MAX_MINOR, MAX_QUANTITY
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from market.model.messages import Command, Receipt, Refused
+from market.model.commands import Command
 from market.model.network import Network
 from market.model.rules import Rules
 from market.ports import ReadModel, RowChange
+from takt_sdk.model.messages import Receipt, Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

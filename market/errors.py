@@ -1,31 +1,20 @@
-"""Errors that callers of the market can meet (`market.model.errors` has those of values).
+"""Errors that callers of the market can meet; those of bus and values are in `takt_sdk`.
 
 ::
 
-    TaktError
+    TaktError                       in `takt_sdk.errors`
     ├── MarketUnavailableError      stopping, or cannot commit now (retryable)
-    ├── BusTimeoutError             no answer in time (retryable)
     ├── InvariantError              the engine broke its own rule: a bug, never retried
     └── ReplayError                 a journal that does not fold to what it says
 """
 
 from __future__ import annotations
 
-
-class TaktError(Exception):
-    """Base of the market's errors."""
-
-    retryable = False
+from takt_sdk.errors import TaktError
 
 
 class MarketUnavailableError(TaktError):
     """The market is stopping or cannot commit; nothing was done."""
-
-    retryable = True
-
-
-class BusTimeoutError(TaktError):
-    """No answer came in time; the request may have had its effect, repeat it with the same id."""
 
     retryable = True
 

@@ -21,7 +21,7 @@
 
 from __future__ import annotations
 
-from market.errors import TaktError
+from takt_sdk.errors import TaktError
 
 
 class JournalError(TaktError):

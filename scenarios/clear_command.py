@@ -193,9 +193,9 @@ def _refusal(message: str) -> bytes:
 
 def _cleared(task: _Task, link: Link, *, fallback: bool) -> bytes:
     """Read, clear and return the answer or a refusal."""
-    from market.adapters.wall_clock import WallClock  # noqa: PLC0415
     from market.clearing.errors import ProblemError  # noqa: PLC0415
     from market.clearing.problem_json import problem_from_json  # noqa: PLC0415
+    from takt_sdk.wall_clock import WallClock  # noqa: PLC0415
 
     clock = WallClock()
     born_s = clock.monotonic_s() - task.age_s

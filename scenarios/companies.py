@@ -20,8 +20,6 @@ from agents.profile import (
     SupplierProfile,
     WorkCentre,
 )
-from market.model.capability import Capability
-from market.model.values import MINUTE_US
 from scenarios.chance import stream, triangular
 from scenarios.errors import ScenarioFileError
 from scenarios.facts.tables import City, Facts, whole
@@ -36,6 +34,8 @@ from scenarios.scenario import (
     SupplierSection,
     WorkCentreSection,
 )
+from takt_sdk.model.capability import Capability
+from takt_sdk.model.values import MINUTE_US
 
 W_PER_MW = 1_000_000
 MM3_KG_M3_PER_G = 1_000_000

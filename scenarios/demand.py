@@ -14,7 +14,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from agents.profile import CustomerProfile
-from market.model.values import HOUR_US, MINUTE_US
 from scenarios.chance import stream, triangular
 from scenarios.companies import MINOR, PPM, blank_prices_minor, customer_profiles
 from scenarios.errors import ScenarioFileError
@@ -23,6 +22,7 @@ from scenarios.facts.tables import Facts, load_facts
 from scenarios.orders_file import OrderLine, format_orders
 from scenarios.plans import run_time_us
 from scenarios.scenario import DemandSection, Draw, LotSection, PartSection, Scenario, load_scenario
+from takt_sdk.model.values import HOUR_US, MINUTE_US
 
 HOUR_MINUTES = 60
 

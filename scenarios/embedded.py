@@ -19,14 +19,14 @@ from gateway.settings import GatewaySettings
 from market.adapters.embedded_nats import EmbeddedNats
 from market.adapters.journal import open_journal
 from market.adapters.nats_bus import NatsMarketBus
-from market.adapters.wall_clock import OsEntropy
 from market.bus_errors import BusServerError
-from market.ports import Clock
 from market.service.clearing_worker import Clearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
 from scenarios.errors import RunError
 from scenarios.market_folder import Address, MarketFolder, Ports, key_digest
+from takt_sdk.ports import Clock
+from takt_sdk.wall_clock import OsEntropy
 
 _LOG = logging.getLogger(__name__)
 

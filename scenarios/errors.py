@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from market.errors import TaktError
+from takt_sdk.errors import TaktError
 
 MAX_SHOWN = 80
 

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from gateway.instants import format_instant
-from market.adapters.codec import encode
-from market.model.messages import SubmitOrder
-from market.model.plan import Part, ProcessPlan
+from takt_sdk.codec import encode
+from takt_sdk.model.messages import SubmitOrder
+from takt_sdk.model.plan import Part, ProcessPlan
 
 
 def order_document(command: SubmitOrder) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from market.adapters.nats_identity import write_secret
-from market.adapters.wall_clock import OsEntropy
+from takt_sdk.wall_clock import OsEntropy
 
 KEY_BYTES = 32
 

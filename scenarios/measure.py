@@ -17,7 +17,6 @@ from market.clearing.clear import Limits, Stopwatch, clear
 from market.clearing.problem import Problem
 from market.clearing.result import Clearing
 from market.engine.state import ContractRecord, RoundRecord, State
-from market.model.values import DAY_US
 from scenarios.outcome import outcome_digest
 from scenarios.population import Population
 from scenarios.summary import (
@@ -33,6 +32,7 @@ from scenarios.summary import (
     SiteRow,
     Summary,
 )
+from takt_sdk.model.values import DAY_US
 
 Transport = Literal["memory", "nats"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from market.adapters.codec import encode
 from market.engine.state import State
+from takt_sdk.codec import encode
 
 
 def outcome(state: State) -> dict[str, list[object]]:

@@ -11,14 +11,15 @@ import httpx
 
 from agents.profile import admission
 from agents.profile_file import ProfileFileError, read_profile
-from market.adapters.codec import encode
 from market.adapters.embedded_nats import EmbeddedNats
 from market.adapters.nats_identity import write_secret
-from market.adapters.wall_clock import OsEntropy
-from market.model.errors import ModelError
-from market.model.messages import ROLES, AdmitParticipant
-from market.model.values import check_participant_id
+from market.model.commands import AdmitParticipant
 from scenarios.market_folder import KEY_BYTES, Address, MarketFolder, key_digest
+from takt_sdk.codec import encode
+from takt_sdk.model.errors import ModelError
+from takt_sdk.model.messages import ROLES
+from takt_sdk.model.values import check_participant_id
+from takt_sdk.wall_clock import OsEntropy
 
 FOLDER = click.option(
     "--data",

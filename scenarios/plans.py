@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from market.model.capability import Requirement, WorkEnvelope
-from market.model.plan import Part, PlannedArc, PlannedLot, ProcessPlan
-from market.model.values import MINUTE_US
 from scenarios.facts.tables import Facts
 from scenarios.scenario import LotSection, Scenario
+from takt_sdk.model.capability import Requirement, WorkEnvelope
+from takt_sdk.model.plan import Part, PlannedArc, PlannedLot, ProcessPlan
+from takt_sdk.model.values import MINUTE_US
 
 UM_PER_MM = 1000
 

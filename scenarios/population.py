@@ -12,13 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from agents.profile import CustomerProfile, Disruption, PlantProfile, Profile, admission
-from market.model.errors import ModelError
-from market.model.messages import AdmitParticipant, OpenMarket, PublishPart, SubmitOrder
+from market.model.commands import AdmitParticipant, OpenMarket
 from market.model.network import Network
-from market.model.order import OrderTerms
-from market.model.plan import Part
 from market.model.rules import Rules
-from market.model.values import DAY_US, MINUTE_US, PeriodGrid, Window
 from scenarios.companies import customer_profiles, plant_profiles, supplier_profiles
 from scenarios.demand import draw_orders
 from scenarios.errors import ScenarioFileError
@@ -27,6 +23,11 @@ from scenarios.facts.tables import Facts, load_facts
 from scenarios.orders_file import OrderLine
 from scenarios.plans import build_parts
 from scenarios.scenario import Case, Scenario
+from takt_sdk.model.errors import ModelError
+from takt_sdk.model.messages import PublishPart, SubmitOrder
+from takt_sdk.model.order import OrderTerms
+from takt_sdk.model.plan import Part
+from takt_sdk.model.values import DAY_US, MINUTE_US, PeriodGrid, Window
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

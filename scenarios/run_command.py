@@ -12,11 +12,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from market.adapters.wall_clock import WallClock
-from market.bus_errors import BusError
 from market.engine.state import State
 from market.journal_errors import JournalError
-from market.model.messages import TERMINAL_ORDER_STATES
 from scenarios.errors import RunError, ScenarioError
 from scenarios.measure import Record, Transport, summarise
 from scenarios.population import Population, build
@@ -26,6 +23,9 @@ from scenarios.runner import run_in_memory, run_on_nats
 from scenarios.scenario import load_scenario
 from scenarios.show import show_summary
 from scenarios.summary import Summary, write_summary
+from takt_sdk.errors import BusError
+from takt_sdk.model.messages import TERMINAL_ORDER_STATES
+from takt_sdk.wall_clock import WallClock
 
 
 @click.command("run")

@@ -21,13 +21,12 @@ from agents.hosts.fleet import Fleet
 from agents.hosts.ray_host import RayFleet
 from agents.profile import CustomerProfile
 from market.adapters.manual_clock import ManualClock
-from market.adapters.wall_clock import OsEntropy
 from market.clearing.clear import Limits
 from market.clearing.problem import Problem
 from market.clearing.result import Clearing
 from market.engine.admission import OPERATOR
 from market.engine.state import State
-from market.model.messages import Command, Receipt
+from market.model.commands import Command
 from market.service.clearing_worker import Clearer, ProcessClearer
 from scenarios.embedded import RunningMarket, embedded_market
 from scenarios.errors import RunError
@@ -38,6 +37,8 @@ from scenarios.measure import Record
 from scenarios.population import Population, TimedOrder, opening
 from scenarios.simulator import Simulation
 from scenarios.timetable import tick_times
+from takt_sdk.model.messages import Receipt
+from takt_sdk.wall_clock import OsEntropy
 
 REST_POLL_S = 0.005
 REST_LIMIT_S = 600.0

@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import cast
 
-from agents.hosts.mail import Mail
-from agents.roles import Role
-from agents.roles.outgoing import Incoming
-from market.adapters.codec import decode_envelope, decode_reply
-from market.model.messages import Receipt, Refused, SyncReply, Tick
+from market.adapters.codec import decode_envelope
 from market.ports import OutboxMessage, Request
+from takt_sdk.codec import decode_reply
+from takt_sdk.mail import Mail
+from takt_sdk.model.messages import Receipt, Refused, SyncReply, Tick
+from takt_sdk.role import Incoming, Role
 
 
 class SimulatedCompany:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import cast
 
 from agents.roles import role_of
-from market.adapters.codec import DecodeError, decode_envelope, digest_of, encode, state_digest
+from market.adapters.codec import decode_envelope, state_digest
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.solver_pulp import PulpSolver
 from market.clearing.clear import Limits, Stopwatch, clear
@@ -21,8 +21,8 @@ from market.engine.admission import HOST, OPERATOR, RESERVED_IDS
 from market.engine.decision import Inbound, Refusal
 from market.engine.snapshot import snapshot
 from market.engine.views import sync_reply
-from market.model.messages import Command, Envelope, Receipt, ReportClearing, Tick
-from market.ports import Decided, Entropy, OutboxMessage, Request
+from market.model.commands import Command, ReportClearing
+from market.ports import Decided, OutboxMessage, Request
 from market.service.kernel import Handled, Kernel, refused, subject_of
 from market.service.lottery import Lottery
 from market.service.recovery import recover
@@ -32,6 +32,9 @@ from scenarios.measure import Record
 from scenarios.population import Population, opening
 from scenarios.simulated_company import SimulatedCompany
 from scenarios.timetable import tick_times
+from takt_sdk.codec import DecodeError, digest_of, encode
+from takt_sdk.model.messages import Envelope, Receipt, Tick
+from takt_sdk.ports import Entropy
 
 STEPS_PER_TICK = 1_000_000
 """Bound on the steps between two ticks: a run that never comes to rest is a bug."""
@@ -43,7 +46,7 @@ Watch = Callable[["Simulation"], None]
 
 
 class SeededEntropy:
-    """`market.ports.Entropy` from a seeded stream: salts of a simulated journal."""
+    """`takt_sdk.ports.Entropy` from a seeded stream: salts of a simulated journal."""
 
     def __init__(self, seed: int) -> None:
         self._stream = stream(seed, "salt")

@@ -16,13 +16,10 @@ from agents.hosts.assignment import Assignment, NatsAddress
 from agents.hosts.ray_host import RayFleet
 from agents.profile import CustomerProfile, PlantProfile
 from gateway.instants import format_instant
-from market.adapters.wall_clock import WallClock
-from market.bus_errors import BusError
 from market.engine.admission import OPERATOR
 from market.journal_errors import JournalError
-from market.model.messages import ChangeRules, OpenMarket, PublishPart, Receipt
+from market.model.commands import ChangeRules, OpenMarket
 from market.model.rules import SECOND_US, Rules
-from market.model.values import DAY_US, PeriodGrid
 from market.service.clearing_worker import ProcessClearer
 from scenarios.embedded import RunningMarket, embedded_market
 from scenarios.errors import RunError, ScenarioError
@@ -32,6 +29,10 @@ from scenarios.partner_command import FOLDER
 from scenarios.population import Population, build
 from scenarios.runner import operate
 from scenarios.scenario import load_scenario
+from takt_sdk.errors import BusError
+from takt_sdk.model.messages import PublishPart, Receipt
+from takt_sdk.model.values import DAY_US, PeriodGrid
+from takt_sdk.wall_clock import WallClock
 
 DEFAULT_SCENARIO = Path(__file__).parent / "library" / "european-job-shops"
 TICK_S = 0.25

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from market.adapters.journal import open_journal
-from market.adapters.wall_clock import OsEntropy
 from market.errors import ReplayError
 from market.journal_errors import JournalError
 from market.service.audit import audit
+from takt_sdk.wall_clock import OsEntropy
 
 
 @click.command("verify")

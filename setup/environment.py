@@ -31,7 +31,11 @@ def main() -> None:
         raise SystemExit(
             f"Takt needs Python 3.11 to 3.13 on Linux, was {sys.version.split()[0]} on {sys.platform}"
         )
-    wanted = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    wanted = hashlib.sha256(
+        b"".join(
+            path.read_bytes() for path in (LOCK, ROOT / "pyproject.toml", ROOT / "sdk" / "pyproject.toml")
+        )
+    ).hexdigest()
     if _runs() and STAMP.is_file() and STAMP.read_text() == wanted:
         return
     if not _runs():
@@ -45,7 +49,9 @@ def main() -> None:
         tools.write_text("".join(_stanzas(LOCK.read_text(), BUILD_TOOLS)))
         _install(pip, "--require-hashes", "--no-deps", "-r", str(tools))
         _install(pip, "--require-hashes", "--no-deps", "--no-build-isolation", "-r", str(LOCK))
-        _install(pip, "--no-deps", "--no-build-isolation", "--no-index", "-e", str(ROOT))
+        _install(
+            pip, "--no-deps", "--no-build-isolation", "--no-index", "-e", str(ROOT / "sdk"), "-e", str(ROOT)
+        )
     STAMP.write_text(wanted)
 
 

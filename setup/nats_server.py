@@ -14,8 +14,8 @@ from pathlib import Path
 
 from market.adapters.embedded_nats import EmbeddedNats
 from market.adapters.nats_binary import MINIMUM_VERSION, check_version, server_version
-from market.bus_errors import BusError
 from setup.debian import DebianError, fetch
+from takt_sdk.errors import BusError
 
 BIN = Path(sys.executable).parent
 RECORD = BIN.parent / "nats-server.version"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agents.hosts.company import Company, Pace
 from agents.profile import Profile
 from agents.roles import role_of
 from agents.roles.customer import Intention
-from market.adapters.nats_participant import NatsParticipantBus
-from market.ports import ParticipantBus
+from takt_sdk.company import Company, Pace
+from takt_sdk.nats.participant import NatsParticipantBus
+from takt_sdk.ports import ParticipantBus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from agents.hosts.company import Company, CompanyStatus
+from takt_sdk.company import Company, CompanyStatus
 
 
 class Fleet(Protocol):

@@ -7,8 +7,8 @@ import signal
 from collections.abc import Callable
 
 from agents.hosts.assignment import Assignment, NatsAddress, company_on_nats
-from agents.hosts.company import Company, Pace
-from market.adapters.wall_clock import WallClock
+from takt_sdk.company import Company, Pace
+from takt_sdk.wall_clock import WallClock
 
 
 async def run_company(assignment: Assignment, address: NatsAddress, read_creds: Callable[[], str]) -> None:

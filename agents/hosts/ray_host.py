@@ -16,11 +16,10 @@ import ray
 from ray.actor import ActorHandle
 
 from agents.hosts.assignment import Assignment, NatsAddress, company_on_nats
-from agents.hosts.company import CompanyStatus, Pace
 from agents.hosts.fleet import LocalFleet
-from market.adapters.wall_clock import WallClock
-from market.bus_errors import BusError
-from market.errors import BusTimeoutError
+from takt_sdk.company import CompanyStatus, Pace
+from takt_sdk.errors import BusError, BusTimeoutError
+from takt_sdk.wall_clock import WallClock
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")

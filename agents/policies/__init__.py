@@ -11,7 +11,7 @@ from typing import Protocol
 
 from agents.policies import cost_plus, scarcity
 from agents.profile import Pricing
-from market.model.errors import InvalidChoiceError
+from takt_sdk.model.errors import InvalidChoiceError
 
 
 class Policy(Protocol):

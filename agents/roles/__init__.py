@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from agents.profile import CustomerProfile, PlantProfile, Profile, SupplierProfile
 from agents.roles.customer import CustomerRole, Intention
-from agents.roles.outgoing import Incoming, Outgoing
 from agents.roles.plant import PlantRole
 from agents.roles.supplier import SupplierRole
-
-
-class Role(Protocol):
-    """A company as an agent, free of clock, chance and network."""
-
-    participant: str
-
-    def handle(self, message: Incoming, now_us: int) -> tuple[Outgoing, ...]:
-        """Take a message at market time ``now_us``; return what has to be sent, in order."""
-        ...
+from takt_sdk.role import Role
 
 
 def role_of(profile: Profile, intentions: Iterable[Intention] = ()) -> Role:

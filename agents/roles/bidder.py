@@ -7,10 +7,8 @@ from typing import assert_never
 
 from agents.profile import Pricing
 from agents.roles.execution import Execution
-from agents.roles.outgoing import Incoming, Outgoing
-from agents.roles.sheet_builder import SheetBuilder
-from market.model.contract import Contract
-from market.model.messages import (
+from takt_sdk.model.contract import Contract
+from takt_sdk.model.messages import (
     CallForProposals,
     ContractAmended,
     ContractNotice,
@@ -21,7 +19,9 @@ from market.model.messages import (
     SyncReply,
     Tick,
 )
-from market.model.order import Lot
+from takt_sdk.model.order import Lot
+from takt_sdk.role import Incoming, Outgoing
+from takt_sdk.sheet_builder import SheetBuilder
 
 DECLINE_ORDER: tuple[DeclineCode, ...] = ("no_material", "no_capacity", "dates", "technical")
 """Of several reasons the first is given: it came closest to a bid."""

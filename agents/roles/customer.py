@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agents.profile import CustomerProfile
-from agents.roles.outgoing import Incoming, Outgoing
-from market.model.messages import CustomerCommand, OrderNotice, SyncReply
-from market.model.values import check_time
+from takt_sdk.model.messages import CustomerCommand, OrderNotice, SyncReply
+from takt_sdk.model.values import check_time
+from takt_sdk.role import Incoming, Outgoing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

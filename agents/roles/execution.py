@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from agents.roles.outgoing import Outgoing
-from market.model.contract import Contract, ContractState
-from market.model.messages import ContractNotice, ContractStatus, Milestone, ReportMilestone
-from market.model.values import MAX_QUANTITY, MINUTE_US
+from takt_sdk.model.contract import Contract, ContractState
+from takt_sdk.model.messages import ContractNotice, ContractStatus, Milestone, ReportMilestone
+from takt_sdk.model.values import MAX_QUANTITY, MINUTE_US
+from takt_sdk.role import Outgoing
 
 MILESTONE_ORDER: tuple[Milestone, ...] = ("confirmed", "started", "finished", "shipped", "delivered")
 CONFIRMED, STARTED, FINISHED, SHIPPED, DELIVERED = range(1, len(MILESTONE_ORDER) + 1)

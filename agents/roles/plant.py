@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from agents.profile import Disruption, PlantProfile
 from agents.roles.bidder import Bidder
-from agents.roles.outgoing import Outgoing
 from agents.roles.plant_answer import PlantAnswer, Shop
-from agents.roles.sheet_builder import SheetBuilder
 from agents.shopfloor.calendar import CentreCalendar
 from agents.shopfloor.working_time import WorkingTime
-from market.model.contract import Contract
-from market.model.messages import CallForProposals, DeclineCode, ReportBreakdown
+from takt_sdk.model.contract import Contract
+from takt_sdk.model.messages import CallForProposals, DeclineCode, ReportBreakdown
+from takt_sdk.role import Outgoing
+from takt_sdk.sheet_builder import SheetBuilder
 
 
 class PlantRole(Bidder):

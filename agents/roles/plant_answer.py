@@ -13,14 +13,14 @@ from typing import NamedTuple
 from agents.policies import policy_named
 from agents.profile import ONE_PPM, PlantProfile
 from agents.roles.bidder import bidding_window_us
-from agents.roles.sheet_builder import MAX_SHEET_BIDS, SheetBuilder
 from agents.shopfloor.calendar import Availability, CentreCalendar
 from agents.shopfloor.costing import CentreRates, ceil_div, minutes_up
 from agents.shopfloor.placement import Placement, alternatives
-from market.model.capability import Requirement
-from market.model.messages import CallForProposals, DeclineCode
-from market.model.order import Lot
-from market.model.values import MINUTE_US
+from takt_sdk.model.capability import Requirement
+from takt_sdk.model.messages import CallForProposals, DeclineCode
+from takt_sdk.model.order import Lot
+from takt_sdk.model.values import MINUTE_US
+from takt_sdk.sheet_builder import MAX_SHEET_BIDS, SheetBuilder
 
 MAX_PARTS = 4
 """Most periods in which a part of one lot is offered."""

@@ -8,11 +8,11 @@ from itertools import islice
 from agents.policies import policy_named
 from agents.profile import StockedMaterial, SupplierProfile
 from agents.roles.bidder import Bidder, bidding_window_us
-from agents.roles.sheet_builder import MAX_SHEET_BIDS, SheetBuilder
-from market.model.contract import Contract
-from market.model.messages import CallForProposals, DeclineCode
-from market.model.order import Lot
-from market.model.values import PeriodGrid
+from takt_sdk.model.contract import Contract
+from takt_sdk.model.messages import CallForProposals, DeclineCode
+from takt_sdk.model.order import Lot
+from takt_sdk.model.values import PeriodGrid
+from takt_sdk.sheet_builder import MAX_SHEET_BIDS, SheetBuilder
 
 
 class SupplierRole(Bidder):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from agents.profile import WorkCentre
 from agents.shopfloor.working_time import WorkingTime
-from market.model.values import MAX_QUANTITY, MINUTE_US, PeriodGrid, Window
+from takt_sdk.model.values import MAX_QUANTITY, MINUTE_US, PeriodGrid, Window
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from agents.profile import ONE_PPM, WorkCentre
-from market.model.values import HOUR_US, MINUTE_US
+from takt_sdk.model.values import HOUR_US, MINUTE_US
 
 _W_PER_MW = 1_000_000
 _W_PER_KW = 1_000

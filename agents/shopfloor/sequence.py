@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agents.shopfloor.calendar import CentreCalendar
-from market.model.contract import Contract
-from market.model.values import MINUTE_US, PeriodGrid
+from takt_sdk.model.contract import Contract
+from takt_sdk.model.values import MINUTE_US, PeriodGrid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 
 from agents.profile import Shift
-from market.model.values import DAY_US, MINUTE_US
+from takt_sdk.model.values import DAY_US, MINUTE_US
 
 WEEK_US = 7 * DAY_US
 _EPOCH_WEEKDAY = 3

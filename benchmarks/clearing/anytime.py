@@ -17,8 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from market.adapters.solver_pulp import PulpSolver
-from market.adapters.wall_clock import WallClock
 from market.clearing.clear import Limits, clear
+from takt_sdk.wall_clock import WallClock
 
 
 def main() -> None:

@@ -21,13 +21,13 @@ import numpy as np
 from scipy.stats import chisquare
 
 from market.adapters.solver_pulp import PulpSolver
-from market.adapters.wall_clock import WallClock
 from market.clearing.allocation import decode
 from market.clearing.clear import Limits, clear
 from market.clearing.formulate import formulate
 from market.clearing.problem import Problem
 from market.clearing.problem_json import problem_from_document
 from market.clearing.program import SolveLimits
+from takt_sdk.wall_clock import WallClock
 
 Document = dict[str, Any]
 BIDDERS = tuple(f"p{k}" for k in range(5))

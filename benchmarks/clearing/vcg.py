@@ -23,7 +23,6 @@ import numpy as np
 
 from benchmarks.clearing.synthetic import market
 from market.adapters.solver_pulp import PulpSolver
-from market.adapters.wall_clock import WallClock
 from market.clearing.allocation import Allocation, allocation_of
 from market.clearing.clear import Limits, clear
 from market.clearing.counterfactual import Budget, Counterfactuals
@@ -37,6 +36,7 @@ from market.mechanisms.parts import cleared_parts, winners
 from market.mechanisms.pay_as_bid import accepted_prices
 from market.mechanisms.rule import Refused
 from market.mechanisms.vcg import pivots, vcg
+from takt_sdk.wall_clock import WallClock
 
 SIZES = ((1, 30), (1, 60), (5, 60), (20, 60))
 """(regions, orders of each)."""

@@ -9,24 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from market.adapters.codec import digest_of, encode
 from market.engine.decision import Inbound
 from market.engine.state import State
-from market.model.capability import Capability, Qualification, Requirement
-from market.model.messages import (
-    AdmitParticipant,
-    CallForProposals,
-    Command,
-    Envelope,
-    OpenMarket,
-    SubmitOrder,
-)
+from market.model.commands import AdmitParticipant, Command, OpenMarket
 from market.model.network import Network, Site
-from market.model.order import OrderTerms
-from market.model.plan import PlannedLot, ProcessPlan
 from market.model.rules import SECOND_US, Rules
-from market.model.sheet import Bids, BidSheet
-from market.model.values import DAY_US, HOUR_US
+from takt_sdk.codec import digest_of, encode
+from takt_sdk.model.capability import Capability, Qualification, Requirement
+from takt_sdk.model.messages import CallForProposals, Envelope, SubmitOrder
+from takt_sdk.model.order import OrderTerms
+from takt_sdk.model.plan import PlannedLot, ProcessPlan
+from takt_sdk.model.sheet import Bids, BidSheet
+from takt_sdk.model.values import DAY_US, HOUR_US
 
 MARKET, SITE, CUSTOMER = "cnp", "hub", "customer"
 START_US = 20_605 * DAY_US

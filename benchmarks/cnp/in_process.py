@@ -10,10 +10,11 @@ from market.engine.admission import HOST, OPERATOR
 from market.engine.decision import Accepted
 from market.engine.snapshot import snapshot
 from market.engine.state import State
-from market.model.messages import CallForProposals, Command, ReportClearing, Tick
+from market.model.commands import Command, ReportClearing
 from market.service.clearing_worker import solve
 from market.service.kernel import Handled, Kernel
 from market.service.lottery import Lottery
+from takt_sdk.model.messages import CallForProposals, Tick
 
 
 class InProcess:

@@ -19,13 +19,14 @@ from market.adapters.journal import open_journal
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.manual_clock import ManualClock
 from market.adapters.nats_bus import NatsMarketBus
-from market.adapters.wall_clock import OsEntropy
 from market.engine.admission import OPERATOR
-from market.model.messages import Command, Receipt
+from market.model.commands import Command
 from market.ports import Journal
 from market.service.clearing_worker import Clearer, ProcessClearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
+from takt_sdk.model.messages import Receipt
+from takt_sdk.wall_clock import OsEntropy
 
 
 async def auction(

@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 from benchmarks.cnp import contest, workload
-from market.adapters.codec import decode_envelope, decode_reply
-from market.adapters.nats_participant import NatsParticipantBus
-from market.model.messages import CallForProposals, Receipt
+from market.adapters.codec import decode_envelope
+from takt_sdk.codec import decode_reply
+from takt_sdk.model.messages import CallForProposals, Receipt
+from takt_sdk.nats.participant import NatsParticipantBus
 
 
 async def _bid(bus: NatsParticipantBus, plant: int, table: list[list[int]]) -> None:

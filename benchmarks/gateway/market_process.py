@@ -11,15 +11,16 @@ from gateway.app import create_app
 from gateway.server import serving
 from market.adapters.journal import open_journal
 from market.adapters.memory_bus import MemoryBroker
-from market.adapters.wall_clock import OsEntropy, WallClock
 from market.engine.admission import OPERATOR
-from market.model.messages import AdmitParticipant, OpenMarket, Receipt, SubmitOrder
+from market.model.commands import AdmitParticipant, OpenMarket
 from market.model.network import Network, Site
 from market.model.rules import Rules
 from market.service import writer as module
 from market.service.clearing_worker import InlineClearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
+from takt_sdk.model.messages import Receipt, SubmitOrder
+from takt_sdk.wall_clock import OsEntropy, WallClock
 
 KEY = "benchmark-key"
 MODES = ("takt", "commit each", "validate only")

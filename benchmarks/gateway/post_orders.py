@@ -29,8 +29,8 @@ import psutil
 
 from benchmarks.gateway.market_process import KEY, MODES
 from gateway.instants import format_instant
-from market.adapters.wall_clock import WallClock
-from market.model.values import DAY_US
+from takt_sdk.model.values import DAY_US
+from takt_sdk.wall_clock import WallClock
 
 RELEASE, DUE = (format_instant(WallClock().now_us() + days * DAY_US) for days in (1, 30))
 TARGET_RATE, TARGET_P99_MS = 400, 100

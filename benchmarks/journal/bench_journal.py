@@ -23,8 +23,8 @@ from market.adapters.journal import open_journal
 from market.adapters.journal_audit import audit_tree
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.journal_sqlite import SqliteSettings
-from market.adapters.wall_clock import OsEntropy
 from market.ports import Decided, Entry, OutboxMessage, RowChange
+from takt_sdk.wall_clock import OsEntropy
 
 MESSAGE = b'{"kind":"takt.order.v1","lots":["' + b"x" * 500 + b'"]}'
 EVENTS = b'[{"kind":"takt.order_submitted.v1","order":"' + b"y" * 250 + b'"}]'

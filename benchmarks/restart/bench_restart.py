@@ -18,12 +18,12 @@ from benchmarks.cnp import workload
 from benchmarks.cnp.in_process import InProcess
 from market.adapters.codec import state_digest
 from market.adapters.journal import open_journal
-from market.adapters.wall_clock import OsEntropy
 from market.engine.state import State
-from market.model.messages import Command
+from market.model.commands import Command
 from market.ports import Decided, Journal
 from market.service.kernel import Handled
 from market.service.recovery import recover, take_snapshot
+from takt_sdk.wall_clock import OsEntropy
 
 PLANTS, ORDERS_A_TAKT, GROUP = 5, 100, 256
 

@@ -19,17 +19,17 @@ from gateway.routes.answers import answer, body_of, problems
 from gateway.routes.paging import After, Limit, read_page
 from gateway.schemas import Id, Sha256, Text
 from gateway.schemas import Request as Body
-from market.model.capability import Qualification
-from market.model.errors import ModelError
-from market.model.messages import (
+from market.model.commands import (
     AdmitParticipant,
     ChangeRules,
     Command,
     ReinstateParticipant,
-    Role,
     SuspendParticipant,
 )
 from market.model.rules import Rules
+from takt_sdk.model.capability import Qualification
+from takt_sdk.model.errors import ModelError
+from takt_sdk.model.messages import Role
 
 router = APIRouter(prefix="/v1/operator", tags=["operator"])
 

@@ -21,8 +21,8 @@ from gateway.routes.paging import After, Limit, read_page
 from gateway.schemas import OrderRequest, validate
 from gateway.stream import EventStream
 from gateway.strict_json import printable
-from market.model.messages import TERMINAL_ORDER_STATES, CancelOrder, OrderState, Refused
 from market.ports import RowChange
+from takt_sdk.model.messages import TERMINAL_ORDER_STATES, CancelOrder, OrderState, Refused
 
 router = APIRouter(tags=["orders"])
 

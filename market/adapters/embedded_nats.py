@@ -21,12 +21,12 @@ import nats.errors
 
 from market.adapters import nats_identity
 from market.adapters.nats_binary import check_version, find_server
-from market.adapters.nats_connection import connect
 from market.adapters.nats_identity import MarketKeys
-from market.adapters.nats_subjects import MAX_PAYLOAD_BYTES, market_id
-from market.adapters.wall_clock import OsEntropy
 from market.bus_errors import BusServerError
-from market.ports import Entropy
+from takt_sdk.nats.connection import connect
+from takt_sdk.nats.subjects import MAX_PAYLOAD_BYTES, market_id
+from takt_sdk.ports import Entropy
+from takt_sdk.wall_clock import OsEntropy
 
 _START_TIMEOUT_S = 15.0
 _STOP_TIMEOUT_S = 10.0

@@ -11,7 +11,7 @@ from market.adapters.journal_postgresql import PostgresqlStore
 from market.adapters.journal_sql import SqlJournal
 from market.adapters.journal_sqlite import SqliteSettings, SqliteStore
 from market.journal_errors import JournalUnavailableError
-from market.ports import Entropy
+from takt_sdk.ports import Entropy
 
 
 def open_journal(

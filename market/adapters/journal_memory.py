@@ -22,16 +22,8 @@ from market.adapters.journal_checks import (
 from market.journal_errors import JournalClosedError, JournalConflictError
 from market.leaf import SALT_SIZE, entry_leaf
 from market.merkle import Frontier
-from market.ports import (
-    Decided,
-    Entropy,
-    OutboxMessage,
-    ReadModel,
-    RowChange,
-    Snapshot,
-    Stored,
-    TreeHead,
-)
+from market.ports import Decided, OutboxMessage, ReadModel, RowChange, Snapshot, Stored, TreeHead
+from takt_sdk.ports import Entropy
 
 LOCATION = "memory"
 

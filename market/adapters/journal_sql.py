@@ -55,17 +55,8 @@ from market.journal_errors import (
 )
 from market.leaf import SALT_SIZE, entry_leaf
 from market.merkle import EMPTY_ROOT, HASH_SIZE, Frontier
-from market.ports import (
-    Decided,
-    Entropy,
-    Entry,
-    OutboxMessage,
-    ReadModel,
-    RowChange,
-    Snapshot,
-    Stored,
-    TreeHead,
-)
+from market.ports import Decided, Entry, OutboxMessage, ReadModel, RowChange, Snapshot, Stored, TreeHead
+from takt_sdk.ports import Entropy
 
 FRONTIER_INTERVAL = 4_096
 """Entries after which the frontier is stored again: the most leaves, but for a batch, hashed on opening."""

@@ -6,7 +6,7 @@ import time
 
 
 class ManualClock:
-    """`market.ports.Clock` whose market time only `set` moves; durations are measured for real."""
+    """`takt_sdk.ports.Clock` whose market time only `set` moves; durations are measured for real."""
 
     def __init__(self, now_us: int) -> None:
         self._now_us = now_us

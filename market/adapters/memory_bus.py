@@ -8,16 +8,11 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 
-from market.adapters.nats_subjects import MAX_PAYLOAD_BYTES, market_id, participant_id
-from market.bus_errors import (
-    BusClosedError,
-    BusMailboxError,
-    BusMailboxFullError,
-    BusPayloadError,
-    BusRequestError,
-    BusTimeoutError,
-)
-from market.ports import Delivery, OutboxMessage, Request, RequestChannel
+from market.bus_errors import BusMailboxError, BusMailboxFullError
+from market.ports import OutboxMessage, Request
+from takt_sdk.errors import BusClosedError, BusPayloadError, BusRequestError, BusTimeoutError
+from takt_sdk.nats.subjects import MAX_PAYLOAD_BYTES, market_id, participant_id
+from takt_sdk.ports import Delivery, RequestChannel
 
 _LOG = logging.getLogger(__name__)
 _REMEMBERED = 100_000
@@ -165,7 +160,7 @@ class MemoryMarketBus:
 
 
 class MemoryParticipantBus:
-    """`market.ports.ParticipantBus` in memory."""
+    """`takt_sdk.ports.ParticipantBus` in memory."""
 
     def __init__(self, broker: MemoryBroker, participant: str) -> None:
         self._broker = broker

@@ -27,8 +27,11 @@ from nats.js.api import (
     StreamConfig,
 )
 
-from market.adapters.nats_connection import connect, settle
-from market.adapters.nats_subjects import (
+from market.bus_errors import BusMailboxError, BusMailboxFullError
+from market.ports import OutboxMessage, Request
+from takt_sdk.errors import BusClosedError, BusPayloadError, BusTimeoutError
+from takt_sdk.nats.connection import connect, settle
+from takt_sdk.nats.subjects import (
     FAILED_HEADER,
     MAILBOX_CHANNELS,
     MAILBOX_CONSUMER,
@@ -39,14 +42,7 @@ from market.adapters.nats_subjects import (
     subject,
     tape_subject,
 )
-from market.bus_errors import (
-    BusClosedError,
-    BusMailboxError,
-    BusMailboxFullError,
-    BusPayloadError,
-    BusTimeoutError,
-)
-from market.ports import OutboxMessage, Request, RequestChannel
+from takt_sdk.ports import RequestChannel
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT_S = 5.0

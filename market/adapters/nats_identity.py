@@ -14,16 +14,15 @@ import hashlib
 import hmac
 import json
 import os
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import nkeys
 
-from market.adapters.nats_subjects import (
+from takt_sdk.nats.subjects import (
     MAILBOX_CONSUMER,
     MAX_PAYLOAD_BYTES,
     REQUEST_CHANNELS,
@@ -33,8 +32,8 @@ from market.adapters.nats_subjects import (
     stream_name,
     tape_subject,
 )
-from market.adapters.wall_clock import OsEntropy, WallClock
-from market.ports import Entropy
+from takt_sdk.ports import Entropy
+from takt_sdk.wall_clock import OsEntropy, WallClock
 
 MAX_SUBSCRIPTIONS = 16
 MAX_CONNECTIONS = 8
@@ -230,30 +229,6 @@ def issue_participant_creds(
     name = f"{market_id(market)}.{participant_id(participant)}"
     issuer = keys.participant(market, participant)
     return _creds(issuer, name, permissions, expires_us=expires_us, entropy=entropy)
-
-
-def jwt_of(creds: str) -> str:
-    """Return the user JWT in the text of a ``.creds`` file."""
-    return _section(creds, "NATS USER JWT")
-
-
-def seed_of(creds: str) -> str:
-    """Return the seed in the text of a ``.creds`` file."""
-    return _section(creds, "USER NKEY SEED")
-
-
-def _section(creds: str, name: str) -> str:
-    match = re.search(rf"-+BEGIN {name}-+\s+(\S+)\s+-+END {name}-+", creds)
-    if match is None:
-        raise ValueError(f"creds must have a section {name!r}")
-    return match.group(1)
-
-
-def claims_of(jwt: str) -> dict[str, Any]:
-    """Return what a JWT claims; its signature is the server's to check."""
-    body = jwt.split(".")[1]
-    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    return claims
 
 
 def _creds(

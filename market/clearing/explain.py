@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from market.clearing.allocation import allowed, decode
-from market.clearing.certificate import MICRO
 from market.clearing.components import cut, labels
 from market.clearing.errors import UnprovenError
 from market.clearing.formulate import formulate, simple_orders
 from market.clearing.problem import NONE
 from market.clearing.program import Answer
+from market.clearing.result import MICRO
 from market.clearing.terms import terms_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from market.engine.decision import Decision, accept, refuse
 from market.engine.state import State
 from market.model import events
-from market.model.messages import (
+from market.model.commands import (
     AdmitParticipant,
     ChangeRules,
     OpenMarket,

@@ -28,9 +28,9 @@ from market.engine.transitions import (
     require,
 )
 from market.model import events
-from market.model.contract import Contract
 from market.model.events import Event
 from market.model.views import HistoryEntry
+from takt_sdk.model.contract import Contract
 
 
 def fold(state: State, now_us: int, entry_events: Iterable[Event]) -> State:

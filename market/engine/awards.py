@@ -14,10 +14,11 @@ from market.engine.snapshot import KEPT, cleared_orders, fee_minor, kept_of, log
 from market.engine.state import OrderRecord, RoundRecord, State
 from market.engine.transitions import STANDING
 from market.model import events
-from market.model.contract import Contract, ContractItem, ResourceUse, Shipment, contract_id
+from market.model.commands import ReportClearing, VoidRound
 from market.model.events import Event
-from market.model.messages import ReportClearing, UnservedReason, VoidRound
-from market.model.values import MINUTE_US
+from takt_sdk.model.contract import Contract, ContractItem, ResourceUse, Shipment, contract_id
+from takt_sdk.model.messages import UnservedReason
+from takt_sdk.model.values import MINUTE_US
 
 
 def publish(state: State, command: ReportClearing, now_us: int) -> Decision:

@@ -10,10 +10,10 @@ from market.engine.decision import Decision, Inbound, accept, refuse, repeat
 from market.engine.state import RoundRecord, State
 from market.model import events
 from market.model.events import Event
-from market.model.messages import DeclineCall
-from market.model.order import Lot
-from market.model.sheet import BidSheet
-from market.model.values import MAX_QUANTITY, MAX_TIME_US
+from takt_sdk.model.messages import DeclineCall
+from takt_sdk.model.order import Lot
+from takt_sdk.model.sheet import BidSheet
+from takt_sdk.model.values import MAX_QUANTITY, MAX_TIME_US
 
 GRAMS_PER_TONNE = 1_000_000
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from market.model.commands import Command
 from market.model.events import Event
-from market.model.messages import Command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

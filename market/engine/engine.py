@@ -11,27 +11,29 @@ from market.engine import admission, awards, bidding, execution, orders, rounds
 from market.engine.apply import apply, fold
 from market.engine.decision import Decision, Inbound, refuse
 from market.engine.state import State
-from market.model.messages import (
+from market.model.commands import (
     AdmitParticipant,
-    CancelOrder,
     ChangeRules,
-    DeclineCall,
     HostCommand,
     OpenMarket,
     OperatorCommand,
-    ParticipantCommand,
     PublishNetwork,
-    PublishPart,
     ReinstateParticipant,
-    ReportBreakdown,
     ReportClearing,
-    ReportMilestone,
-    SubmitOrder,
     SuspendParticipant,
-    Tick,
     VoidRound,
 )
-from market.model.sheet import BidSheet
+from takt_sdk.model.messages import (
+    CancelOrder,
+    DeclineCall,
+    ParticipantCommand,
+    PublishPart,
+    ReportBreakdown,
+    ReportMilestone,
+    SubmitOrder,
+    Tick,
+)
+from takt_sdk.model.sheet import BidSheet
 
 __all__ = ["ENGINE_VERSION", "apply", "decide", "fold"]
 

@@ -9,9 +9,9 @@ from market.engine.decision import Decision, Inbound, accept, refuse, repeat
 from market.engine.state import ContractRecord, OrderRecord, State
 from market.engine.transitions import BEGUN, STANDING, UNSTARTED, next_contract_state, next_order_state
 from market.model import events
-from market.model.contract import ContractState
 from market.model.events import Event
-from market.model.messages import OrderState, ReportBreakdown, ReportMilestone
+from takt_sdk.model.contract import ContractState
+from takt_sdk.model.messages import OrderState, ReportBreakdown, ReportMilestone
 
 _GONE = frozenset({"shipped", "delivered"})
 """Orders whose goods have left: no contract can be lost any more, whatever was left unreported."""

@@ -8,11 +8,12 @@ from market.engine.decision import Decision, Inbound, accept, refuse, repeat
 from market.engine.state import OrderRecord, State
 from market.engine.transitions import BEGUN, STANDING, next_order_state
 from market.model import events
-from market.model.errors import ModelError
 from market.model.events import Event
-from market.model.messages import CancelOrder, PublishPart, SubmitOrder
-from market.model.order import OrderTerms, expand, order_id
-from market.model.plan import Document, ProcessPlan
+from market.model.order import expand, order_id
+from takt_sdk.model.errors import ModelError
+from takt_sdk.model.messages import CancelOrder, PublishPart, SubmitOrder
+from takt_sdk.model.order import OrderTerms
+from takt_sdk.model.plan import Document, ProcessPlan
 
 
 def _not_a_customer(state: State, sender: str) -> Decision | None:

@@ -13,9 +13,9 @@ from typing import Literal
 from market.engine.state import OrderRecord, RoundRecord, State
 from market.engine.tape import tape
 from market.model import events
-from market.model.contract import Contract
 from market.model.events import Event
-from market.model.messages import (
+from takt_sdk.model.contract import Contract
+from takt_sdk.model.messages import (
     CallForProposals,
     ContractAmended,
     ContractNotice,

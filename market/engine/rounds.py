@@ -12,10 +12,10 @@ from market.engine.execution import expiries, settlements, silences, unconfirmed
 from market.engine.state import OrderRecord, State
 from market.engine.transitions import STANDING
 from market.model import events
-from market.model.capability import DataClass, Requirement
 from market.model.events import Event
-from market.model.messages import Tick
-from market.model.order import Lot
+from takt_sdk.model.capability import DataClass, Requirement
+from takt_sdk.model.messages import Tick
+from takt_sdk.model.order import Lot
 
 
 def tick(state: State, command: Tick, now_us: int) -> Decision:

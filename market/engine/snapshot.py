@@ -19,8 +19,8 @@ from market.logistics.network import LogisticsNetwork
 from market.model.network import Network
 from market.model.order import Order
 from market.model.rules import Rules
-from market.model.sheet import BidSheet
-from market.model.values import DAY_US, MINUTE_US
+from takt_sdk.model.sheet import BidSheet
+from takt_sdk.model.values import DAY_US, MINUTE_US
 
 KEPT = "="
 """Marks the bid that stands for a contract of an earlier round; no bidder's id can hold it."""

@@ -9,14 +9,16 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 
-from market.model.contract import Contract, ContractState
-from market.model.messages import TERMINAL_ORDER_STATES, AdmitParticipant, OrderState, UnservedReason
+from market.model.commands import AdmitParticipant
 from market.model.network import Network
-from market.model.order import Lot, Order
-from market.model.plan import Part
+from market.model.order import Order
 from market.model.rules import Rules
-from market.model.sheet import BidSheet
 from market.model.views import HistoryEntry
+from takt_sdk.model.contract import Contract, ContractState
+from takt_sdk.model.messages import TERMINAL_ORDER_STATES, OrderState, UnservedReason
+from takt_sdk.model.order import Lot
+from takt_sdk.model.plan import Part
+from takt_sdk.model.sheet import BidSheet
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from market.clearing.result_json import clearing_from_json
 from market.engine.state import RoundRecord, State
-from market.model.messages import Tape, TapeLine
+from takt_sdk.model.messages import Tape, TapeLine
 
 if TYPE_CHECKING:
-    from market.model.contract import Contract
     from market.model.events import ClearingPublished
+    from takt_sdk.model.contract import Contract
 
 FEWEST = 3
 """Fewest participants of whom figures are published together."""

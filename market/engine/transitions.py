@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from market.errors import InvariantError
-from market.model.contract import ContractState
-from market.model.messages import OrderState
+from takt_sdk.model.contract import ContractState
+from takt_sdk.model.messages import OrderState
 
 _State = TypeVar("_State", bound=str)
 

@@ -11,9 +11,9 @@ from market.engine.state import ContractRecord, OrderRecord, RoundRecord, State
 from market.engine.tape import FEWEST
 from market.engine.transitions import STANDING
 from market.model import events
-from market.model.messages import ContractStatus, SheetStatus, SyncReply
-from market.model.plan import Part
 from market.model.views import ClearingView, ContractView, LotView, OrderView, ParticipantView
+from takt_sdk.model.messages import ContractStatus, SheetStatus, SyncReply
+from takt_sdk.model.plan import Part
 
 if TYPE_CHECKING:
     from market.model.events import Event

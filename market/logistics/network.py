@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 import networkx as nx
 
-from market.model.errors import UnknownReferenceError
 from market.model.network import Lane, Network
-from market.model.values import MAX_QUANTITY, check_int
+from takt_sdk.model.errors import UnknownReferenceError
+from takt_sdk.model.values import MAX_QUANTITY, check_int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

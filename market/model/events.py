@@ -9,14 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from market.model.contract import Contract, Shipment
-from market.model.messages import AdmitParticipant, DeclineCode, Milestone, UnservedReason
+from market.model.commands import AdmitParticipant
 from market.model.network import Network
-from market.model.order import Lot, Order
-from market.model.plan import Part
+from market.model.order import Order
 from market.model.rules import Rules
-from market.model.sheet import BidSheet
-from market.model.values import Window
+from takt_sdk.model.contract import Contract, Shipment
+from takt_sdk.model.messages import DeclineCode, Milestone, UnservedReason
+from takt_sdk.model.order import Lot
+from takt_sdk.model.plan import Part
+from takt_sdk.model.sheet import BidSheet
+from takt_sdk.model.values import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from market.model.errors import DuplicateIdError, UnknownReferenceError
-from market.model.values import (
+from takt_sdk.model.errors import DuplicateIdError, UnknownReferenceError
+from takt_sdk.model.values import (
     MAX_QUANTITY,
     check_count,
     check_id,

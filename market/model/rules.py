@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from market.model.errors import InvalidChoiceError
-from market.model.values import DAY_US, HOUR_US, MAX_MINOR, PeriodGrid, check_choice, check_int
+from takt_sdk.model.errors import InvalidChoiceError
+from takt_sdk.model.values import DAY_US, HOUR_US, MAX_MINOR, PeriodGrid, check_choice, check_int
 
 Mechanism = Literal["pay_as_bid", "second_price", "vcg", "core", "uniform", "greedy"]
 MECHANISMS: tuple[str, ...] = get_args(Mechanism)

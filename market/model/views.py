@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from market.model.contract import Contract, ContractState
-from market.model.messages import AdmitParticipant, OrderState, UnservedReason
+from market.model.commands import AdmitParticipant
+from takt_sdk.model.contract import Contract, ContractState
+from takt_sdk.model.messages import OrderState, UnservedReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from market.adapters.nats_subjects import MAILBOX_CONSUMER, MAX_PAYLOAD_BYTES
 from market.protocol.channels import CHANNELS, Channel, inbox, mailbox, subject_of
 from market.protocol.schema import KINDS, REPLIES, UPLINK, kind_of
+from takt_sdk.nats.subjects import MAILBOX_CONSUMER, MAX_PAYLOAD_BYTES
 
 SCHEMA_FILE = "messages.schema.json"
 _FORMAT = "application/schema+json;version=draft-2020-12"

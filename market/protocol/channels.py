@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from market.adapters.nats_subjects import inbox_prefix, stream_name, subject, tape_subject
-from market.model.messages import (
+from takt_sdk.model.messages import (
     BidderCommand,
     CallForProposals,
     CustomerCommand,
@@ -19,6 +18,7 @@ from market.model.messages import (
     SyncReply,
     Tape,
 )
+from takt_sdk.nats.subjects import inbox_prefix, stream_name, subject, tape_subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

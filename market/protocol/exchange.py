@@ -21,11 +21,11 @@ from market.clearing.clear import Limits, clear
 from market.clearing.problem import Problem
 from market.clearing.result import Clearing
 from market.engine.admission import OPERATOR
-from market.model.messages import Receipt
-from market.ports import ParticipantBus
 from market.protocol.script import MARKET, START_US, Pass, Step, opening
 from market.service.lottery import Lottery
 from market.service.service import MarketService
+from takt_sdk.model.messages import Receipt
+from takt_sdk.ports import ParticipantBus
 
 _DEADLINE_S = 60.0
 _RECEIPT_HASHES = re.compile(rb'"(leaf|root)":"[0-9a-f]{64}"')
@@ -45,7 +45,7 @@ class Said:
 
 
 class _Salts:
-    """`market.ports.Entropy` that is the same in every run."""
+    """`takt_sdk.ports.Entropy` that is the same in every run."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -57,7 +57,7 @@ class _Salts:
 
 
 class _StoppedClock:
-    """`market.ports.Clock` on which nothing takes any time: a clearing's record is then always the same."""
+    """`takt_sdk.ports.Clock` on which nothing takes any time: a clearing's record is then always the same."""
 
     def now_us(self) -> int:
         """Return the start of the exchange."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from market.model.capability import MAX_LENGTH_UM, Requirement, WorkEnvelope
-from market.model.messages import (
+from takt_sdk.model.capability import MAX_LENGTH_UM, Requirement, WorkEnvelope
+from takt_sdk.model.messages import (
     CancelOrder,
     DeclineCall,
     Envelope,
@@ -19,10 +19,10 @@ from market.model.messages import (
     ReportMilestone,
     SubmitOrder,
 )
-from market.model.order import MAX_TAKTS, OrderTerms
-from market.model.plan import MAX_PLAN_LOTS, Document, Part, PlannedArc, PlannedLot, ProcessPlan
-from market.model.sheet import MAX_BIDS, MAX_PERIOD, Bids, BidSheet, Capacities, Groups
-from market.model.values import (
+from takt_sdk.model.order import MAX_TAKTS, OrderTerms
+from takt_sdk.model.plan import MAX_PLAN_LOTS, Document, Part, PlannedArc, PlannedLot, ProcessPlan
+from takt_sdk.model.sheet import MAX_BIDS, MAX_PERIOD, Bids, BidSheet, Capacities, Groups
+from takt_sdk.model.values import (
     DAY_US,
     MAX_LOCAL_ID,
     MAX_MINOR,

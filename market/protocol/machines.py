@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from market.engine.transitions import CONTRACT_TRANSITIONS
-from market.model.messages import MILESTONES
+from takt_sdk.model.messages import MILESTONES
 
 PARTICIPANT_ROUND: Mapping[tuple[str, str], str] = {
     ("waiting", "call_for_proposals in"): "called",

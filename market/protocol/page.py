@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from market.adapters.nats_subjects import MAX_PAYLOAD_BYTES
 from market.engine.transitions import (
     CONTRACT_TRANSITIONS,
     ORDER_TRANSITIONS,
@@ -18,6 +17,7 @@ from market.protocol.exchange import Said
 from market.protocol.machines import PARTICIPANT_CONTRACT, PARTICIPANT_ROUND
 from market.protocol.rules import BESIDE_THE_SCHEMA, REFUSALS
 from market.protocol.schema import kind_of
+from takt_sdk.nats.subjects import MAX_PAYLOAD_BYTES
 
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 

@@ -12,9 +12,9 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
-from market.adapters.codec import STRICT
-from market.model.messages import Downlink, Envelope, Heartbeat, ParticipantCommand, QuerySync, Reply, Tape
 from market.protocol.limits import LIMITS, MARKET_INTEGER, Fragment
+from takt_sdk.codec import STRICT
+from takt_sdk.model.messages import Downlink, Envelope, Heartbeat, ParticipantCommand, QuerySync, Reply, Tape
 
 SCHEMA_ID = "urn:takt:v1:messages"
 

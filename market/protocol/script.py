@@ -8,18 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from market.adapters.codec import encode
-from market.model.capability import Capability, Qualification, Requirement
-from market.model.contract import contract_id
-from market.model.messages import (
-    AdmitParticipant,
+from market.model.commands import AdmitParticipant, Command, OpenMarket
+from market.model.network import Lane, Network, Site
+from market.model.order import order_id
+from market.model.rules import Rules
+from takt_sdk.codec import encode
+from takt_sdk.model.capability import Capability, Qualification, Requirement
+from takt_sdk.model.contract import contract_id
+from takt_sdk.model.messages import (
     CancelOrder,
-    Command,
     DeclineCall,
     Envelope,
     Heartbeat,
     Milestone,
-    OpenMarket,
     ParticipantCommand,
     PublishPart,
     QuerySync,
@@ -27,12 +28,10 @@ from market.model.messages import (
     ReportMilestone,
     SubmitOrder,
 )
-from market.model.network import Lane, Network, Site
-from market.model.order import OrderTerms, order_id
-from market.model.plan import Document, Part, PlannedLot, ProcessPlan
-from market.model.rules import Rules
-from market.model.sheet import Bids, BidSheet, Capacities, Groups
-from market.model.values import DAY_US, HOUR_US, MINUTE_US, Window
+from takt_sdk.model.order import OrderTerms
+from takt_sdk.model.plan import Document, Part, PlannedLot, ProcessPlan
+from takt_sdk.model.sheet import Bids, BidSheet, Capacities, Groups
+from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US, Window
 
 MARKET = "demo"
 START_US = 20_605 * DAY_US

@@ -10,14 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast, get_args
 
-from market.adapters.codec import (
-    DecodeError,
-    decode_envelope,
-    decode_events,
-    digest_of,
-    encode_events,
-    state_digest,
-)
+from market.adapters.codec import decode_envelope, decode_events, encode_events, state_digest
 from market.engine.decision import Inbound
 from market.engine.engine import ENGINE_VERSION, decide, fold
 from market.engine.lottery import seed_of
@@ -25,9 +18,10 @@ from market.engine.state import State
 from market.errors import InvariantError, ReplayError
 from market.leaf import entry_leaf
 from market.merkle import Frontier
+from market.model.commands import Command, ReportClearing
 from market.model.events import ClearingPublished
-from market.model.messages import Command, ReportClearing
 from market.ports import Journal, Stored
+from takt_sdk.codec import DecodeError, digest_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

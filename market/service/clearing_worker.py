@@ -18,10 +18,10 @@ from dataclasses import replace
 from typing import Protocol
 
 from market.adapters.solver_pulp import PulpSolver
-from market.adapters.wall_clock import WallClock
 from market.clearing.clear import Limits, clear
 from market.clearing.problem import Problem
 from market.clearing.result import Clearing, Status, sealed
+from takt_sdk.wall_clock import WallClock
 
 _LOG = logging.getLogger(__name__)
 

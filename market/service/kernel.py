@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from market.adapters.codec import encode, encode_events
+from market.adapters.codec import encode_events
 from market.engine.decision import Accepted, Decision, Inbound, Refusal, Repeated
 from market.engine.engine import ENGINE_VERSION, decide, fold
 from market.engine.outbox import Outgoing, outgoing
 from market.engine.state import State
 from market.engine.views import Row, all_rows, touched
 from market.model.events import Event
-from market.model.messages import Envelope, Refused
 from market.ports import Decided, Entry, OutboxMessage, RowChange
+from takt_sdk.codec import encode
+from takt_sdk.model.messages import Envelope, Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

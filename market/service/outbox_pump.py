@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 
-from market.bus_errors import BusError, BusMailboxError, BusMailboxFullError, BusPayloadError
-from market.errors import BusTimeoutError
+from market.bus_errors import BusMailboxError, BusMailboxFullError
 from market.journal_errors import JournalError
-from market.ports import Clock, Journal, MarketBus, OutboxMessage
+from market.ports import Journal, MarketBus, OutboxMessage
+from takt_sdk.errors import BusError, BusPayloadError, BusTimeoutError
+from takt_sdk.ports import Clock
 
 _LOG = logging.getLogger(__name__)
 

@@ -9,21 +9,23 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, cast, get_args
 
-from market.adapters.codec import DecodeError, decode_envelope, encode
 from market.engine.views import sync_reply
 from market.errors import MarketUnavailableError
-from market.model.messages import (
+from market.model.commands import Command
+from market.ports import Request
+from market.service.kernel import Kernel
+from takt_sdk.codec import DecodeError, decode_envelope, encode
+from takt_sdk.model.messages import (
     BidderCommand,
-    Command,
     CustomerCommand,
     Envelope,
     QuerySync,
     Receipt,
     Refused,
     ReportCommand,
+    WireBody,
 )
-from market.ports import Request, RequestChannel
-from market.service.kernel import Kernel
+from takt_sdk.ports import RequestChannel
 
 _ALLOWED: Mapping[RequestChannel, tuple[type, ...]] = {
     "bid": get_args(BidderCommand),
@@ -106,7 +108,7 @@ class RequestHandler:
         """Take note that a participant lives."""
         self.last_heard_us[participant] = self._now_us()
 
-    def _refused(self, request: Request, envelope: Envelope) -> Refused | None:
+    def _refused(self, request: Request, envelope: Envelope[WireBody]) -> Refused | None:
         if envelope.sender != request.participant:
             return Refused(
                 message_id=envelope.message_id,

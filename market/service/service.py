@@ -13,7 +13,6 @@ import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, Self
 
-from market.adapters.codec import digest_of, encode
 from market.clearing.clear import Limits
 from market.clearing.errors import ClearingError
 from market.clearing.result import Clearing, clearing_to_json
@@ -23,10 +22,10 @@ from market.engine.decision import Inbound
 from market.engine.snapshot import snapshot
 from market.engine.state import RoundRecord, State
 from market.errors import MarketUnavailableError
+from market.model.commands import Command, ReportClearing, VoidRound
 from market.model.events import RoundClosed
-from market.model.messages import Command, Envelope, Receipt, Refused, ReportClearing, Tick, VoidRound
 from market.model.order import order_id
-from market.ports import Clock, Journal, MarketBus, ReadModel, RowChange
+from market.ports import Journal, MarketBus, ReadModel, RowChange
 from market.service.clearing_worker import Clearer, fall_back
 from market.service.kernel import Handled, Kernel
 from market.service.lottery import Lottery
@@ -34,6 +33,9 @@ from market.service.outbox_pump import OutboxPump
 from market.service.requests import RequestHandler
 from market.service.watchers import Watchers
 from market.service.writer import Counters, Pending, Writer
+from takt_sdk.codec import digest_of, encode
+from takt_sdk.model.messages import Envelope, Receipt, Refused, Tick
+from takt_sdk.ports import Clock
 
 _LOG = logging.getLogger(__name__)
 

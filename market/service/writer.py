@@ -18,10 +18,11 @@ from market.engine.admission import RESERVED_IDS
 from market.engine.decision import Inbound, Refusal
 from market.errors import InvariantError, MarketUnavailableError
 from market.journal_errors import JournalError, JournalUnknownError
-from market.model.messages import Receipt, Refused, Tick
-from market.ports import Clock, Decided, Journal, TreeHead
+from market.ports import Decided, Journal, TreeHead
 from market.service.kernel import Handled, Kernel, refused, subject_of
 from market.service.recovery import recover, restart, save_snapshot
+from takt_sdk.model.messages import Receipt, Refused, Tick
+from takt_sdk.ports import Clock
 
 _LOG = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from market.model.values import DAY_US, MINUTE_US
 from scenarios.report.wording import CONTRACT_TONES, day, moment, money, words
 from scenarios.summary import ContractRow, Summary
+from takt_sdk.model.values import DAY_US, MINUTE_US
 
 WIDTH, LABEL, TOP = 1040, 240, 34
 BAR, GAP, PAD = 11, 2, 4

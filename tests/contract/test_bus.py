@@ -15,18 +15,13 @@ import pytest
 from market.adapters.embedded_nats import EmbeddedNats
 from market.adapters.memory_bus import MemoryBroker
 from market.adapters.nats_bus import NatsMarketBus
-from market.adapters.nats_participant import NatsParticipantBus
-from market.adapters.nats_subjects import MAX_PAYLOAD_BYTES
-from market.bus_errors import (
-    BusClosedError,
-    BusMailboxError,
-    BusMailboxFullError,
-    BusPayloadError,
-    BusRequestError,
-    BusTimeoutError,
-)
-from market.model.errors import InvalidIdError
-from market.ports import Delivery, MarketBus, OutboxMessage, ParticipantBus, Request
+from market.bus_errors import BusMailboxError, BusMailboxFullError
+from market.ports import MarketBus, OutboxMessage, Request
+from takt_sdk.errors import BusClosedError, BusPayloadError, BusRequestError, BusTimeoutError
+from takt_sdk.model.errors import InvalidIdError
+from takt_sdk.nats.participant import NatsParticipantBus
+from takt_sdk.nats.subjects import MAX_PAYLOAD_BYTES
+from takt_sdk.ports import Delivery, ParticipantBus
 
 ACK_WAIT_S = 0.4
 DEADLINE_S = 10.0

@@ -151,7 +151,7 @@ def test_a_second_process_is_refused(journal: SqlJournal, path: Path) -> None:
     program = (
         "import sys\n"
         "from market.adapters.journal import open_journal\n"
-        "from market.adapters.wall_clock import OsEntropy\n"
+        "from takt_sdk.wall_clock import OsEntropy\n"
         "open_journal(sys.argv[1], entropy=OsEntropy())\n"
     )
     run = subprocess.run(

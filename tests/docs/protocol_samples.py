@@ -8,10 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from market.adapters.codec import DecodeError
-from market.model import errors
-from market.model.capability import Requirement, WorkEnvelope
-from market.model.messages import (
+from market.protocol.script import START_US, sheet
+from takt_sdk.codec import DecodeError
+from takt_sdk.model import errors
+from takt_sdk.model.capability import Requirement, WorkEnvelope
+from takt_sdk.model.messages import (
     CancelOrder,
     DeclineCall,
     Heartbeat,
@@ -22,10 +23,9 @@ from market.model.messages import (
     ReportMilestone,
     SubmitOrder,
 )
-from market.model.order import OrderTerms
-from market.model.plan import Document, Part, PlannedArc, PlannedLot, ProcessPlan
-from market.model.values import Window
-from market.protocol.script import START_US, sheet
+from takt_sdk.model.order import OrderTerms
+from takt_sdk.model.plan import Document, Part, PlannedArc, PlannedLot, ProcessPlan
+from takt_sdk.model.values import Window
 
 Json = Any
 Path = tuple[str | int, ...]

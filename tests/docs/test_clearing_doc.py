@@ -21,7 +21,6 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.adapters.wall_clock import WallClock
 from market.clearing.certificate import certified_bound
 from market.clearing.clear import Limits, clear
 from market.clearing.errors import ProblemError
@@ -29,6 +28,7 @@ from market.clearing.problem_json import problem_from_document, problem_to_json
 from market.clearing.result import Multipliers, Reason, Status, clearing_to_json
 from market.clearing.result_json import clearing_from_json
 from scenarios.clear_command import EXIT_CODES
+from takt_sdk.wall_clock import WallClock
 from tests.property.clearing_markets import random_market
 
 Json = Any

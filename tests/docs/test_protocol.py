@@ -14,12 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from market.adapters.codec import DecodeError, decode_body, decode_envelope, decode_reply, encode
-from market.adapters.nats_identity import MarketKeys, claims_of, issue_participant_creds, jwt_of
+from market.adapters.codec import decode_body, decode_envelope
+from market.adapters.nats_identity import MarketKeys, issue_participant_creds
 from market.engine.decision import REFUSAL_CODES
-from market.model.contract import Contract, ContractItem
-from market.model.messages import Body, Command, ContractAmended, Envelope, HostCommand, OperatorCommand
-from market.ports import RequestChannel
+from market.model.commands import Body, Command, HostCommand, OperatorCommand
 from market.protocol.channels import CHANNELS, subject_of
 from market.protocol.exchange import Said, play, same
 from market.protocol.files import EXAMPLES, FOLDER, PAGE, generated, read_examples
@@ -27,6 +25,11 @@ from market.protocol.machines import PARTICIPANT_CONTRACT, PARTICIPANT_ROUND
 from market.protocol.rules import BESIDE_THE_SCHEMA, REFUSALS
 from market.protocol.schema import DOWNLINK, KINDS, PUBLIC, REPLIES, UPLINK, message_schema
 from market.service.requests import _ALLOWED
+from takt_sdk.codec import DecodeError, decode_reply, encode
+from takt_sdk.model.contract import Contract, ContractItem
+from takt_sdk.model.messages import ContractAmended, Envelope
+from takt_sdk.nats.creds import claims_of, jwt_of
+from takt_sdk.ports import RequestChannel
 from tests.contract.journal_contract import CountingEntropy
 from tests.docs.protocol_samples import SAMPLES, Json, paths, replaced, rule_of, without
 

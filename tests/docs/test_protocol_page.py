@@ -20,12 +20,12 @@ from nats.aio.msg import Msg
 from market.adapters.embedded_nats import EmbeddedNats
 from market.adapters.nats_bus import NatsMarketBus
 from market.adapters.nats_identity import MAX_CONNECTIONS, MAX_SUBSCRIPTIONS
-from market.adapters.nats_subjects import MAX_PAYLOAD_BYTES
 from market.model.rules import Rules
-from market.model.sheet import MAX_BIDS
 from market.protocol.files import EXAMPLES
 from market.protocol.script import START_US, opening
 from market.service.writer import WAITING
+from takt_sdk.model.sheet import MAX_BIDS
+from takt_sdk.nats.subjects import MAX_PAYLOAD_BYTES
 from tests.unit.market.test_vdi2193_bridge import Market, market_on
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from agents.hosts.fleet import LocalFleet
 from agents.profile import Disruption
 from market.adapters.memory_bus import MemoryBroker, MemoryMarketBus
-from market.model.values import DAY_US, Window
 from market.ports import OutboxMessage, Request
+from takt_sdk.model.values import DAY_US, Window
 from tests.docs.test_protocol import validator
 from tests.integration.agents_market import (
     MARKET,

@@ -9,8 +9,8 @@ from pathlib import Path
 from market.adapters.vdi2193 import Conversation, Dialect2193, Parties, frame_to_json, read_frame
 from market.adapters.vdi2193.elements import SEMANTIC_IDS
 from market.adapters.vdi2193.frame import SPELLINGS
-from market.model.sheet import BidSheet
 from market.protocol.schema import KINDS
+from takt_sdk.model.sheet import BidSheet
 from tests.unit.market.test_vdi2193 import MARKET, PLANT, a_call
 
 PAGE = (Path(__file__).parents[2] / "docs" / "vdi2193.md").read_text()

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from market.adapters.codec import encode, state_digest
+from market.adapters.codec import state_digest
 from market.engine.engine import ENGINE_VERSION
 from market.service.audit import audit
 from market.service.recovery import recover
 from scenarios.outcome import outcome, outcome_digest
+from takt_sdk.codec import encode
 from tests.golden.golden_journal import FOLDER, GoldenJournal, run_smoke
 
 JOURNALS = sorted(FOLDER.glob("*.jsonl"))

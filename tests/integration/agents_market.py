@@ -11,7 +11,6 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from agents.hosts.assignment import Assignment
-from agents.hosts.company import Company, Pace
 from agents.hosts.fleet import Fleet
 from agents.profile import (
     CustomerProfile,
@@ -30,20 +29,23 @@ from agents.roles.customer import Intention
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.manual_clock import ManualClock
 from market.adapters.memory_bus import MemoryBroker
-from market.adapters.wall_clock import OsEntropy
 from market.engine.admission import OPERATOR
-from market.model.capability import Capability, Requirement
-from market.model.contract import Contract
-from market.model.messages import Command, OpenMarket, PublishPart, Receipt, SubmitOrder
+from market.model.commands import Command, OpenMarket
 from market.model.network import Lane, Network, Site
-from market.model.order import OrderTerms
-from market.model.plan import Part, PlannedArc, PlannedLot, ProcessPlan
 from market.model.rules import Rules
-from market.model.values import DAY_US, HOUR_US, MINUTE_US
-from market.ports import MarketBus, ParticipantBus
+from market.ports import MarketBus
 from market.service.clearing_worker import InlineClearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
+from takt_sdk.company import Company, Pace
+from takt_sdk.model.capability import Capability, Requirement
+from takt_sdk.model.contract import Contract
+from takt_sdk.model.messages import PublishPart, Receipt, SubmitOrder
+from takt_sdk.model.order import OrderTerms
+from takt_sdk.model.plan import Part, PlannedArc, PlannedLot, ProcessPlan
+from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US
+from takt_sdk.ports import ParticipantBus
+from takt_sdk.wall_clock import OsEntropy
 
 MARKET = "test-market"
 MONDAY_US = 20_605 * DAY_US

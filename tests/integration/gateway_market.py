@@ -22,25 +22,20 @@ from gateway.settings import GatewaySettings
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.manual_clock import ManualClock
 from market.adapters.memory_bus import MemoryBroker
-from market.adapters.wall_clock import OsEntropy
 from market.engine.admission import OPERATOR
-from market.model.capability import Capability, Qualification
-from market.model.messages import (
-    AdmitParticipant,
-    Command,
-    Milestone,
-    OpenMarket,
-    Receipt,
-    ReportMilestone,
-)
+from market.model.commands import AdmitParticipant, Command, OpenMarket
 from market.model.network import Lane, Network, Site
 from market.model.rules import Rules
-from market.model.sheet import Bids, BidSheet
-from market.model.values import DAY_US, HOUR_US
-from market.ports import Clock, Journal
+from market.ports import Journal
 from market.service.clearing_worker import InlineClearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
+from takt_sdk.model.capability import Capability, Qualification
+from takt_sdk.model.messages import Milestone, Receipt, ReportMilestone
+from takt_sdk.model.sheet import Bids, BidSheet
+from takt_sdk.model.values import DAY_US, HOUR_US
+from takt_sdk.ports import Clock
+from takt_sdk.wall_clock import OsEntropy
 
 NOW_US = 1_798_761_600_000_000
 """2027-01-01T00:00:00Z"""

@@ -10,10 +10,10 @@ from gateway.app import create_app
 from gateway.server import serving
 from market.adapters.journal import open_journal
 from market.adapters.memory_bus import MemoryBroker
-from market.adapters.wall_clock import OsEntropy, WallClock
 from market.service.clearing_worker import InlineClearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
+from takt_sdk.wall_clock import OsEntropy, WallClock
 from tests.integration.gateway_market import RULES, open_market
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from market.adapters.journal import open_journal
 from market.adapters.journal_audit import audit_tree
-from market.adapters.wall_clock import OsEntropy
 from market.ports import RowChange, TreeHead
+from takt_sdk.wall_clock import OsEntropy
 from tests.integration.journal_writer import numbered
 
 

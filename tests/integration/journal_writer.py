@@ -14,9 +14,9 @@ from pathlib import Path
 
 from market.adapters.journal import open_journal
 from market.adapters.journal_sqlite import SqliteSettings
-from market.adapters.wall_clock import OsEntropy
 from market.journal_errors import JournalError
 from market.ports import Decided, Entry, OutboxMessage, RowChange
+from takt_sdk.wall_clock import OsEntropy
 
 
 def numbered(number: int) -> Decided:

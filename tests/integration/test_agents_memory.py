@@ -8,20 +8,21 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agents.hosts.company import Company, Pace
 from agents.hosts.fleet import LocalFleet
-from agents.hosts.mail import RefusedError
 from agents.profile import Disruption
 from agents.roles import role_of
-from market.adapters.codec import encode
 from market.adapters.memory_bus import MemoryBroker
-from market.adapters.wall_clock import WallClock
-from market.bus_errors import BusRefusedError
-from market.model.contract import Contract
-from market.model.messages import Tick
-from market.model.values import DAY_US, HOUR_US, Window
-from market.ports import OutboxMessage, ParticipantBus
+from market.ports import OutboxMessage
 from market.service.service import MarketService
+from takt_sdk.codec import encode
+from takt_sdk.company import Company, Pace
+from takt_sdk.errors import BusRefusedError
+from takt_sdk.mail import RefusedError
+from takt_sdk.model.contract import Contract
+from takt_sdk.model.messages import Tick
+from takt_sdk.model.values import DAY_US, HOUR_US, Window
+from takt_sdk.ports import ParticipantBus
+from takt_sdk.wall_clock import WallClock
 from tests.integration.agents_market import (
     DEADLINE_S,
     MARKET,

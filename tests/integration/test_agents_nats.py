@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from agents.hosts.assignment import Assignment, NatsAddress, company_on_nats
-from agents.hosts.company import Company, Pace
 from agents.hosts.fleet import LocalFleet
 from agents.profile import Profile
 from agents.profile_file import format_profile
@@ -20,6 +19,7 @@ from market.adapters.embedded_nats import EmbeddedNats
 from market.adapters.memory_bus import MemoryBroker
 from market.adapters.nats_bus import NatsMarketBus
 from market.service.service import MarketService
+from takt_sdk.company import Company, Pace
 from tests.integration.agents_market import (
     DEADLINE_S,
     MARKET,

@@ -8,8 +8,8 @@ from pathlib import Path
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from market.model.messages import TERMINAL_ORDER_STATES
 from scenarios.summary import read_summary
+from takt_sdk.model.messages import TERMINAL_ORDER_STATES
 from tests.integration.live_market import takt
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "takt.summary.v1.json"

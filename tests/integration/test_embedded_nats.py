@@ -18,12 +18,13 @@ import pytest
 from market.adapters import embedded_nats, nats_binary, nats_bus
 from market.adapters.embedded_nats import EmbeddedNats
 from market.adapters.nats_bus import NatsMarketBus
-from market.adapters.nats_connection import connect
 from market.adapters.nats_identity import MarketKeys
-from market.adapters.nats_participant import NatsParticipantBus
-from market.bus_errors import BusClosedError, BusRefusedError, BusServerError, BusTimeoutError
-from market.model.errors import InvalidIdError
+from market.bus_errors import BusServerError
 from market.ports import OutboxMessage, Request
+from takt_sdk.errors import BusClosedError, BusRefusedError, BusTimeoutError
+from takt_sdk.model.errors import InvalidIdError
+from takt_sdk.nats.connection import connect
+from takt_sdk.nats.participant import NatsParticipantBus
 
 DEADLINE_S = 10.0
 

@@ -15,12 +15,13 @@ from nats.aio.msg import Msg
 from market.adapters import nats_identity
 from market.adapters.embedded_nats import EmbeddedNats
 from market.adapters.nats_bus import NatsMarketBus
-from market.adapters.nats_connection import connect, settle
-from market.adapters.nats_identity import claims_of, issue_participant_creds, jwt_of
-from market.adapters.nats_participant import NatsParticipantBus
-from market.adapters.nats_subjects import MAX_PAYLOAD_BYTES
-from market.bus_errors import BusRefusedError
+from market.adapters.nats_identity import issue_participant_creds
 from market.ports import OutboxMessage, Request
+from takt_sdk.errors import BusRefusedError
+from takt_sdk.nats.connection import connect, settle
+from takt_sdk.nats.creds import claims_of, jwt_of
+from takt_sdk.nats.participant import NatsParticipantBus
+from takt_sdk.nats.subjects import MAX_PAYLOAD_BYTES
 
 DEADLINE_S = 10.0
 

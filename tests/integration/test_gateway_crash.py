@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 
 from gateway.instants import format_instant
-from market.adapters.wall_clock import WallClock
-from market.model.values import DAY_US
+from takt_sdk.model.values import DAY_US
+from takt_sdk.wall_clock import WallClock
 from tests.integration.gateway_market import ALICE, PART, order_body, submit
 
 ACKNOWLEDGED = 25

@@ -16,8 +16,8 @@ import pytest
 from market.adapters.journal import open_journal
 from market.adapters.journal_audit import audit_tree
 from market.adapters.journal_sql import SqlJournal
-from market.adapters.wall_clock import OsEntropy
 from market.journal_errors import JournalBackupError, JournalFullError
+from takt_sdk.wall_clock import OsEntropy
 from tests.integration.journal_checks import assert_kept, told
 from tests.integration.journal_writer import numbered
 from tests.integration.test_journal_crash import WRITER

@@ -11,20 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from market.adapters.codec import decode_reply, encode
 from market.adapters.embedded_nats import EmbeddedNats
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.nats_bus import NatsMarketBus
-from market.adapters.nats_participant import NatsParticipantBus
-from market.adapters.wall_clock import OsEntropy, WallClock
 from market.engine.admission import OPERATOR
-from market.model.messages import DeclineCall, Envelope, ParticipantCommand, Receipt, SubmitOrder
-from market.model.values import DAY_US
-from market.ports import RequestChannel
 from market.protocol.script import MARKET, PLAN, START_US, TERMS, opening
 from market.service.clearing_worker import InlineClearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
+from takt_sdk.codec import decode_reply, encode
+from takt_sdk.model.messages import DeclineCall, Envelope, ParticipantCommand, Receipt, SubmitOrder
+from takt_sdk.model.values import DAY_US
+from takt_sdk.nats.participant import NatsParticipantBus
+from takt_sdk.ports import RequestChannel
+from takt_sdk.wall_clock import OsEntropy, WallClock
 from tests.unit.market.test_vdi2193_bridge import BIDDING, PLANT, REQUESTER, prop
 
 DEADLINE_S = 30.0

@@ -18,7 +18,15 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-IMPORT_NAMES = ("agents", "gateway", "market", "scenarios")
+SDK = tomllib.loads((ROOT / "sdk" / "pyproject.toml").read_text())["project"]
+FOLDERS = {
+    "agents": ROOT,
+    "gateway": ROOT,
+    "market": ROOT,
+    "scenarios": ROOT,
+    "takt_sdk": ROOT / "sdk",
+}
+"""Where each import name of ours lies; a folder with several is one distribution."""
 LOCK = (ROOT / "requirements.lock").read_text()
 STANZAS = [stanza for stanza in re.split(r"^(?=\S)", LOCK, flags=re.MULTILINE) if stanza]
 
@@ -64,19 +72,25 @@ def wanted() -> list[Requirement]:
     ]
     return [
         Requirement(text)
-        for text in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"], *extra)
+        for text in (
+            *PROJECT["dependencies"],
+            *PROJECT["optional-dependencies"]["test"],
+            *SDK["dependencies"],
+            *extra,
+        )
+        if canonicalize_name(Requirement(text).name) != SDK["name"]
     ]
 
 
-@pytest.mark.parametrize("name", IMPORT_NAMES)
+@pytest.mark.parametrize("name", FOLDERS)
 def test_an_import_name_is_ours_only(name: str) -> None:
     """``agents`` is also the import name of another well-known package, which must not be beside us."""
-    others = set(importlib.metadata.packages_distributions().get(name, [])) - {PROJECT["name"]}
+    others = set(importlib.metadata.packages_distributions().get(name, [])) - {PROJECT["name"], SDK["name"]}
     assert not others
     spec = importlib.util.find_spec(name)
     assert spec is not None
     assert spec.origin is not None
-    assert Path(spec.origin).parent == ROOT / name
+    assert Path(spec.origin).parent == FOLDERS[name] / name
 
 
 def test_the_command_is_installed() -> None:
@@ -145,16 +159,18 @@ def test_no_dependency_is_under_a_strong_copyleft() -> None:
     assert offending == []
 
 
-def test_the_wheel_holds_our_packages_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", sorted(set(FOLDERS.values())), ids=lambda folder: folder.name)
+def test_a_wheel_holds_its_own_packages_only(folder: Path, tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=ROOT,
+        cwd=folder,
         check=True,
         capture_output=True,
     )
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.split("/")[0] for name in names}
-    assert {name for name in top if not name.endswith(".dist-info")} == set(IMPORT_NAMES)
-    sources = {str(path.relative_to(ROOT)) for name in IMPORT_NAMES for path in (ROOT / name).rglob("*.py")}
+    own = {name for name, home in FOLDERS.items() if home == folder}
+    assert {name for name in top if not name.endswith(".dist-info")} == own
+    sources = {str(path.relative_to(folder)) for name in own for path in (folder / name).rglob("*.py")}
     assert sources <= set(names)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from market.adapters.solver_pulp import PulpSolver
-from market.adapters.wall_clock import WallClock
 from market.clearing.clear import Limits, clear
 from market.clearing.problem_json import problem_from_document
 from market.clearing.result import Clearing
+from takt_sdk.wall_clock import WallClock
 
 Document = dict[str, Any]
 

@@ -13,21 +13,20 @@ from typing import TypeVar, get_args
 from market.engine.admission import HOST, OPERATOR
 from market.engine.decision import Accepted, Repeated
 from market.engine.transitions import UNSTARTED
-from market.model.capability import Capability, Qualification
-from market.model.messages import (
+from market.model.commands import (
     AdmitParticipant,
     ChangeRules,
     Command,
-    DeclineCall,
-    Milestone,
     ReinstateParticipant,
     ReportClearing,
     SuspendParticipant,
 )
-from market.model.order import Lot
-from market.model.sheet import BidSheet
-from market.model.values import DAY_US, HOUR_US, MINUTE_US
 from market.service.kernel import Handled
+from takt_sdk.model.capability import Capability, Qualification
+from takt_sdk.model.messages import DeclineCall, Milestone
+from takt_sdk.model.order import Lot
+from takt_sdk.model.sheet import BidSheet
+from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US
 from tests.simulation.invariants import Invariants
 from tests.unit.market.engine.market import (
     CHAIN,

@@ -12,9 +12,9 @@ from agents.shopfloor.calendar import CentreCalendar
 from agents.shopfloor.costing import CentreRates
 from agents.shopfloor.sequence import sequence
 from agents.shopfloor.working_time import WorkingTime
-from market.model.capability import Capability, LotKind, Requirement
-from market.model.contract import Contract
-from market.model.messages import (
+from takt_sdk.model.capability import Capability, LotKind, Requirement
+from takt_sdk.model.contract import Contract
+from takt_sdk.model.messages import (
     CallForProposals,
     ContractStatus,
     DeclineCall,
@@ -24,9 +24,9 @@ from market.model.messages import (
     SyncReply,
     Tick,
 )
-from market.model.order import Lot
-from market.model.sheet import BidSheet
-from market.model.values import DAY_US, HOUR_US, MINUTE_US, PeriodGrid
+from takt_sdk.model.order import Lot
+from takt_sdk.model.sheet import BidSheet
+from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US, PeriodGrid
 from tests.unit.agents.companies import MONDAY_US, contract_of
 
 PROCESSES = ("milling", "turning")

@@ -32,6 +32,7 @@ def random_multipliers(p: Problem, r: random.Random) -> Multipliers:
         groups=tuple((i, price(-1)) for i in p.group_ids if r.random() < 0.7),
         openings=tuple((p.group_ids[g], p.bid_ids[b], price()) for b, g in member if r.random() < 0.5),
         uses=tuple((p.bid_ids[b], p.resource_ids[x], price(-1) * 5) for b, x in uses if r.random() < often),
+        arcs=tuple((e, b, price(-1)) for e in p.arc_ids for b in p.bid_ids if r.random() < often),
     )
 
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.adapters.wall_clock import WallClock
 from market.clearing.certificate import certified_bound
 from market.clearing.clear import Limits, clear
 from market.clearing.problem import MECHANISMS, Problem
@@ -18,6 +17,7 @@ from market.clearing.problem_json import problem_from_document
 from market.clearing.result import Clearing, Multipliers, clearing_to_document
 from market.clearing.result_json import clearing_from_json
 from market.clearing.verify import verify
+from takt_sdk.wall_clock import WallClock
 from tests.property.clearing_markets import Document, best_objective, random_market
 from tests.property.clearing_mutations import mutations
 
@@ -119,6 +119,7 @@ def random_multipliers(problem: Problem, market: Document, r: random.Random, sca
         groups=tuple((i, price()) for i in problem.group_ids),
         openings=tuple((g, b["id"], price()) for b in market["bids"] for g in b["groups"]),
         uses=tuple((b, x, price()) for b, x in used if r.random() < 0.5) if scale < HUGE else (),
+        arcs=tuple((e, b, price()) for e in problem.arc_ids for b in problem.bid_ids if r.random() < 0.5),
     )
 
 

@@ -8,19 +8,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from market.adapters.codec import (
-    DecodeError,
     decode_body,
     decode_envelope,
     decode_events,
-    decode_reply,
     decode_state,
-    digest_of,
-    encode,
     encode_events,
     encode_state,
     state_digest,
 )
-from market.model.messages import Receipt, Refused, SyncReply
+from takt_sdk.codec import DecodeError, decode_reply, digest_of, encode
+from takt_sdk.model.messages import Receipt, Refused, SyncReply
 from tests.property.engine_walk import Walk
 from tests.property.wire_examples import BODY_KINDS, EVENT_KINDS, examples, with_value
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.adapters.wall_clock import WallClock
 from market.clearing.clear import Limits, clear
 from market.clearing.counterfactual import Budget
 from market.clearing.errors import UnprovenError
 from market.clearing.explain import explain_estimate, explain_exact
 from market.clearing.problem_json import problem_from_document
+from takt_sdk.wall_clock import WallClock
 from tests.papers.markets import bid, market, order
 from tests.property.clearing_markets import best_objective, random_market
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.adapters.wall_clock import WallClock
 from market.clearing.clear import Limits, clear
 from market.clearing.problem import MECHANISMS
 from market.clearing.problem_json import problem_from_document
 from market.clearing.result import Clearing
 from market.mechanisms.registry import RULES
+from takt_sdk.wall_clock import WallClock
 from tests.property.clearing_markets import random_market
 from tests.property.test_mechanisms import surpluses
 

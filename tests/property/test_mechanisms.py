@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.adapters.wall_clock import WallClock
 from market.clearing.clear import Limits, clear
 from market.clearing.problem_json import problem_from_document
 from market.clearing.result import Clearing, Status
+from takt_sdk.wall_clock import WallClock
 from tests.property.clearing_markets import best_objective, random_market
 
 Document = dict[str, Any]

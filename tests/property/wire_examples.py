@@ -10,27 +10,29 @@ from typing import get_args
 from market.adapters.codec import decode_envelope, decode_events
 from market.engine.admission import OPERATOR
 from market.engine.views import sync_reply
-from market.model.capability import Capability, Qualification, Requirement, WorkEnvelope
-from market.model.events import Event
-from market.model.messages import (
+from market.model.commands import (
     AdmitParticipant,
     Body,
+    PublishNetwork,
+    ReinstateParticipant,
+    SuspendParticipant,
+    VoidRound,
+)
+from market.model.events import Event
+from takt_sdk.model.capability import Capability, Qualification, Requirement, WorkEnvelope
+from takt_sdk.model.messages import (
     ContractAmended,
     DeclineCall,
     Envelope,
     Heartbeat,
     OrderNotice,
-    PublishNetwork,
     PublishPart,
     QuerySync,
     Receipt,
     Refused,
-    ReinstateParticipant,
-    SuspendParticipant,
     UnservedReason,
-    VoidRound,
 )
-from market.model.plan import Document, Part, PlannedLot, ProcessPlan
+from takt_sdk.model.plan import Document, Part, PlannedLot, ProcessPlan
 from tests.property.engine_walk import Walk
 from tests.unit.market.engine.market import NETWORK, START_US, Market, cancellation
 
@@ -93,9 +95,9 @@ def explicit() -> tuple[Body, ...]:
 
 
 @cache
-def examples() -> tuple[tuple[Envelope, ...], tuple[Event, ...]]:
+def examples() -> tuple[tuple[Envelope[Body], ...], tuple[Event, ...]]:
     """Return envelopes with every kind of body, and every kind of event."""
-    bodies: dict[str, list[Envelope]] = {}
+    bodies: dict[str, list[Envelope[Body]]] = {}
     events: dict[str, list[Event]] = {}
     seed = 0
     while seed < 40 and (set(bodies) < BODY_KINDS or set(events) < EVENT_KINDS):
@@ -138,7 +140,7 @@ def _void(market: Market) -> None:
         market.accept("host", VoidRound(round_id=round_.id, reason="away"))
 
 
-def _enveloped(body: Body) -> Envelope:
+def _enveloped(body: Body) -> Envelope[Body]:
     return Envelope(
         message_id="m-1",
         correlation_id="r-1",

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from market.adapters.codec import digest_of, encode
 from market.engine.decision import Inbound, Refusal, Repeated
-from market.model.messages import Command, Envelope, Milestone, ReportMilestone
-from market.model.sheet import BidSheet
+from market.model.commands import Command
 from market.service.kernel import Handled
 from scenarios.chance import stream
 from scenarios.faults import Faults
 from scenarios.population import Population
+from takt_sdk.codec import digest_of, encode
+from takt_sdk.model.messages import Envelope, Milestone, ReportMilestone
+from takt_sdk.model.sheet import BidSheet
 from tests.simulation.watched import Watched
 
 ATTACKS_PER_RUN = 60

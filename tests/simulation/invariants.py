@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
-from market.adapters.codec import decode_envelope, decode_events, digest_of
+from market.adapters.codec import decode_envelope, decode_events
 from market.adapters.journal_memory import MemoryJournal
 from market.engine.state import Index, OrderRecord, State
 from market.engine.transitions import CONTRACT_TRANSITIONS, ORDER_TRANSITIONS
 from market.model import events
-from market.model.messages import TERMINAL_ORDER_STATES
-from market.model.sheet import BidSheet
 from market.ports import ReadModel, Stored
+from takt_sdk.codec import digest_of
+from takt_sdk.model.messages import TERMINAL_ORDER_STATES
+from takt_sdk.model.sheet import BidSheet
 
 COVERED = frozenset({"awarded", "confirmed", "in_production", "shipped", "delivered", "settled"})
 """Orders that are served: their lots are covered exactly."""

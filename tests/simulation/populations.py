@@ -16,14 +16,14 @@ from agents.profile import (
     WorkCentre,
     admission,
 )
-from market.model.capability import Capability, Requirement
-from market.model.messages import PublishPart, SubmitOrder
 from market.model.network import Lane, Network, Site
-from market.model.order import OrderTerms
-from market.model.plan import Part, PlannedArc, PlannedLot, ProcessPlan
 from market.model.rules import Rules
-from market.model.values import DAY_US, HOUR_US, MINUTE_US, PeriodGrid, Window
 from scenarios.population import Breakdown, Population, TimedOrder
+from takt_sdk.model.capability import Capability, Requirement
+from takt_sdk.model.messages import PublishPart, SubmitOrder
+from takt_sdk.model.order import OrderTerms
+from takt_sdk.model.plan import Part, PlannedArc, PlannedLot, ProcessPlan
+from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US, PeriodGrid, Window
 
 START_US = 20_605 * DAY_US
 HORIZON_US = START_US + 40 * DAY_US

@@ -21,12 +21,12 @@ from market.engine.decision import Decision, Inbound, Repeated
 from market.engine.state import RoundRecord, State
 from market.errors import InvariantError
 from market.model import events
-from market.model.messages import ReportMilestone, SubmitOrder
-from market.model.sheet import BidSheet
 from market.model.views import ClearingView
 from market.service.kernel import Handled
 from scenarios.faults import ROUGH
 from scenarios.outcome import outcome_digest
+from takt_sdk.model.messages import ReportMilestone, SubmitOrder
+from takt_sdk.model.sheet import BidSheet
 from tests.simulation.hostile import Hostile
 from tests.simulation.populations import random_population
 from tests.simulation.watched import Watched

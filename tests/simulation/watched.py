@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from market.adapters.codec import decode_envelope, decode_reply
+from market.adapters.codec import decode_envelope
 from market.adapters.manual_clock import ManualClock
-from market.model.messages import Receipt
 from market.ports import Request
 from scenarios.faults import NO_FAULTS, Faults
 from scenarios.population import Population
 from scenarios.simulator import Simulation
+from takt_sdk.codec import decode_reply
+from takt_sdk.model.messages import Receipt
 from tests.simulation.invariants import Invariants, require, rows_of
 
 

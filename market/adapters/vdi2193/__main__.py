@@ -11,14 +11,14 @@ from pathlib import Path
 
 import click
 
-from market.adapters.nats_identity import claims_of, jwt_of
-from market.adapters.nats_participant import NatsParticipantBus
 from market.adapters.vdi2193.bridge import Bridge
 from market.adapters.vdi2193.dialect import Parties
 from market.adapters.vdi2193.errors import FrameError
 from market.adapters.vdi2193.lines import LinePort
-from market.adapters.wall_clock import WallClock
-from market.bus_errors import BusError
+from takt_sdk.errors import BusError
+from takt_sdk.nats.creds import claims_of, jwt_of
+from takt_sdk.nats.participant import NatsParticipantBus
+from takt_sdk.wall_clock import WallClock
 
 
 @click.command()

@@ -13,15 +13,14 @@ from collections.abc import AsyncIterator
 from hashlib import sha256
 from typing import Protocol, TypeVar
 
-from market.adapters.codec import DecodeError, decode_envelope, decode_reply, encode
 from market.adapters.vdi2193.conversation import Conversation
 from market.adapters.vdi2193.dialect import Dialect2193, Parties, ToMarket, ToParticipant
 from market.adapters.vdi2193.errors import FrameError, NotCarriedError, NotUnderstoodError
 from market.adapters.vdi2193.frame import Frame, frame_to_json, read_frame
-from market.bus_errors import BusPayloadError, BusRequestError
-from market.errors import BusTimeoutError
-from market.model.errors import ModelError
-from market.model.messages import (
+from takt_sdk.codec import DecodeError, decode_envelope, decode_reply, encode
+from takt_sdk.errors import BusPayloadError, BusRequestError, BusTimeoutError
+from takt_sdk.model.errors import ModelError
+from takt_sdk.model.messages import (
     CallForProposals,
     ContractAmended,
     ContractNotice,
@@ -35,8 +34,8 @@ from market.model.messages import (
     RoundResult,
     SyncReply,
 )
-from market.model.sheet import BidSheet
-from market.ports import Clock, ParticipantBus, RequestChannel
+from takt_sdk.model.sheet import BidSheet
+from takt_sdk.ports import Clock, ParticipantBus, RequestChannel
 
 _Kept = TypeVar("_Kept")
 _LOG = logging.getLogger(__name__)

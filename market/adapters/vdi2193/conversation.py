@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from market.engine.transitions import next_contract_state
-from market.model.contract import Contract, ContractState
-from market.model.messages import CallForProposals
+from takt_sdk.model.contract import Contract, ContractState
+from takt_sdk.model.messages import CallForProposals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

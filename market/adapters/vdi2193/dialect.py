@@ -14,10 +14,10 @@ from market.adapters.vdi2193.elements import Element, Elements
 from market.adapters.vdi2193.errors import NotCarriedError, NotUnderstoodError
 from market.adapters.vdi2193.frame import Frame, Role, Type
 from market.adapters.vdi2193.offers import Offer, offer_of, sheet_of
-from market.model.capability import LotKind, Requirement
-from market.model.contract import Contract
-from market.model.errors import ModelError
-from market.model.messages import (
+from takt_sdk.model.capability import LotKind, Requirement
+from takt_sdk.model.contract import Contract
+from takt_sdk.model.errors import ModelError
+from takt_sdk.model.messages import (
     CallForProposals,
     ContractAmended,
     ContractNotice,
@@ -33,9 +33,9 @@ from market.model.messages import (
     SheetStatus,
     SyncReply,
 )
-from market.model.order import Lot
-from market.model.sheet import BidSheet
-from market.model.values import PeriodGrid
+from takt_sdk.model.order import Lot
+from takt_sdk.model.sheet import BidSheet
+from takt_sdk.model.values import PeriodGrid
 
 ToParticipant = (
     CallForProposals | RoundResult | ContractNotice | ContractAmended | Receipt | Refused | SyncReply

@@ -21,7 +21,7 @@ from market.adapters.vdi2193.quantities import (
     money_from_text,
     money_to_text,
 )
-from market.model.errors import ModelError
+from takt_sdk.model.errors import ModelError
 
 _Value = TypeVar("_Value")
 Element = Mapping[str, Any]

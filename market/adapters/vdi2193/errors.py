@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from market.errors import TaktError
+from takt_sdk.errors import TaktError
 
 
 class FrameError(TaktError):

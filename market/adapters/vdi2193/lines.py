@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Self
 
-from market.adapters.nats_subjects import MAX_PAYLOAD_BYTES
+from takt_sdk.nats.subjects import MAX_PAYLOAD_BYTES
 
 MAX_LINE_BYTES = 4 * MAX_PAYLOAD_BYTES
 """A frame is larger than the message that it becomes."""

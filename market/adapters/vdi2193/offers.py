@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from market.adapters.vdi2193.errors import NotCarriedError, NotUnderstoodError
-from market.model.messages import CallForProposals
-from market.model.order import Lot
-from market.model.sheet import Bid, Bids, BidSheet, Capacities, Groups
-from market.model.values import MAX_MINOR
+from takt_sdk.model.messages import CallForProposals
+from takt_sdk.model.order import Lot
+from takt_sdk.model.sheet import Bid, Bids, BidSheet, Capacities, Groups
+from takt_sdk.model.values import MAX_MINOR
 
 OWN_SITE = "EXW"
 """The one delivery term: the market fetches goods at the participant's site."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from market.adapters.vdi2193.errors import NotUnderstoodError
-from market.model.values import DAY_US, MAX_MINOR, MAX_TIME_US
+from takt_sdk.model.values import DAY_US, MAX_MINOR, MAX_TIME_US
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

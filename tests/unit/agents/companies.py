@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from agents.profile import PlantProfile, Pricing, Shift, StockedMaterial, SupplierProfile, WorkCentre
-from market.model.capability import Capability, LotKind, Requirement
-from market.model.contract import Contract, ContractItem, ResourceUse, Shipment, contract_id
-from market.model.messages import CallForProposals
-from market.model.order import Lot
-from market.model.sheet import BidSheet
-from market.model.values import DAY_US, HOUR_US, MINUTE_US, PeriodGrid
+from takt_sdk.model.capability import Capability, LotKind, Requirement
+from takt_sdk.model.contract import Contract, ContractItem, ResourceUse, Shipment, contract_id
+from takt_sdk.model.messages import CallForProposals
+from takt_sdk.model.order import Lot
+from takt_sdk.model.sheet import BidSheet
+from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US, PeriodGrid
 
 MONDAY_US = 20_605 * DAY_US
 """Monday, 1 June 2026, 00:00 UTC."""

@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agents.roles.execution import Execution
-from agents.roles.outgoing import Outgoing
-from market.model.contract import Contract, ContractItem, ContractState, ResourceUse, Shipment
-from market.model.messages import ContractNotice, ContractStatus, ReportMilestone
-from market.model.values import MINUTE_US
+from takt_sdk.model.contract import Contract, ContractItem, ContractState, ResourceUse, Shipment
+from takt_sdk.model.messages import ContractNotice, ContractStatus, ReportMilestone
+from takt_sdk.model.values import MINUTE_US
+from takt_sdk.role import Outgoing
 
 LAST = Shipment(
     arc_id="a-2",

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from agents.hosts.company import Company, Pace
-from agents.hosts.mail import Mail, RefusedError
-from agents.roles.outgoing import Outgoing
 from agents.roles.plant import PlantRole
-from market.adapters.codec import decode_envelope, encode
 from market.adapters.memory_bus import MemoryBroker
-from market.model.messages import (
+from market.ports import OutboxMessage, Request
+from takt_sdk.codec import decode_envelope, encode
+from takt_sdk.company import Company, Pace
+from takt_sdk.mail import Mail, RefusedError
+from takt_sdk.model.messages import (
     ContractStatus,
     DeclineCall,
     Envelope,
@@ -23,9 +23,11 @@ from market.model.messages import (
     ReportMilestone,
     SheetStatus,
     SyncReply,
+    WireBody,
 )
-from market.model.sheet import BidSheet
-from market.ports import OutboxMessage, ParticipantBus, Request
+from takt_sdk.model.sheet import BidSheet
+from takt_sdk.ports import ParticipantBus
+from takt_sdk.role import Outgoing
 from tests.unit.agents.companies import MONDAY_US, call, contract_of, lot, plant
 
 RECEIPT = Receipt(message_id="m-1", position=0, leaf="00", size=1, root="00")
@@ -35,12 +37,12 @@ DECLINE = Outgoing(channel="bid", correlation_id="r-1", body=DeclineCall(round_i
 
 
 async def market(
-    answers: Callable[[Envelope], Receipt | Refused | SyncReply | bytes],
+    answers: Callable[[Envelope[WireBody]], Receipt | Refused | SyncReply | bytes],
     *,
     max_payload: int = 1 << 20,
-) -> tuple[MemoryBroker, list[Envelope]]:
+) -> tuple[MemoryBroker, list[Envelope[WireBody]]]:
     """Return a broker whose market side answers as told, and what it has heard."""
-    heard: list[Envelope] = []
+    heard: list[Envelope[WireBody]] = []
     broker = MemoryBroker("test", max_payload=max_payload)
 
     async def take(request: Request) -> bytes:
@@ -148,7 +150,7 @@ async def acknowledged(broker: MemoryBroker, message_id: str) -> None:
 async def test_a_call_is_acknowledged_after_the_answer_has_its_receipt() -> None:
     order: list[str] = []
 
-    def answers(envelope: Envelope) -> Receipt | SyncReply:
+    def answers(envelope: Envelope[WireBody]) -> Receipt | SyncReply:
         if isinstance(envelope.body, QuerySync):
             return sync()
         order.append(f"answer, acknowledged {broker.acknowledged}")
@@ -188,7 +190,7 @@ async def test_a_report_that_is_refused_makes_the_company_ask_how_things_stand()
         ]
     )
 
-    def answers(envelope: Envelope) -> Receipt | Refused | SyncReply:
+    def answers(envelope: Envelope[WireBody]) -> Receipt | Refused | SyncReply:
         if isinstance(envelope.body, QuerySync):
             return SyncReply(
                 participant="acme",
@@ -221,7 +223,7 @@ async def test_a_market_that_keeps_refusing_is_not_asked_for_ever() -> None:
     status = ContractStatus(contract=contract, state="awarded", report_sequence=0)
     now = iter(range(MONDAY_US, MONDAY_US + 100))
 
-    def answers(envelope: Envelope) -> Refused | SyncReply:
+    def answers(envelope: Envelope[WireBody]) -> Refused | SyncReply:
         if isinstance(envelope.body, QuerySync):
             return SyncReply(
                 participant="acme", now_us=next(now), calls=(), sheets=(), contracts=(status,), orders=()

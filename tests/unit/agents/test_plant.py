@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from agents.profile import Disruption, Pricing
-from agents.roles.outgoing import Outgoing
 from agents.roles.plant import PlantRole
-from market.model.messages import (
+from takt_sdk.model.messages import (
     ContractNotice,
     ContractStatus,
     DeclineCall,
@@ -19,8 +18,9 @@ from market.model.messages import (
     SyncReply,
     Tick,
 )
-from market.model.sheet import BidSheet
-from market.model.values import DAY_US, HOUR_US, MINUTE_US, Window
+from takt_sdk.model.sheet import BidSheet
+from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US, Window
+from takt_sdk.role import Outgoing
 from tests.unit.agents.companies import GRID, MONDAY_US, call, contract_of, lot, plant
 
 DAY = GRID.index(MONDAY_US)

@@ -6,7 +6,7 @@ import pytest
 
 from agents.profile import CustomerProfile, PlantProfile, StockedMaterial, SupplierProfile, admission
 from agents.profile_file import ProfileFileError, format_profile, parse_profile, read_profile
-from market.model.capability import Requirement
+from takt_sdk.model.capability import Requirement
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "agents" / "plant.toml"
 

@@ -11,10 +11,10 @@ from agents.shopfloor.costing import CentreRates, minutes_up
 from agents.shopfloor.placement import alternatives, place
 from agents.shopfloor.sequence import sequence
 from agents.shopfloor.working_time import WorkingTime
-from market.model.capability import Capability
-from market.model.contract import Contract, ContractItem, ResourceUse
-from market.model.errors import InvalidChoiceError, InvalidWindowError
-from market.model.values import DAY_US, HOUR_US, MINUTE_US, Window
+from takt_sdk.model.capability import Capability
+from takt_sdk.model.contract import Contract, ContractItem, ResourceUse
+from takt_sdk.model.errors import InvalidChoiceError, InvalidWindowError
+from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US, Window
 from tests.unit.agents.companies import DAY_SHIFT, GRID, MONDAY_US
 
 TWO_SHIFTS = WorkingTime((Shift(start_minute=360, end_minute=840), Shift(start_minute=840, end_minute=1320)))

@@ -4,7 +4,7 @@ from agents.profile import CustomerProfile, StockedMaterial
 from agents.roles import role_of
 from agents.roles.customer import CustomerRole, Intention
 from agents.roles.supplier import SupplierRole
-from market.model.messages import (
+from takt_sdk.model.messages import (
     CancelOrder,
     ContractNotice,
     ContractStatus,
@@ -14,8 +14,8 @@ from market.model.messages import (
     SyncReply,
     Tick,
 )
-from market.model.sheet import BidSheet
-from market.model.values import DAY_US, HOUR_US
+from takt_sdk.model.sheet import BidSheet
+from takt_sdk.model.values import DAY_US, HOUR_US
 from tests.unit.agents.companies import MONDAY_US, call, contract_of, lot, plant, supplier
 
 SOLD_OUT = StockedMaterial(material="steel", cost_minor_per_unit=1, stock_per_period=0)

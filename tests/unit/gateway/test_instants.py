@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.instants import format_instant, parse_instant
-from market.model.values import MAX_TIME_US
+from takt_sdk.model.values import MAX_TIME_US
 
 
 @given(time_us=st.integers(0, MAX_TIME_US))

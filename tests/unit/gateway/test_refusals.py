@@ -6,7 +6,7 @@ from gateway.errors import ProblemError
 from gateway.problems import PROBLEMS
 from gateway.refusals import accepted, refusal_problem
 from market.engine.decision import REFUSAL_CODES
-from market.model.messages import Receipt, Refused
+from takt_sdk.model.messages import Receipt, Refused
 
 
 def _refused(code: str, **changes: object) -> Refused:

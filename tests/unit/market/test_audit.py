@@ -8,15 +8,17 @@ from random import Random
 
 import pytest
 
-from market.adapters.codec import decode_envelope, encode, state_digest
+from market.adapters.codec import decode_envelope, state_digest
 from market.adapters.journal_memory import MemoryJournal
 from market.engine.engine import ENGINE_VERSION
 from market.errors import ReplayError
-from market.model.messages import QuerySync, Receipt, ReportClearing
+from market.model.commands import ReportClearing
 from market.ports import Decided, Entry, Stored, TreeHead
 from market.service.audit import audit
 from market.service.recovery import recover, take_snapshot
 from scenarios.simulator import SeededEntropy
+from takt_sdk.codec import encode
+from takt_sdk.model.messages import QuerySync, Receipt
 from tests.unit.market.engine.market import CHAIN, START_US, Market, Offer
 
 

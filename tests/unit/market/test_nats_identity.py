@@ -11,9 +11,10 @@ import nkeys
 import pytest
 
 from market.adapters import nats_identity as identity
-from market.adapters import nats_subjects as names
-from market.adapters.wall_clock import OsEntropy, WallClock
-from market.model.errors import InvalidIdError
+from takt_sdk.model.errors import InvalidIdError
+from takt_sdk.nats import subjects as names
+from takt_sdk.nats.creds import claims_of, jwt_of, seed_of
+from takt_sdk.wall_clock import OsEntropy, WallClock
 
 
 class Counting:
@@ -67,30 +68,30 @@ def test_a_secret_is_for_its_owner_and_never_overwritten(tmp_path: Path) -> None
 
 def test_a_claim_is_signed_by_its_issuer() -> None:
     keys = identity.MarketKeys.create(Counting())
-    jwt = identity.jwt_of(identity.issue_market_creds(keys, "m1", entropy=Counting()))
+    jwt = jwt_of(identity.issue_market_creds(keys, "m1", entropy=Counting()))
     signed, _, signature = jwt.rpartition(".")
     raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
     pair = nkeys.from_seed(bytearray(keys.account.encode()))
     assert pair.verify(signed.encode(), raw)
-    assert identity.claims_of(jwt)["iss"] == identity.public_key(keys.account)
+    assert claims_of(jwt)["iss"] == identity.public_key(keys.account)
 
 
 def test_credentials_hold_the_key_that_their_claim_names() -> None:
     creds = identity.issue_participant_creds(identity.MarketKeys.create(), "m1", "acme")
-    claims = identity.claims_of(identity.jwt_of(creds))
-    assert claims["sub"] == identity.public_key(identity.seed_of(creds))
+    claims = claims_of(jwt_of(creds))
+    assert claims["sub"] == identity.public_key(seed_of(creds))
     assert "exp" not in claims
 
 
 def test_issuing_again_draws_a_new_user_key() -> None:
     keys = identity.MarketKeys.create()
     first, second = (identity.issue_participant_creds(keys, "m1", "acme") for _ in range(2))
-    assert identity.seed_of(first) != identity.seed_of(second)
+    assert seed_of(first) != seed_of(second)
 
 
 def test_what_is_no_creds_file_is_told() -> None:
     with pytest.raises(ValueError, match="must have a section 'USER NKEY SEED'"):
-        identity.seed_of("hello")
+        seed_of("hello")
 
 
 @pytest.mark.parametrize(

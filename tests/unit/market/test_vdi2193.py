@@ -32,9 +32,11 @@ from market.adapters.vdi2193.quantities import (
     money_to_text,
 )
 from market.engine.transitions import CONTRACT_TRANSITIONS, ORDER_TRANSITIONS, ROUND_TRANSITIONS
-from market.model.capability import Requirement, WorkEnvelope
-from market.model.contract import CONTRACT_STATES, Contract, ContractItem, ResourceUse, Shipment
-from market.model.messages import (
+from market.protocol.machines import PARTICIPANT_CONTRACT, PARTICIPANT_ROUND
+from market.protocol.script import START_US, sheet
+from takt_sdk.model.capability import Requirement, WorkEnvelope
+from takt_sdk.model.contract import CONTRACT_STATES, Contract, ContractItem, ResourceUse, Shipment
+from takt_sdk.model.messages import (
     MILESTONES,
     CallForProposals,
     ContractAmended,
@@ -51,11 +53,9 @@ from market.model.messages import (
     SheetStatus,
     SyncReply,
 )
-from market.model.order import Lot
-from market.model.sheet import BidSheet
-from market.model.values import DAY_US, HOUR_US, MAX_MINOR, MAX_TIME_US, PeriodGrid, Window
-from market.protocol.machines import PARTICIPANT_CONTRACT, PARTICIPANT_ROUND
-from market.protocol.script import START_US, sheet
+from takt_sdk.model.order import Lot
+from takt_sdk.model.sheet import BidSheet
+from takt_sdk.model.values import DAY_US, HOUR_US, MAX_MINOR, MAX_TIME_US, PeriodGrid, Window
 
 PLANT = "https://acme.example/aas/1"
 MARKET = "urn:takt:market:demo"

@@ -10,13 +10,18 @@ from typing import Any
 
 import pytest
 
-from market.adapters.codec import decode_reply, encode
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.manual_clock import ManualClock
 from market.adapters.memory_bus import MemoryBroker
 from market.adapters.vdi2193 import Bridge, NotCarriedError, Parties
 from market.engine.admission import OPERATOR
-from market.model.messages import (
+from market.ports import MarketBus
+from market.protocol.script import MARKET, PLAN, START_US, TERMS, opening
+from market.service.clearing_worker import InlineClearer
+from market.service.lottery import Lottery
+from market.service.service import MarketService
+from takt_sdk.codec import decode_reply, encode
+from takt_sdk.model.messages import (
     DeclineCall,
     Envelope,
     ParticipantCommand,
@@ -24,13 +29,9 @@ from market.model.messages import (
     Receipt,
     SubmitOrder,
 )
-from market.model.plan import Part
-from market.model.values import DAY_US, HOUR_US
-from market.ports import MarketBus, RequestChannel
-from market.protocol.script import MARKET, PLAN, START_US, TERMS, opening
-from market.service.clearing_worker import InlineClearer
-from market.service.lottery import Lottery
-from market.service.service import MarketService
+from takt_sdk.model.plan import Part
+from takt_sdk.model.values import DAY_US, HOUR_US
+from takt_sdk.ports import RequestChannel
 from tests.contract.journal_contract import CountingEntropy
 
 BIDDING = "http://www.vdi.de/gma720/vdi2193_2/bidding"

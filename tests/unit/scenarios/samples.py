@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from market.model.values import DAY_US, HOUR_US
 from scenarios.summary import (
     BreakdownRow,
     CapacityRow,
@@ -16,6 +15,7 @@ from scenarios.summary import (
     SiteRow,
     Summary,
 )
+from takt_sdk.model.values import DAY_US, HOUR_US
 
 MONDAY_US = 1_772_409_600_000_000  # 2026-03-02 00:00 UTC
 PLANTS = (("cologne-mill", "cologne"), ("lisbon-mill", "lisbon"), ("paris-finish", "paris"))

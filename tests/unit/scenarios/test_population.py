@@ -10,9 +10,7 @@ import pytest
 
 from agents.profile import PlantProfile, SupplierProfile
 from market.logistics.network import LogisticsNetwork
-from market.model.messages import PublishPart
 from market.model.order import expand
-from market.model.values import DAY_US, HOUR_US
 from scenarios.chance import stream, triangular
 from scenarios.demand import ShouldCost, draw_orders
 from scenarios.errors import MissingFactError, ScenarioFileError
@@ -21,6 +19,8 @@ from scenarios.orders_file import parse_orders
 from scenarios.population import Population, build
 from scenarios.report.picture import picture
 from scenarios.scenario import Case, load_scenario, parse_scenario
+from takt_sdk.model.messages import PublishPart
+from takt_sdk.model.values import DAY_US, HOUR_US
 
 ROOT = Path(__file__).parents[3]
 LIBRARY = ROOT / "scenarios" / "library"

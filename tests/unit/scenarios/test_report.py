@@ -6,12 +6,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from market.model.values import DAY_US
 from scenarios.report import charts, wording
 from scenarios.report.flow_map import LETTER, LINE, flow_map
 from scenarios.report.gantt import BAR, gantt
 from scenarios.report.render import render
 from scenarios.summary import SiteRow, Summary
+from takt_sdk.model.values import DAY_US
 from tests.unit.scenarios.samples import MONDAY_US, sample_summary
 
 SUMMARY = sample_summary()

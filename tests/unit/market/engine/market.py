@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from market.adapters.codec import digest_of, encode
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.manual_clock import ManualClock
 from market.adapters.solver_pulp import PulpSolver
@@ -18,31 +17,29 @@ from market.engine.admission import HOST, OPERATOR
 from market.engine.decision import Accepted, Inbound, Refusal, Repeated
 from market.engine.snapshot import snapshot
 from market.engine.state import ContractRecord, OrderRecord, RoundRecord, State
-from market.model.capability import Capability, Qualification, Requirement
-from market.model.messages import (
-    AdmitParticipant,
+from market.model.commands import AdmitParticipant, Command, OpenMarket, ReportClearing
+from market.model.network import Lane, Network, Site
+from market.model.rules import Rules
+from market.service.kernel import Handled, Kernel
+from market.service.lottery import Lottery
+from market.service.recovery import recover
+from scenarios.simulator import SeededEntropy
+from takt_sdk.codec import digest_of, encode
+from takt_sdk.model.capability import Capability, Qualification, Requirement
+from takt_sdk.model.messages import (
     CancelOrder,
-    Command,
     Envelope,
     Milestone,
-    OpenMarket,
     ReportBreakdown,
-    ReportClearing,
     ReportMilestone,
     Role,
     SubmitOrder,
     Tick,
 )
-from market.model.network import Lane, Network, Site
-from market.model.order import OrderTerms
-from market.model.plan import PlannedArc, PlannedLot, ProcessPlan
-from market.model.rules import Rules
-from market.model.sheet import Bids, BidSheet, Capacities, Groups
-from market.model.values import DAY_US, HOUR_US, MINUTE_US, PeriodGrid, Window
-from market.service.kernel import Handled, Kernel
-from market.service.lottery import Lottery
-from market.service.recovery import recover
-from scenarios.simulator import SeededEntropy
+from takt_sdk.model.order import OrderTerms
+from takt_sdk.model.plan import PlannedArc, PlannedLot, ProcessPlan
+from takt_sdk.model.sheet import Bids, BidSheet, Capacities, Groups
+from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US, PeriodGrid, Window
 
 START_US = 20_605 * DAY_US
 """Monday, 1 June 2026, 00:00 UTC: the first period of the test market begins."""

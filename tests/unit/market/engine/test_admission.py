@@ -10,17 +10,17 @@ from market.engine.admission import HOST, OPERATOR
 from market.engine.decision import Inbound
 from market.engine.engine import decide
 from market.engine.state import State
-from market.model.messages import (
+from market.model.commands import (
     ChangeRules,
     Command,
     OpenMarket,
     PublishNetwork,
     ReinstateParticipant,
     SuspendParticipant,
-    Tick,
 )
 from market.model.network import Network
-from market.model.values import DAY_US, HOUR_US
+from takt_sdk.model.messages import Tick
+from takt_sdk.model.values import DAY_US, HOUR_US
 from tests.unit.market.engine.market import (
     CAST,
     NETWORK,

@@ -11,10 +11,10 @@ import pytest
 
 from market.clearing.result import Status, clearing_to_json, sealed
 from market.engine.lottery import commitment
-from market.model.capability import Capability, Qualification, Requirement
-from market.model.messages import ReportClearing, VoidRound
-from market.model.plan import PlannedLot, ProcessPlan
-from market.model.values import HOUR_US
+from market.model.commands import ReportClearing, VoidRound
+from takt_sdk.model.capability import Capability, Qualification, Requirement
+from takt_sdk.model.plan import PlannedLot, ProcessPlan
+from takt_sdk.model.values import HOUR_US
 from tests.unit.market.engine.market import (
     CAST,
     CHAIN,

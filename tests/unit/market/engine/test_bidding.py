@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from market.engine.decision import Repeated
-from market.model.messages import AdmitParticipant, DeclineCall, SuspendParticipant
-from market.model.sheet import BidSheet
-from market.model.values import DAY_US, HOUR_US, MAX_QUANTITY, MINUTE_US
+from market.model.commands import AdmitParticipant, SuspendParticipant
+from takt_sdk.model.messages import DeclineCall
+from takt_sdk.model.sheet import BidSheet
+from takt_sdk.model.values import DAY_US, HOUR_US, MAX_QUANTITY, MINUTE_US
 from tests.unit.market.engine.market import CHAIN, RULES, START_US, Market, Offer, cancellation, sheet
 
 

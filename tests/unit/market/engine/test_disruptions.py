@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from market.model.rules import Rules
-from market.model.values import DAY_US, HOUR_US, MINUTE_US
+from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US
 from tests.unit.market.engine.market import (
     CHAIN,
     RULES,

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from market.engine.decision import Repeated
-from market.model.messages import Milestone, SuspendParticipant
-from market.model.values import DAY_US
+from market.model.commands import SuspendParticipant
+from takt_sdk.model.messages import Milestone
+from takt_sdk.model.values import DAY_US
 from tests.unit.market.engine.market import MILL, START_US, Market, Offer, milestone_of
 
 

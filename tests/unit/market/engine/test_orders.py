@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from market.engine.decision import Repeated
-from market.model.capability import WorkEnvelope
-from market.model.messages import PublishPart, SuspendParticipant
-from market.model.order import OrderTerms
-from market.model.plan import Document, Part, PlannedArc, PlannedLot, ProcessPlan
-from market.model.values import DAY_US
+from market.model.commands import SuspendParticipant
+from takt_sdk.model.capability import WorkEnvelope
+from takt_sdk.model.messages import PublishPart
+from takt_sdk.model.order import OrderTerms
+from takt_sdk.model.plan import Document, Part, PlannedArc, PlannedLot, ProcessPlan
+from takt_sdk.model.values import DAY_US
 from tests.unit.market.engine.market import (
     CHAIN,
     MILL,

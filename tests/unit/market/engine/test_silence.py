@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from market.model.messages import Milestone
-from market.model.values import DAY_US
+from takt_sdk.model.messages import Milestone
+from takt_sdk.model.values import DAY_US
 from tests.unit.market.engine.market import RULES, START_US, Market, Offer
 
 

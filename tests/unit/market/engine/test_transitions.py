@@ -21,8 +21,8 @@ from market.engine.transitions import (
     require,
 )
 from market.errors import InvariantError
-from market.model.contract import CONTRACT_STATES, Contract, ContractItem
-from market.model.messages import MILESTONES, ORDER_STATES, TERMINAL_ORDER_STATES
+from takt_sdk.model.contract import CONTRACT_STATES, Contract, ContractItem
+from takt_sdk.model.messages import MILESTONES, ORDER_STATES, TERMINAL_ORDER_STATES
 from tests.unit.market.engine.market import START_US, Market, cancellation, milestone_of
 
 ORDER_TRIGGERS = sorted({trigger for _, trigger in ORDER_TRANSITIONS})

@@ -6,8 +6,8 @@ import random
 import pytest
 
 from market.logistics.network import LogisticsNetwork, Route, with_transit, without_lane
-from market.model.errors import OutOfRangeError, UnknownReferenceError
 from market.model.network import Lane, Network, Site
+from takt_sdk.model.errors import OutOfRangeError, UnknownReferenceError
 
 
 def network(*lanes: tuple[str, str, int, int, int], sites: str = "") -> Network:

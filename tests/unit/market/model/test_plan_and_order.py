@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.model.capability import Requirement
-from market.model.errors import OutOfRangeError
-from market.model.order import Order, OrderTerms, expand, order_id
-from market.model.plan import PlannedArc, PlannedLot, ProcessPlan
-from market.model.values import DAY_US, HOUR_US, MAX_QUANTITY, MINUTE_US
+from market.model.order import Order, expand, order_id
+from takt_sdk.model.capability import Requirement
+from takt_sdk.model.errors import OutOfRangeError
+from takt_sdk.model.order import OrderTerms
+from takt_sdk.model.plan import PlannedArc, PlannedLot, ProcessPlan
+from takt_sdk.model.values import DAY_US, HOUR_US, MAX_QUANTITY, MINUTE_US
 
 STEEL = Requirement(process="supply", material="steel")
 

@@ -8,26 +8,26 @@ from typing import Any
 
 import pytest
 
-from market.model import errors
-from market.model.capability import Capability, Qualification, Requirement, WorkEnvelope
-from market.model.errors import ModelError
-from market.model.messages import (
-    AdmitParticipant,
+from market.model.commands import AdmitParticipant, OpenMarket, SuspendParticipant
+from market.model.network import Lane, Network, Site
+from market.model.order import Order
+from market.model.rules import Rules
+from takt_sdk.model import errors
+from takt_sdk.model.capability import Capability, Qualification, Requirement, WorkEnvelope
+from takt_sdk.model.errors import ModelError
+from takt_sdk.model.messages import (
     DeclineCall,
     Envelope,
     Heartbeat,
-    OpenMarket,
     ReportMilestone,
     SubmitOrder,
-    SuspendParticipant,
     Tick,
+    WireBody,
 )
-from market.model.network import Lane, Network, Site
-from market.model.order import Order, OrderTerms
-from market.model.plan import Document, Part, PlannedArc, PlannedLot, ProcessPlan
-from market.model.rules import Rules
-from market.model.sheet import Bids, BidSheet, Capacities, Groups
-from market.model.values import (
+from takt_sdk.model.order import OrderTerms
+from takt_sdk.model.plan import Document, Part, PlannedArc, PlannedLot, ProcessPlan
+from takt_sdk.model.sheet import Bids, BidSheet, Capacities, Groups
+from takt_sdk.model.values import (
     DAY_US,
     MAX_MINOR,
     MAX_QUANTITY,
@@ -109,7 +109,7 @@ def sheet(**changes: Any) -> BidSheet:  # noqa: ANN401
     return BidSheet(**(given | changes))
 
 
-def envelope(**changes: Any) -> Envelope:  # noqa: ANN401
+def envelope(**changes: Any) -> Envelope[WireBody]:  # noqa: ANN401
     given: dict[str, Any] = {
         "message_id": "m",
         "correlation_id": "",

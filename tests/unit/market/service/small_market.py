@@ -11,39 +11,31 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from market.adapters.codec import decode_reply, encode
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.manual_clock import ManualClock
 from market.adapters.memory_bus import MemoryBroker
-from market.adapters.wall_clock import OsEntropy
 from market.clearing.clear import Limits
 from market.clearing.problem import Problem
 from market.clearing.result import Clearing
 from market.engine.admission import OPERATOR
 from market.engine.state import RoundRecord
 from market.journal_errors import JournalError
-from market.model.capability import Capability, Qualification, Requirement
-from market.model.messages import (
-    AdmitParticipant,
-    Body,
-    Command,
-    Envelope,
-    OpenMarket,
-    Receipt,
-    Refused,
-    Reply,
-    SubmitOrder,
-)
+from market.model.commands import AdmitParticipant, Body, Command, OpenMarket
 from market.model.network import Lane, Network, Site
-from market.model.order import OrderTerms
-from market.model.plan import PlannedLot, ProcessPlan
 from market.model.rules import Rules
-from market.model.sheet import Bids, BidSheet
-from market.model.values import DAY_US, HOUR_US, MINUTE_US
-from market.ports import Decided, Journal, RequestChannel, TreeHead
+from market.ports import Decided, Journal, TreeHead
 from market.service.clearing_worker import Clearer, InlineClearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
+from takt_sdk.codec import decode_reply, encode
+from takt_sdk.model.capability import Capability, Qualification, Requirement
+from takt_sdk.model.messages import Envelope, Receipt, Refused, Reply, SubmitOrder
+from takt_sdk.model.order import OrderTerms
+from takt_sdk.model.plan import PlannedLot, ProcessPlan
+from takt_sdk.model.sheet import Bids, BidSheet
+from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US
+from takt_sdk.ports import RequestChannel
+from takt_sdk.wall_clock import OsEntropy
 
 MARKET = "small"
 START_US = 20_605 * DAY_US

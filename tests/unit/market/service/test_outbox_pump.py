@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from market.adapters.memory_bus import MemoryBroker, MemoryMarketBus
-from market.adapters.wall_clock import WallClock
 from market.journal_errors import JournalFullError
 from market.ports import Decided, Entry, OutboxMessage
 from market.service import outbox_pump
 from market.service.outbox_pump import OutboxPump
+from takt_sdk.wall_clock import WallClock
 from tests.unit.market.service.small_market import (
     DEADLINE_S,
     MARKET,

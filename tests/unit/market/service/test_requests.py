@@ -4,21 +4,20 @@ import json
 
 import pytest
 
-from market.adapters.codec import decode_reply, encode
-from market.model.messages import (
-    Body,
+from market.model.commands import Body, OpenMarket
+from market.model.rules import Rules
+from takt_sdk.codec import decode_reply, encode
+from takt_sdk.model.messages import (
     CancelOrder,
     DeclineCall,
     Heartbeat,
-    OpenMarket,
     QuerySync,
     Receipt,
     Refused,
     SyncReply,
     Tick,
 )
-from market.model.rules import Rules
-from market.ports import RequestChannel
+from takt_sdk.ports import RequestChannel
 from tests.unit.market.service.small_market import DEADLINE_S, SmallMarket, accepted, order, states
 
 
@@ -41,6 +40,10 @@ def _envelope(**changes: object) -> dict[str, object]:
     } | changes
 
 
+def _operators(body: OpenMarket | Tick) -> bytes:
+    return json.dumps(_envelope(body=json.loads(encode(body)))).encode()
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -57,11 +60,13 @@ def _envelope(**changes: object) -> dict[str, object]:
         (json.dumps(_envelope(more=1)).encode(), "more"),
         (json.dumps(_envelope(message_id="a b")).encode(), "message_id"),
         (json.dumps(_envelope(sender="\ud800")).encode(), ""),
-        (json.dumps(_envelope(body={"kind": "takt.surprise.v1"})).encode(), "body"),
+        (json.dumps(_envelope(body={"kind": "takt.surprise.v1"})).encode(), "body.kind"),
         (
             json.dumps(_envelope(body={"kind": "takt.cancel_order.v1", "order_id": ""})).encode(),
             "body.order_id",
         ),
+        (_operators(Tick(now_us=2**52)), "body.kind"),
+        (_operators(OpenMarket(market="mine", rules=Rules())), "body.kind"),
     ],
 )
 async def test_bytes_that_are_no_message_are_refused_with_the_field(
@@ -95,15 +100,7 @@ DECLINE = DeclineCall(round_id="r-000001", code="other")
         ("order", "anna", "anna", DECLINE, ("invalid", "body.kind", "takt.decline_call.v1")),
         ("query", "anna", "anna", DECLINE, ("invalid", "body.kind", "takt.decline_call.v1")),
         ("order", "buyer", "buyer", QuerySync(), ("invalid", "body.kind", "takt.query_sync.v1")),
-        ("order", "buyer", "buyer", Tick(now_us=2**52), ("invalid", "body.kind", "takt.tick.v1")),
         ("report", "buyer", "buyer", Heartbeat(), ("invalid", "body.kind", "takt.heartbeat.v1")),
-        (
-            "order",
-            "buyer",
-            "buyer",
-            OpenMarket(market="mine", rules=Rules()),
-            ("invalid", "body.kind", "takt.open_market.v1"),
-        ),
         ("order", "anna", "anna", order("k"), ("not_allowed", "sender", "anna")),
         ("order", "buyer", "buyer", CANCEL, ("unknown", "order_id", "o-1")),
         ("bid", "anna", "anna", DECLINE, ("unknown", "round_id", "r-000001")),

@@ -9,9 +9,10 @@ from market.clearing.result import Clearing, Status
 from market.engine.state import RoundRecord
 from market.errors import InvariantError
 from market.journal_errors import JournalFullError
-from market.model.messages import CancelOrder, Receipt, Refused, SuspendParticipant
-from market.model.values import MINUTE_US
+from market.model.commands import SuspendParticipant
 from market.service.service import MarketService
+from takt_sdk.model.messages import CancelOrder, Receipt, Refused
+from takt_sdk.model.values import MINUTE_US
 from tests.unit.market.service.small_market import (
     BreakableJournal,
     HeldClearer,

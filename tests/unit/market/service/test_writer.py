@@ -12,14 +12,14 @@ from market.journal_errors import (
     JournalFullError,
     JournalUnavailableError,
 )
-from market.model.messages import PublishPart, QuerySync, Receipt, Refused, SyncReply
-from market.model.plan import Part
 from market.ports import Snapshot
 from market.service import recovery as recovery_module
 from market.service import writer as writer_module
 from market.service.kernel import Handled, Kernel
 from market.service.recovery import recover
 from market.service.writer import Writer
+from takt_sdk.model.messages import PublishPart, QuerySync, Receipt, Refused, SyncReply
+from takt_sdk.model.plan import Part
 from tests.unit.market.service.small_market import (
     PLAN,
     BreakableJournal,

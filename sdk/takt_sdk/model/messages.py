@@ -8,27 +8,22 @@ version. Bodies travel in an `Envelope`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Generic, Literal, TypeVar, get_args
 
-from market.model.capability import Qualification
-from market.model.contract import Contract, ContractState
-from market.model.errors import EmptyError
-from market.model.network import Network
-from market.model.order import Lot, OrderTerms
-from market.model.plan import Document, Part, ProcessPlan
-from market.model.rules import Rules
-from market.model.sheet import BidSheet
-from market.model.values import (
+from takt_sdk.model.contract import Contract, ContractState
+from takt_sdk.model.errors import EmptyError
+from takt_sdk.model.order import Lot, OrderTerms
+from takt_sdk.model.plan import Document, Part, ProcessPlan
+from takt_sdk.model.sheet import BidSheet
+from takt_sdk.model.values import (
     MAX_QUANTITY,
     PeriodGrid,
     Window,
     check_choice,
     check_count,
     check_id,
-    check_ids,
     check_int,
     check_participant_id,
-    check_sha256,
     check_text,
     check_time,
 )
@@ -36,101 +31,8 @@ from market.model.values import (
 Role = Literal["customer", "plant", "supplier"]
 ROLES: tuple[str, ...] = get_args(Role)
 
-# --- operator → market -----------------------------------------------------------------------
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenMarket:
-    """Open a market: the first entry of its journal.
-
-    ``seed`` fixes lotteries in a scenario run; None in a live market, where each call commits to
-    a secret. ``id_salt`` keys the ids of orders, so that nobody who meets one can guess whose it is.
-    """
-
-    kind: Literal["takt.open_market.v1"] = "takt.open_market.v1"
-    market: str
-    rules: Rules
-    network: Network = Network()
-    seed: int | None = None
-    id_salt: str = ""
-
-    def __post_init__(self) -> None:
-        check_participant_id("market", self.market)
-        check_text("id_salt", self.id_salt)
-        if self.seed is not None:
-            check_int("seed", self.seed, 0, 2**53 - 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeRules:
-    """Set new rules; ``rules.version`` must be one more than the current."""
-
-    kind: Literal["takt.change_rules.v1"] = "takt.change_rules.v1"
-    rules: Rules
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishNetwork:
-    """Replace the logistics network."""
-
-    kind: Literal["takt.publish_network.v1"] = "takt.publish_network.v1"
-    network: Network
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdmitParticipant:
-    """Admit a company, or replace what is known of it.
-
-    Replacing keeps a suspension, and the key where none is given.
-    ``api_key_sha256`` is the hash of a customer's HTTP key (32 random bytes), never the key.
-    ``agent`` says whether an agent reads its mailbox; without one, notices are only shown over HTTP.
-    """
-
-    kind: Literal["takt.admit_participant.v1"] = "takt.admit_participant.v1"
-    participant: str
-    roles: tuple[Role, ...]
-    sites: tuple[str, ...] = ()
-    qualification: Qualification = Qualification()
-    api_key_sha256: str | None = None
-    agent: bool = True
-
-    def __post_init__(self) -> None:
-        check_participant_id("participant", self.participant)
-        if not self.roles:
-            raise EmptyError("roles", self.roles)
-        for index, role in enumerate(self.roles):
-            check_choice(f"roles[{index}]", role, ROLES)
-        check_ids("roles", self.roles)
-        check_ids("sites", self.sites)
-        if self.api_key_sha256 is not None:
-            check_sha256("api_key_sha256", self.api_key_sha256)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuspendParticipant:
-    """Stop a participant from bidding and ordering; its contracts go on."""
-
-    kind: Literal["takt.suspend_participant.v1"] = "takt.suspend_participant.v1"
-    participant: str
-    reason: str = ""
-
-    def __post_init__(self) -> None:
-        check_participant_id("participant", self.participant)
-        check_text("reason", self.reason)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReinstateParticipant:
-    """Let a suspended participant bid and order again."""
-
-    kind: Literal["takt.reinstate_participant.v1"] = "takt.reinstate_participant.v1"
-    participant: str
-
-    def __post_init__(self) -> None:
-        check_participant_id("participant", self.participant)
-
-
-# --- clock and solver → market ---------------------------------------------------------------
+# --- time ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,38 +49,6 @@ class Tick:
 
     def __post_init__(self) -> None:
         check_time("now_us", self.now_us)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportClearing:
-    """The solver's decision on a closed round, with the whole result file as the record.
-
-    ``result`` is the canonical JSON of a ``takt.clearing.v1`` document. It is checked again before
-    anything is awarded; replay checks it and never solves. ``secret`` (hex) opens the round's
-    commitment, ``seed`` is the lottery's, from the secret and the close entry's hash.
-    """
-
-    kind: Literal["takt.report_clearing.v1"] = "takt.report_clearing.v1"
-    round_id: str
-    secret: str
-    seed: int
-    result: str
-
-    def __post_init__(self) -> None:
-        check_id("round_id", self.round_id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoidRound:
-    """Give a closed round up: nobody wins, its orders are called again or end unserved."""
-
-    kind: Literal["takt.void_round.v1"] = "takt.void_round.v1"
-    round_id: str
-    reason: str
-
-    def __post_init__(self) -> None:
-        check_id("round_id", self.round_id)
-        check_text("reason", self.reason)
 
 
 # --- customer → market -----------------------------------------------------------------------
@@ -511,23 +381,21 @@ class SyncReply:
     orders: tuple[OrderNotice, ...]
 
 
-OperatorCommand = (
-    OpenMarket | ChangeRules | PublishNetwork | AdmitParticipant | SuspendParticipant | ReinstateParticipant
-)
-HostCommand = Tick | ReportClearing | VoidRound
 CustomerCommand = PublishPart | SubmitOrder | CancelOrder
 BidderCommand = BidSheet | DeclineCall
 ReportCommand = ReportMilestone | ReportBreakdown
 ParticipantCommand = CustomerCommand | BidderCommand | ReportCommand
-Command = OperatorCommand | HostCommand | ParticipantCommand
 Notice = RoundResult | ContractNotice | ContractAmended | OrderNotice
 Downlink = CallForProposals | Notice
 Reply = Receipt | Refused | SyncReply
-Body = Command | QuerySync | Heartbeat | Downlink | Tape | Reply
+WireBody = ParticipantCommand | QuerySync | Heartbeat | Downlink | Tape | Reply
+
+
+BodyT = TypeVar("BodyT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(Generic[BodyT]):
     """What every body travels in.
 
     ``sequence`` rises per sender and conversation (a round, a contract; 0 elsewhere):
@@ -541,7 +409,7 @@ class Envelope:
     sender: str
     sequence: int
     occurred_us: int
-    body: Body
+    body: BodyT
 
     def __post_init__(self) -> None:
         check_id("message_id", self.message_id)

@@ -1,0 +1,60 @@
+"""Errors that a participant can meet (`takt_sdk.model.errors` has those of values).
+
+::
+
+    TaktError
+    ├── BusTimeoutError             no answer in time (retryable)
+    ├── DecodeError                 bytes are not a valid message (in `takt_sdk.codec`)
+    └── BusError
+        ├── BusClosedError          the bus was closed here
+        ├── BusRefusedError         the other side cannot be trusted, or does not trust us
+        ├── BusPayloadError         a message above the size limit
+        └── BusRequestError         the market could not answer (retryable)
+"""
+
+from __future__ import annotations
+
+
+class TaktError(Exception):
+    """Base of the market's errors."""
+
+    retryable = False
+
+
+class BusTimeoutError(TaktError):
+    """No answer came in time; the request may have had its effect, repeat it with the same id."""
+
+    retryable = True
+
+
+class BusError(TaktError):
+    """Base of what goes wrong on the bus."""
+
+
+class BusClosedError(BusError):
+    """The bus was closed on this side."""
+
+
+class BusRefusedError(BusError):
+    """The server is not the expected one, or it refused the credentials."""
+
+
+class BusPayloadError(BusError):
+    """A message is larger than the bus takes; it was not sent.
+
+    Attributes
+    ----------
+    size_bytes, limit_bytes
+        Of the message and of the bus.
+    """
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+        super().__init__(f"body must have at most {limit_bytes} bytes, was {size_bytes}")
+
+
+class BusRequestError(BusError):
+    """The market failed on a request: it may have had its effect, repeat it with the same id."""
+
+    retryable = True

@@ -1,0 +1,1 @@
+"""The vocabulary on the wire: frozen values that cannot be invalid. Standard library only."""

@@ -1,0 +1,100 @@
+"""One way to connect to NATS for both sides: credentials, the server's name, reconnecting without an end.
+
+Needs nothing but nats-py (and nkeys, through which it reads credentials).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import nats.errors
+from nats.aio.client import Client, RawCredentials
+
+from takt_sdk.errors import BusRefusedError
+
+_LOG = logging.getLogger(__name__)
+_RECONNECT_WAIT_S = 0.25
+
+
+async def connect(
+    url: str,
+    creds: str,
+    *,
+    client_name: str,
+    server_name: str | None = None,
+    inbox: str = "_INBOX",
+    timeout_s: float = 10.0,
+) -> Client:
+    """Return a connection, after checking that the server is the one meant.
+
+    ``creds`` is the text of a ``.creds`` file. A server that cannot be reached is tried again until
+    ``timeout_s``. Once connected, a lost connection is taken up again within a quarter of a second of
+    the server's return, however long it is away.
+
+    Raises
+    ------
+    BusRefusedError
+        If the server is not reached, has another name than ``server_name``, or refuses the credentials.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            while (client := await _attempt(url, creds, client_name, inbox)) is None:  # noqa: ASYNC110
+                await asyncio.sleep(_RECONNECT_WAIT_S)
+    except TimeoutError:
+        raise BusRefusedError(f"no server answers at {url} for {client_name!r}") from None
+    actual = client._server_info.get("server_name")  # noqa: SLF001  (nats-py tells it nowhere else)
+    if server_name is not None and actual != server_name:
+        await client.close()
+        raise BusRefusedError(f"the server at {url} must be {server_name!r}, was {actual!r}")
+    client.options["allow_reconnect"] = True
+    return client
+
+
+async def _attempt(url: str, creds: str, client_name: str, inbox: str) -> Client | None:
+    """Return a connection that does not reconnect yet; None if the server cannot be reached."""
+
+    async def on_error(error: Exception) -> None:
+        _LOG.warning("%s: %s: %s", client_name, type(error).__name__, error)
+
+    async def on_disconnect() -> None:
+        _LOG.info("%s: disconnected", client_name)
+
+    async def on_reconnect() -> None:
+        _LOG.info("%s: connected again", client_name)
+
+    client = Client()
+    try:
+        await client.connect(
+            url,
+            name=client_name,
+            user_credentials=RawCredentials(creds),
+            inbox_prefix=inbox,
+            connect_timeout=5,
+            allow_reconnect=False,  # nats-py would retry refused credentials without an end
+            reconnect_time_wait=_RECONNECT_WAIT_S,  # type: ignore[arg-type]
+            max_reconnect_attempts=-1,
+            ping_interval=5,
+            error_cb=on_error,
+            disconnected_cb=on_disconnect,
+            reconnected_cb=on_reconnect,
+        )
+    except (nats.errors.NoServersError, OSError):
+        await client.close()
+        return None
+    except (nats.errors.Error, ValueError) as error:
+        await client.close()
+        raise BusRefusedError(f"{url} refused the credentials of {client_name!r}: {error}") from error
+    except BaseException:
+        await client.close()
+        raise
+    return client
+
+
+async def settle(client: Client) -> None:
+    """Return when the server has processed everything that was published and subscribed before.
+
+    nats-py's ``flush`` sends its PING ahead of what is pending, so that only a second one proves it.
+    """
+    await client.flush()
+    await client.flush()

@@ -1,0 +1,32 @@
+"""What stands in a ``.creds`` file."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any
+
+
+def jwt_of(creds: str) -> str:
+    """Return the user JWT in the text of a ``.creds`` file."""
+    return _section(creds, "NATS USER JWT")
+
+
+def seed_of(creds: str) -> str:
+    """Return the seed in the text of a ``.creds`` file."""
+    return _section(creds, "USER NKEY SEED")
+
+
+def _section(creds: str, name: str) -> str:
+    match = re.search(rf"-+BEGIN {name}-+\s+(\S+)\s+-+END {name}-+", creds)
+    if match is None:
+        raise ValueError(f"creds must have a section {name!r}")
+    return match.group(1)
+
+
+def claims_of(jwt: str) -> dict[str, Any]:
+    """Return what a JWT claims; its signature is the server's to check."""
+    body = jwt.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return claims
