@@ -7,7 +7,8 @@ integers in object arrays).
 
 Coverage of a lot is priced per unit, except on orders of one lot whose bids each take all of it
 and nothing else: there the best single bid is taken exactly. Capacity is priced per unit of
-use; where uses carry prices of their own, the resource is solved as an exact 0-1 knapsack.
+use; where uses carry prices of their own, the resource is solved as an exact 0-1 knapsack. Goods
+that move between lots are priced at both ends of their arcs (`certificate_arcs`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from market.clearing.certificate_arcs import arc_prices
 from market.clearing.problem import NONE
+from market.clearing.result import MICRO
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from market.clearing.problem import Flags, Ints, Problem
     from market.clearing.result import Multipliers
 
-MICRO = 1_000_000
 _SAFE = 2.0**61
 
 
@@ -36,7 +38,8 @@ def certified_bound(p: Problem, m: Multipliers) -> int:
 class _Bound:
     def __init__(self, p: Problem, m: Multipliers) -> None:
         self.p, self.m = p, m
-        self.kind: type = object if _magnitude(p, m) > _SAFE else np.int64
+        self.arcs = arc_prices(p, m.arcs)
+        self.kind: type = object if _magnitude(p, m) + self.arcs.magnitude(p) > _SAFE else np.int64
         self.owner = np.repeat(np.arange(p.n_bids), np.diff(p.bid_item_ptr))
         self.user = np.repeat(np.arange(p.n_bids), np.diff(p.bid_use_ptr))
         self.member = np.repeat(np.arange(p.n_bids), np.diff(p.bid_group_ptr))
@@ -81,6 +84,7 @@ class _Bound:
         possible[self.user[over.astype(bool)]] = False
         closed = p.group_max[p.bid_group] == 0
         possible[self.member[closed]] = False
+        possible[self.arcs.stranded] = False
         return least, np.maximum(most, least), possible
 
     def gain(self, q: Ints) -> NDArray[Any]:
@@ -100,6 +104,9 @@ class _Bound:
         for k, price in self.own_prices().items():
             cost[k] = price
         gain = gain - _sum_by(self.user, cost, p.n_bids, self.kind)
+        if self.arcs.item:
+            trips = self.arcs.costs(item, self.kind)
+            gain = gain - _sum_by(self.owner[self.arcs.item], trips, p.n_bids, self.kind)
         total: NDArray[Any] = gain - self.deliveries(item) * MICRO
         return total
 

@@ -249,4 +249,6 @@ def _concatenated(parts: list[Multipliers]) -> Multipliers:
         groups=tuple(sorted(x for m in parts for x in m.groups)),
         openings=tuple(sorted(x for m in parts for x in m.openings)),
         uses=tuple(sorted(x for m in parts for x in m.uses)),
+        arcs=tuple(sorted(x for m in parts for x in m.arcs)),
+        kind="lp_dual" if all(m.kind == "lp_dual" for m in parts) else "lagrangian",
     )

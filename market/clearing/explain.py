@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from market.clearing.allocation import allowed, decode
+from market.clearing.certificate_arcs import arc_prices
 from market.clearing.components import cut, labels
 from market.clearing.errors import UnprovenError
 from market.clearing.formulate import formulate, simple_orders
@@ -176,6 +177,11 @@ def _gain_micro(p: Problem, clearing: Clearing, b: int, quantity: int) -> int:
         gain -= resources.get(p.resource_ids[p.use_resource[k]], 0) * used
     for g in p.bid_group[p.bid_group_ptr[b] : p.bid_group_ptr[b + 1]].tolist():
         gain -= groups.get(p.group_ids[g], 0)
+    if m and m.arcs:
+        arcs = arc_prices(p, m.arcs)
+        quantities = np.where(p.bid_divisible[b], quantity, p.item_quantity).astype(object)
+        costs = arcs.costs(quantities, object)
+        gain -= sum(int(cost) for item, cost in zip(arcs.item, costs, strict=True) if item in items)
     shares = m.openings if m else ()
     gain -= sum(price for _, name, price in shares if name == p.bid_ids[b])
     return gain + money * MICRO

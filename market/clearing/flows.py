@@ -31,6 +31,16 @@ class Trip:
     column: Ints
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Origin:
+    """The rows that say how much each bid sends on an arc, and by how many units they count."""
+
+    arc: int
+    bid: Ints
+    row: Ints
+    units: int
+
+
 def bids_of_lots(p: Problem, usable: Flags) -> tuple[Ints, Ints, Ints]:
     """Return pointers per lot, and the bid and the item of each usable item on it."""
     owner = np.repeat(np.arange(p.n_bids), np.diff(p.bid_item_ptr))
@@ -50,6 +60,7 @@ class _Flows:
         self.trip_fixed, self.trip_unit, self.minutes = transport_table(p)
         self.ptr, self.bid, self.item = bids_of_lots(p, terms.usable)
         self.trips: list[Trip] = []
+        self.origins: list[Origin] = []
         self.order = NONE
 
     def side(self, lot: int) -> tuple[Ints, Ints]:
@@ -95,6 +106,9 @@ class _Flows:
             row = rows.rows(lower=np.zeros(classes), upper=np.zeros(classes))
             rows.put(row[end], flow, np.ones(flow.size))
             rows.put(row[of], self.bid_column[member], -np.ones(member.size))
+            if member is a:
+                units = int(p.lot_quantity[p.arc_from[arc]])
+                self.origins.append(Origin(arc=arc, bid=a, row=row[of], units=units))
 
     def trip_costs(self, origin: Ints, target: Ints, units: int) -> tuple[Ints, Flags]:
         """Return cost of moving ``units`` and whether allowed, between (site, date) columns."""
@@ -131,12 +145,13 @@ class _Flows:
             first=(flow[priced], np.ones(priced.size)),
             second=(trip, -most[priced].astype(np.float64)),
         )
-        self.conserve(flow, i, a, quantity_a, 1, 1)
+        sent = self.conserve(flow, i, a, quantity_a, 1, 1)
+        self.origins.append(Origin(arc=arc, bid=a, row=sent, units=1))
         self.conserve(flow, j, b, quantity_b, int(p.lot_quantity[start]), int(p.lot_quantity[to]))
         self.trips.append(Trip(arc=arc, from_bid=a[i], to_bid=b[j], column=flow))
 
-    def conserve(self, flow: Ints, end: Ints, bid: Ints, quantity: Ints, times: int, over: int) -> None:
-        """Add, per bid, that its flows sum up to its quantity × ``times`` / ``over``."""
+    def conserve(self, flow: Ints, end: Ints, bid: Ints, quantity: Ints, times: int, over: int) -> Ints:
+        """Add, per bid, that its flows sum up to its quantity × ``times`` / ``over``; return the rows."""
         row = self.rows.rows(lower=np.zeros(bid.size), upper=np.zeros(bid.size))
         self.rows.put(row[end], flow, np.ones(flow.size))
         whole = quantity > 0
@@ -145,14 +160,17 @@ class _Flows:
         )
         step = self.terms.step[bid[~whole]] * times // over
         self.rows.put(row[~whole], self.steps_column[bid[~whole]], -step.astype(np.float64))
+        return row
 
 
-def add_flows(p: Problem, terms: Terms, rows: Rows, bid_column: Ints, steps_column: Ints) -> tuple[Trip, ...]:
-    """Add the flows of every arc between two lots; return those between pairs of bids."""
+def add_flows(
+    p: Problem, terms: Terms, rows: Rows, bid_column: Ints, steps_column: Ints
+) -> tuple[tuple[Trip, ...], tuple[Origin, ...]]:
+    """Add the flows of every arc between two lots; return those between pairs of bids and where all begin."""
     inner = np.flatnonzero(p.arc_to != NONE)
     if not inner.size:
-        return ()
+        return (), ()
     flows = _Flows(p, terms, rows, bid_column, steps_column)
     for arc in inner.tolist():
         flows.add(arc)
-    return tuple(flows.trips)
+    return tuple(flows.trips), tuple(flows.origins)

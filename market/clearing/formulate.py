@@ -20,7 +20,7 @@ from market.clearing.rows import Rows
 from market.clearing.terms import Terms, terms_of
 
 if TYPE_CHECKING:
-    from market.clearing.flows import Trip
+    from market.clearing.flows import Origin, Trip
     from market.clearing.problem import Flags, Ints, Problem
     from market.clearing.program import Floats
 
@@ -37,6 +37,7 @@ class Formulation:
     order_column: Ints
     group_column: Ints
     trips: tuple[Trip, ...]
+    origins: tuple[Origin, ...]
     lot_row: Ints
     lot_row_scale: Ints
     resource_row: Ints
@@ -84,7 +85,7 @@ def formulate(p: Problem, terms: Terms | None = None, *, aggregated_links: bool 
     resource_row = _add_resources(p, terms, rows, bid_column, steps_column)
     group_column, group_row, link_row = _add_groups(p, terms, rows, bid_column, aggregated=aggregated_links)
     _add_suppliers(p, terms, rows, bid_column)
-    trips = add_flows(p, terms, rows, bid_column, steps_column)
+    trips, origins = add_flows(p, terms, rows, bid_column, steps_column)
     return Formulation(
         problem=p,
         terms=terms,
@@ -94,6 +95,7 @@ def formulate(p: Problem, terms: Terms | None = None, *, aggregated_links: bool 
         order_column=order_column,
         group_column=group_column,
         trips=trips,
+        origins=origins,
         lot_row=lot_row,
         lot_row_scale=scale,
         resource_row=resource_row,

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from market.clearing.certificate import MICRO
 from market.clearing.problem import NONE
-from market.clearing.result import Multipliers
+from market.clearing.result import MICRO, Multipliers
 
 if TYPE_CHECKING:
     from market.clearing.formulate import Formulation
@@ -44,6 +43,12 @@ def multipliers_of(f: Formulation, duals: Floats) -> Multipliers:
             for k, v in zip(np.flatnonzero(link > 0).tolist(), _micro(link[link > 0]), strict=True)
             if v
         ),
+        arcs=tuple(
+            (p.arc_ids[origin.arc], p.bid_ids[b], v)
+            for origin in f.origins
+            for b, v in zip(origin.bid.tolist(), _micro(-padded[origin.row] / origin.units), strict=True)
+        ),
+        kind="lp_dual",
     )
 
 

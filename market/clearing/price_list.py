@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from market.clearing.certificate import MICRO
-from market.clearing.result import Price
+from market.clearing.result import MICRO, Price
 
 if TYPE_CHECKING:
     from market.clearing.allocation import Allocation

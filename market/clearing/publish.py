@@ -91,6 +91,7 @@ def _clearing(p: Problem, terms: Terms, a: Allocation, found: Found, *, fallback
     bound, kind = _bound(p, replace(found, multipliers=multipliers), a.objective)
     status = Status.FALLBACK if fallback else Status.OPTIMAL if bound == a.objective else Status.FEASIBLE
     of = units_of(p)
+    prices = () if multipliers is None else price_list(multipliers)
     return Clearing(
         status=status,
         objective=a.objective,
@@ -116,7 +117,8 @@ def _clearing(p: Problem, terms: Terms, a: Allocation, found: Found, *, fallback
             )
             for e, s, t, q in all_moves(p, a)
         ),
-        prices=() if multipliers is None else price_list(multipliers),
+        prices=prices,
+        prices_kind=None if multipliers is None or not prices else multipliers.kind,
         multipliers=multipliers,
         greedy_objective=None if found.greedy is None else found.greedy.objective,
         conflict=found.conflict,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -18,6 +18,12 @@ class Status(StrEnum):
     INFEASIBLE = "infeasible"
     UNKNOWN = "unknown"
 
+
+MICRO = 1_000_000
+"""Prices are in 10^-6 minor units."""
+
+PricesKind = Literal["lp_dual", "lagrangian"]
+"""Duals of the linear relaxation, or multipliers of a Lagrangian relaxation (also where both were used)."""
 
 Reason = Literal["no_bid", "price", "capacity", "group", "transport", "dates", "max_suppliers", "not_proven"]
 
@@ -91,7 +97,8 @@ class Multipliers:
 
     All in 10^-6 minor units. ``resources``, ``lots``, ``groups`` (of ``max_accepted``) hold
     (id, price per unit); ``openings`` holds (group, bid, share of the fixed price); ``uses``
-    holds (bid, resource, price of that use) where it differs from use times resource price.
+    holds (bid, resource, price of that use) where it differs from use times resource price;
+    ``arcs`` holds (arc, bid, price per unit that the bid sends on the arc).
     """
 
     resources: tuple[tuple[str, int], ...] = ()
@@ -99,6 +106,9 @@ class Multipliers:
     groups: tuple[tuple[str, int], ...] = ()
     openings: tuple[tuple[str, str, int], ...] = ()
     uses: tuple[tuple[str, str, int], ...] = ()
+    arcs: tuple[tuple[str, str, int], ...] = ()
+    kind: PricesKind = field(default="lagrangian", compare=False)
+    """Where they come from; any prove a bound, so a document tells it of its prices only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +137,7 @@ class Clearing:
     charges: tuple[Charge, ...] | None = None
     payment_refusal: str | None = None
     prices: tuple[Price, ...] = ()
+    prices_kind: PricesKind | None = None
     multipliers: Multipliers | None = None
     conflict: tuple[str, ...] = ()
     greedy_objective: int | None = None
@@ -155,7 +166,9 @@ def sealed(clearing: Clearing) -> Clearing:
 def clearing_to_document(c: Clearing) -> dict[str, Any]:
     """Return the ``takt.clearing.v1`` document."""
     seconds = {name: round(getattr(c.seconds, name), 6) for name in Seconds.__slots__}
-    return {
+    # Absent where there is none, so that documents of version 0.1.0 keep their digests.
+    kind = {} if c.prices_kind is None else {"prices_kind": c.prices_kind}
+    return kind | {
         "kind": "takt.clearing.v1",
         "status": c.status.value,
         "objective": c.objective,
@@ -200,7 +213,7 @@ def _multipliers(m: Multipliers) -> dict[str, Any]:
         "groups": [{"group": i, "price_micro": v} for i, v in m.groups],
         "openings": [{"group": g, "bid": b, "price_micro": v} for g, b, v in m.openings],
         "uses": [{"bid": b, "resource": r, "price_micro": v} for b, r, v in m.uses],
-    }
+    } | ({"arcs": [{"arc": a, "bid": b, "price_micro": v} for a, b, v in m.arcs]} if m.arcs else {})
 
 
 def clearing_to_json(clearing: Clearing) -> bytes:

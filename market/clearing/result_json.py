@@ -52,6 +52,7 @@ def clearing_from_json(source: bytes | str) -> Clearing:
         prices=tuple(
             Price(row.get("resource"), row.get("lot"), row["price_micro"]) for row in document["prices"]
         ),
+        prices_kind=document.get("prices_kind"),
         multipliers=None if document["multipliers"] is None else _multipliers(document["multipliers"]),
         conflict=tuple(document["conflict"]),
         greedy_objective=document["greedy_objective"],
@@ -70,4 +71,5 @@ def _multipliers(rows: dict[str, Any]) -> Multipliers:
         groups=tuple((row["group"], row["price_micro"]) for row in rows["groups"]),
         openings=tuple((row["group"], row["bid"], row["price_micro"]) for row in rows["openings"]),
         uses=tuple((row["bid"], row["resource"], row["price_micro"]) for row in rows["uses"]),
+        arcs=tuple((row["arc"], row["bid"], row["price_micro"]) for row in rows.get("arcs", ())),
     )

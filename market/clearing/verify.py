@@ -43,6 +43,8 @@ def _prices(p: Problem, c: Clearing) -> Iterator[str]:
     """Find prices that are not those of the multipliers; orders of one lot may have one without."""
     resources = [(price.resource, price.price_micro) for price in c.prices if price.lot is None]
     lots = [(price.lot, price.price_micro) for price in c.prices if price.lot is not None]
+    if c.prices_kind not in {None, "lp_dual", "lagrangian"} or (c.prices_kind and not c.prices):
+        yield f"prices are of kind {c.prices_kind}, and there are {len(c.prices)}"
     if any(price.resource is not None and price.lot is not None for price in c.prices):
         yield "a price names both a resource and a lot"
     priced = () if c.multipliers is None else c.multipliers.lots

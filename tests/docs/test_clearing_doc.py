@@ -197,6 +197,7 @@ def test_the_program_and_the_checker_agree_on_any_multipliers(tmp_path: Path, bl
             lots=tuple((i, r.randint(-(10**6), 3 * 10**7)) for i in problem.lot_ids),
             groups=tuple((i, r.randint(0, 10**7)) for i in problem.group_ids),
             openings=tuple((g, b["id"], r.randint(0, 10**7)) for b in market["bids"] for g in b["groups"]),
+            arcs=tuple((e, b, r.randint(-(10**7), 10**7)) for e in problem.arc_ids for b in problem.bid_ids),
         )
         clearing = clear(problem, solver=PulpSolver(), limits=Limits(work=WORK), clock=WallClock())
         files = tmp_path / "problem.json", tmp_path / "result.json"

@@ -183,11 +183,14 @@ def _proof(c: Clearing) -> Iterator[Mutation]:
 def _multipliers(c: Clearing, m: Multipliers) -> Iterator[Mutation]:
     """Change one multiplier, and the price that shows it."""
     for field in fields(Multipliers):
+        if field.name == "kind":
+            continue
         rows = getattr(m, field.name)
         for k, row in enumerate(rows):
             for changed in ((*row[:-1], row[-1] + 10**9), (NOBODY, *row[1:]), None):
                 new = _without(rows, k) if changed is None else _with(rows, k, changed)
-                other = replace(m, **{field.name: new})
+                change: dict[str, Any] = {field.name: new}
+                other = replace(m, **change)
                 resources = [Price(name, None, v) for name, v in other.resources]
                 lots = {price.lot: price for price in c.prices if price.lot is not None}
                 lots |= {name: Price(None, name, v) for name, v in other.lots}
