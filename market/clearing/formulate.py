@@ -82,8 +82,13 @@ def formulate(p: Problem, terms: Terms | None = None, *, aggregated_links: bool 
     steps_column = _add_steps(terms, rows, bid_column, first_order)
     order_column = _add_orders(p, rows, simple)
     lot_row, scale = _add_coverage(p, terms, rows, simple, bid_column, steps_column, order_column)
-    resource_row = _add_resources(p, terms, rows, bid_column, steps_column)
+    holder = holders(p, terms.usable)
+    resource_row = _add_resources(p, terms, rows, bid_column, steps_column, holder)
     group_column, group_row, link_row = _add_groups(p, terms, rows, bid_column, aggregated=aggregated_links)
+    held = np.flatnonzero((holder != NONE) & (resource_row != NONE))
+    rows.put(
+        resource_row[held], group_column[holder[held]], -p.resource_capacity[held].astype(np.float64)
+    )
     _add_suppliers(p, terms, rows, bid_column)
     trips, origins = add_flows(p, terms, rows, bid_column, steps_column)
     return Formulation(
@@ -193,8 +198,34 @@ def _add_coverage(
     return row, scale
 
 
-def _add_resources(p: Problem, terms: Terms, rows: Rows, bid_column: Ints, steps_column: Ints) -> Ints:
-    """Add the capacity rows that can bind."""
+def holders(p: Problem, usable: Flags) -> Ints:
+    """Return per resource the group with an opening cost that all usable bids on it are of, or ``NONE``.
+
+    Its capacity is there only if the group is open. Of several such groups the first.
+    """
+    found = np.full(len(p.resource_ids), NONE, dtype=np.int64)
+    priced = np.flatnonzero((p.group_fixed > 0)[p.bid_group]) if p.bid_group.size else p.bid_group
+    if not priced.size:
+        return found
+    user = np.repeat(np.arange(p.n_bids), np.diff(p.bid_use_ptr))
+    live = np.flatnonzero(usable[user] & ((p.use_fixed > 0) | (p.use_unit > 0)))
+    users = np.bincount(p.use_resource[live], minlength=found.size)
+    member = np.repeat(np.arange(p.n_bids), np.diff(p.bid_group_ptr))[priced]
+    ptr = np.searchsorted(member, np.arange(p.n_bids + 1))
+    counts = np.diff(ptr)[user[live]]
+    at = np.repeat(ptr[user[live]] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+    pair = np.repeat(p.use_resource[live], counts) * len(p.group_ids) + p.bid_group[priced[at]]
+    pair, size = np.unique(pair, return_counts=True)
+    resource, group = pair // len(p.group_ids), pair % len(p.group_ids)
+    all_in = size == users[resource]
+    found[resource[all_in][::-1]] = group[all_in][::-1]
+    return found
+
+
+def _add_resources(
+    p: Problem, terms: Terms, rows: Rows, bid_column: Ints, steps_column: Ints, holder: Ints
+) -> Ints:
+    """Add the capacity rows that can bind; capacity that an opening brings is put in later."""
     user = np.repeat(np.arange(p.n_bids), np.diff(p.bid_use_ptr))
     live = np.flatnonzero(terms.usable[user])
     bid, resource = user[live], p.use_resource[live]
@@ -205,7 +236,8 @@ def _add_resources(p: Problem, terms: Terms, rows: Rows, bid_column: Ints, steps
     total = np.bincount(resource, weights=most, minlength=len(p.resource_ids))
     binding = total > p.resource_capacity * (1.0 - 1e-12)
     row = np.full(len(p.resource_ids), NONE, dtype=np.int64)
-    row[binding] = rows.rows(lower=np.full(int(binding.sum()), -np.inf), upper=p.resource_capacity[binding])
+    room = np.where(holder == NONE, p.resource_capacity, 0)
+    row[binding] = rows.rows(lower=np.full(int(binding.sum()), -np.inf), upper=room[binding])
     keep = binding[resource] & (fixed != 0)
     rows.put(row[resource[keep]], bid_column[bid[keep]], fixed[keep])
     keep = binding[resource] & (unit != 0)
