@@ -126,6 +126,22 @@ class Disruption:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PostedPrice:
+    """A line of a posted price list: of a process, and of a material where that is not empty."""
+
+    process: str
+    material: str = ""
+    fixed_minor: int = 0
+    minor_per_hour: int = 0
+    minor_per_unit: int = 0
+
+    def __post_init__(self) -> None:
+        check_id("process", self.process)
+        for name in ("fixed_minor", "minor_per_hour", "minor_per_unit"):
+            check_money(name, getattr(self, name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pricing:
     """How a company turns cost into price.
 
@@ -147,6 +163,12 @@ class Pricing:
         Smallest part of a lot, millionths of its quantity.
     validity_us
         How long after the deadline of a call its bids bind.
+    seed
+        Where a policy that draws draws from.
+    ring, ring_margin_ppm
+        Members of a bidding ring, and its margin (policy ``ring``).
+    posted
+        The list that the policy ``posted`` sells by.
     """
 
     policy: str = "cost_plus"
@@ -157,6 +179,10 @@ class Pricing:
     divisible_from: int | None = None
     min_lot_ppm: int = 250_000
     validity_us: int = DAY_US
+    seed: int = 0
+    ring: tuple[str, ...] = ()
+    ring_margin_ppm: int = 400_000
+    posted: tuple[PostedPrice, ...] = ()
 
     def __post_init__(self) -> None:
         check_id("policy", self.policy)
@@ -168,6 +194,9 @@ class Pricing:
             check_int("divisible_from", self.divisible_from, 2, MAX_QUANTITY)
         check_int("min_lot_ppm", self.min_lot_ppm, 1, ONE_PPM)
         check_int("validity_us", self.validity_us, 1, 30 * DAY_US)
+        check_int("seed", self.seed, 0, 2**53 - 1)
+        check_ids("ring", self.ring)
+        check_int("ring_margin_ppm", self.ring_margin_ppm, 0, 10 * ONE_PPM)
 
 
 def _check_company(participant: str, site: str, certificates: tuple[str, ...]) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents.policies.cost_plus import prices as cost_plus_prices
-from agents.profile import ONE_PPM, Pricing
+from agents.policies.cost_plus import CostPlus
+from agents.policies.policy import Ask
+from agents.profile import ONE_PPM
 
 
-def prices(costs_minor: Sequence[int], load_ppm: int, pricing: Pricing) -> list[int]:
-    """Return cost-plus prices with the part above cost raised by the load, up to twice when full."""
-    return [
-        cost + -(-(price - cost) * (ONE_PPM + load_ppm) // ONE_PPM)
-        for cost, price in zip(costs_minor, cost_plus_prices(costs_minor, load_ppm, pricing), strict=True)
-    ]
+class Scarcity(CostPlus):
+    """Raises the part above cost by the load, up to twice when full."""
+
+    def prices(self, costs_minor: Sequence[int], ask: Ask) -> list[int]:
+        """Return cost-plus prices with the part above cost raised."""
+        return [
+            cost + -(-(price - cost) * (ONE_PPM + ask.load_ppm) // ONE_PPM)
+            for cost, price in zip(costs_minor, super().prices(costs_minor, ask), strict=True)
+        ]

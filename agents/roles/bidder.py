@@ -5,8 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import assert_never
 
+from agents.policies import policy_of
 from agents.profile import Pricing
 from agents.roles.execution import Execution
+from agents.roles.offer_book import OfferBook
 from takt_sdk.model.contract import Contract
 from takt_sdk.model.messages import (
     CallForProposals,
@@ -15,6 +17,7 @@ from takt_sdk.model.messages import (
     DeclineCall,
     DeclineCode,
     OrderNotice,
+    ReportMilestone,
     RoundResult,
     SyncReply,
     Tick,
@@ -45,6 +48,8 @@ class Bidder(ABC):
         self.participant = participant
         self.pricing = pricing
         self.execution = Execution(book=self._book, uses_up=self.uses_up)
+        self.policy = policy_of(participant, pricing)
+        self.offers = OfferBook()
         self.answered: dict[str, int] = {}
         """Deadline of every round that is answered and not yet past."""
 
@@ -56,6 +61,11 @@ class Bidder(ABC):
             case CallForProposals():
                 calls = (message,)
             case RoundResult():
+                lesson = self.offers.close(message)
+                if lesson is not None:
+                    self.policy.learn(lesson)
+                if not self.policy.accepts_awards:
+                    return (*news, *(_refuse(contract, now_us) for contract in message.awards))
                 self.execution.award(message.awards)
             case ContractAmended():
                 self.execution.amend(message.contract)
@@ -106,6 +116,11 @@ class Bidder(ABC):
     def _before(self, now_us: int) -> tuple[Outgoing, ...]:  # noqa: ARG002 - plants use it
         """Take note of what time alone has brought about; return what must be said first."""
         return ()
+
+
+def _refuse(contract: Contract, now_us: int) -> Outgoing:
+    body = ReportMilestone(contract_id=contract.id, milestone="refused", at_us=now_us)
+    return Outgoing(channel="report", correlation_id=contract.id, body=body)
 
 
 def bidding_window_us(call: CallForProposals, lot: Lot, now_us: int) -> tuple[int, int]:

@@ -64,4 +64,4 @@ class PlantRole(Bidder):
                 self.calendars[index].book(use.period, sign * use.amount)
 
     def _offer(self, call: CallForProposals, builder: SheetBuilder, now_us: int) -> set[DeclineCode]:
-        return PlantAnswer(self._shop, call, builder, now_us).offer()
+        return PlantAnswer(self._shop, self.policy, self.offers, call, builder, now_us).offer()

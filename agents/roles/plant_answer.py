@@ -8,11 +8,12 @@ the calendars and changes nothing but the sheet.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from agents.policies import policy_named
+from agents.policies.policy import Ask, Policy
 from agents.profile import ONE_PPM, PlantProfile
 from agents.roles.bidder import bidding_window_us
+from agents.roles.offer_book import OfferBook, Quoted
 from agents.shopfloor.calendar import Availability, CentreCalendar
 from agents.shopfloor.costing import CentreRates, ceil_div, minutes_up
 from agents.shopfloor.placement import Placement, alternatives
@@ -38,7 +39,6 @@ class Shop:
             CentreRates(centre, profile.energy_minor_per_mwh, profile.grid_g_per_kwh)
             for centre in profile.work_centres
         )
-        self.policy = policy_named(profile.pricing.policy)
         self._capable: dict[Requirement, tuple[int, ...]] = {}
 
     def centres_for(self, requirement: Requirement) -> tuple[int, ...]:
@@ -67,8 +67,18 @@ class _Planned(NamedTuple):
 class PlantAnswer:
     """One answer under construction: the call, what the shop has left, the sheet."""
 
-    def __init__(self, shop: Shop, call: CallForProposals, builder: SheetBuilder, now_us: int) -> None:
+    def __init__(
+        self,
+        shop: Shop,
+        policy: Policy,
+        offers: OfferBook,
+        call: CallForProposals,
+        builder: SheetBuilder,
+        now_us: int,
+    ) -> None:
         self._shop = shop
+        self._policy = policy
+        self._offers = offers
         self._call = call
         self._builder = builder
         self._now_us = now_us
@@ -117,14 +127,16 @@ class PlantAnswer:
             placements = alternatives(availability, minutes_up(machine_us), *window_us, self._count)
             if not placements:
                 continue
+            cost = rates.cost_minor(machine_us, lot.quantity)
+            ask = self._ask((lot,), lot.quantity, self._load_ppm(availability, placements[0]))
+            prices = self._policy.prices((cost,) * len(placements), ask)
+            if not prices:
+                continue
             if group < 0:
                 group = self._builder.group(1)
-            cost = rates.cost_minor(machine_us, lot.quantity)
-            load_ppm = self._load_ppm(availability, placements[0])
-            prices = self._shop.policy((cost,) * len(placements), load_ppm, self._pricing)
             emissions = rates.emissions_g(machine_us)
             for placement, price in zip(placements, prices, strict=True):
-                self._builder.add(
+                taken = self._builder.add(
                     site=self._shop.profile.site,
                     window_us=(placement.start_us, placement.end_us),
                     items=((lot.id, lot.quantity),),
@@ -133,9 +145,39 @@ class PlantAnswer:
                     emissions_g=emissions,
                     groups=(group,),
                 )
+                if taken:
+                    self._quote((lot.id,), lot.quantity, cost, price)
             if best is None or placements[0].end_us < best.placement.end_us:
                 best = _Planned(lot, index, machine_us, placements[0], group)
         return best
+
+    def _ask(
+        self,
+        lots: tuple[Lot, ...],
+        quantity: int,
+        load_ppm: int,
+        part: Literal["whole", "fixed", "unit"] = "whole",
+    ) -> Ask:
+        return Ask(round_id=self._call.round_id, lots=lots, quantity=quantity, part=part, load_ppm=load_ppm)
+
+    def _quote(
+        self,
+        lots: tuple[str, ...],
+        quantity: int,
+        cost_minor: int,
+        price_minor: int,
+        cost_unit_minor: int = 0,
+        price_unit_minor: int = 0,
+    ) -> None:
+        quoted = Quoted(
+            lots=lots,
+            quantity=quantity,
+            cost_fixed_minor=cost_minor,
+            price_fixed_minor=price_minor,
+            cost_unit_minor=cost_unit_minor,
+            price_unit_minor=price_unit_minor,
+        )
+        self._offers.quote(self._call.round_id, quoted)
 
     def _uses(self, index: int, uses: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
         availability = self._centres[index]
@@ -179,7 +221,11 @@ class PlantAnswer:
             opens_us = grid.origin_us + period * grid.length_us
             row = self._builder.capacity(rates.centre.id, period, availability.left_minutes(period))
             load_ppm = self._load_ppm(availability, Placement(((period, 1),), 0, 0))
-            self._builder.add(
+            once = self._policy.prices((fixed,), self._ask((lot,), most, load_ppm, "fixed"))
+            each = self._policy.prices((unit,), self._ask((lot,), 1, load_ppm, "unit"))
+            if not once or not each:
+                continue
+            taken = self._builder.add(
                 site=self._shop.profile.site,
                 window_us=(
                     hours.opens_us(max(opens_us, window_us[0])),
@@ -187,11 +233,13 @@ class PlantAnswer:
                 ),
                 items=((lot.id, most),),
                 uses=((row, setup_minutes, unit_minutes),),
-                fixed_minor=self._shop.policy((fixed,), load_ppm, self._pricing)[0],
-                unit_minor=self._shop.policy((unit,), load_ppm, self._pricing)[0],
+                fixed_minor=once[0],
+                unit_minor=each[0],
                 min_quantity=least,
                 emissions_g=rates.emissions_g(rates.centre.setup_us + unit_us * most),
             )
+            if taken:
+                self._quote((lot.id,), most, fixed, once[0], unit, each[0])
             offered += 1
             if offered == MAX_PARTS:
                 return
@@ -214,9 +262,12 @@ class PlantAnswer:
             minutes > self._centres[index].left_minutes(period) for (index, period), minutes in taken.items()
         ):
             return
-        discount = self._pricing.chain_discount_ppm
-        price = self._shop.policy((cost,), 0, self._pricing)[0]
-        self._builder.add(
+        quantity = sum(step.lot.quantity for step in chain)
+        prices = self._policy.prices((cost,), self._ask(tuple(step.lot for step in chain), quantity, 0))
+        if not prices:
+            return
+        price = max(cost, prices[0] - cost * self._pricing.chain_discount_ppm // ONE_PPM)
+        added = self._builder.add(
             site=self._shop.profile.site,
             window_us=(chain[0].placement.start_us, chain[-1].placement.end_us),
             items=[(step.lot.id, step.lot.quantity) for step in chain],
@@ -225,10 +276,12 @@ class PlantAnswer:
                 for (index, period), minutes in taken.items()
                 for use in self._uses(index, ((period, minutes),))
             ],
-            fixed_minor=max(cost, price - cost * discount // ONE_PPM),
+            fixed_minor=price,
             emissions_g=emissions,
             groups=[step.group for step in chain],
         )
+        if added:
+            self._quote(tuple(step.lot.id for step in chain), quantity, cost, price)
 
 
 def _alike(one: Lot, other: Lot) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from agents.policies import policy_named
+from agents.policies.policy import Ask
 from agents.profile import StockedMaterial, SupplierProfile
 from agents.roles.bidder import Bidder, bidding_window_us
+from agents.roles.offer_book import Quoted
 from takt_sdk.model.contract import Contract
 from takt_sdk.model.messages import CallForProposals, DeclineCode
 from takt_sdk.model.order import Lot
@@ -28,7 +29,6 @@ class SupplierRole(Bidder):
         self.profile = profile
         self.sold: dict[tuple[str, int], int] = {}
         self._stock = {(stock.process, stock.material): stock for stock in profile.materials}
-        self._policy = policy_named(profile.pricing.policy)
         super().__init__(profile.participant, profile.pricing)
 
     def left(self, stock: StockedMaterial, period: int) -> int:
@@ -59,7 +59,7 @@ class SupplierRole(Bidder):
                 reasons.add("dates")
                 continue
             dates = list(islice(self._dates(call.periods, lot, stock, (start_us, latest_us)), count))
-            if not dates or not self._offer_lot(lot, stock, dates, builder):
+            if not dates or not self._offer_lot(call.round_id, lot, stock, dates, builder):
                 reasons.add("no_material")
         return reasons
 
@@ -76,18 +76,24 @@ class SupplierRole(Bidder):
 
     def _offer_lot(
         self,
+        round_id: str,
         lot: Lot,
         stock: StockedMaterial,
         dates: list[tuple[int, int, int]],
         builder: SheetBuilder,
     ) -> bool:
         """Offer a lot, or what the stock allows of it, at each date; return whether a bid was made."""
-        fixed = self._policy((stock.fixed_cost_minor,) * len(dates), 0, self.pricing)
-        unit = self._policy((stock.cost_minor_per_unit,) * len(dates), 0, self.pricing)
+        costs = (stock.fixed_cost_minor, stock.cost_minor_per_unit)
+        once = Ask(round_id=round_id, lots=(lot,), quantity=lot.quantity, part="fixed")
+        each = Ask(round_id=round_id, lots=(lot,), quantity=1, part="unit")
+        fixed = self.policy.prices((costs[0],) * len(dates), once)
+        unit = self.policy.prices((costs[1],) * len(dates), each)
+        if not fixed or not unit:
+            return False
         taken = False
         for rank, (period, start_us, left) in enumerate(dates):
             quantity = min(left, lot.quantity)
-            taken |= builder.add(
+            added = builder.add(
                 site=self.profile.site,
                 window_us=(start_us, start_us + max(1, stock.handling_us)),
                 items=((lot.id, quantity),),
@@ -97,4 +103,15 @@ class SupplierRole(Bidder):
                 min_quantity=min(stock.min_quantity, quantity),
                 emissions_g=stock.emissions_g_per_unit * quantity,
             )
+            if added:
+                taken = True
+                quoted = Quoted(
+                    lots=(lot.id,),
+                    quantity=quantity,
+                    cost_fixed_minor=costs[0],
+                    price_fixed_minor=fixed[rank],
+                    cost_unit_minor=costs[1],
+                    price_unit_minor=unit[rank],
+                )
+                self.offers.quote(round_id, quoted)
         return taken

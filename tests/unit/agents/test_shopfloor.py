@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agents.policies import policy_named
+from agents.policies.policy import Ask
 from agents.profile import Pricing, Shift, WorkCentre
 from agents.shopfloor.calendar import Availability, CentreCalendar
 from agents.shopfloor.costing import CentreRates, minutes_up
@@ -148,12 +149,13 @@ def test_costs_are_exact_and_rounded_up() -> None:
 
 def test_cost_plus_asks_more_the_sooner_and_scarcity_more_the_fuller() -> None:
     pricing = Pricing(margin_ppm=100_000, rush_margin_ppm=60_000)
-    cost_plus = policy_named("cost_plus")
-    assert cost_plus((1_000, 1_000, 1_000), 0, pricing) == [1_160, 1_130, 1_100]
-    assert cost_plus((1_001,), 0, pricing) == [1_102]
-    scarcity = policy_named("scarcity")
-    assert scarcity((1_000,), 0, pricing) == [1_100]
-    assert scarcity((1_000,), 500_000, pricing) == [1_150]
+    cost_plus = policy_named("cost_plus")("acme", pricing)
+    empty, half = (Ask(round_id="r", lots=(), quantity=1, load_ppm=load) for load in (0, 500_000))
+    assert cost_plus.prices((1_000, 1_000, 1_000), empty) == [1_160, 1_130, 1_100]
+    assert cost_plus.prices((1_001,), empty) == [1_102]
+    scarcity = policy_named("scarcity")("acme", pricing)
+    assert scarcity.prices((1_000,), empty) == [1_100]
+    assert scarcity.prices((1_000,), half) == [1_150]
     with pytest.raises(InvalidChoiceError, match="was 'free'"):
         policy_named("free")
 
