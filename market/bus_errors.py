@@ -5,7 +5,8 @@
     BusError                        in `takt_sdk.errors`
     ├── BusMailboxError             the participant has no mailbox
     │   └── BusMailboxFullError     or one that is full (retryable)
-    └── BusServerError              the embedded server cannot run
+    ├── BusServerError              the embedded server cannot run
+    └── CredentialsError            credentials cannot be issued so
 """
 
 from __future__ import annotations
@@ -38,3 +39,17 @@ class BusMailboxFullError(BusMailboxError):
 
 class BusServerError(BusError):
     """The embedded server cannot start, or does not keep what the bus promises."""
+
+
+class CredentialsError(BusError):
+    """Credentials cannot be issued, renewed or exchanged.
+
+    Attributes
+    ----------
+    field, value
+        What is wrong.
+    """
+
+    def __init__(self, field: str, value: str, detail: str) -> None:
+        self.field, self.value = field, value
+        super().__init__(f"{field}: {detail}; was {value!r}")

@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 
+from nats.errors import Error as NatsError
+
 from gateway.app import create_app
 from gateway.server import ServerSettings, serving
 from gateway.settings import GatewaySettings
-from market.adapters.embedded_nats import EmbeddedNats
+from market.adapters.embedded_nats import EmbeddedNats, ListenAddress
 from market.adapters.journal import open_journal
 from market.adapters.nats_bus import NatsMarketBus
 from market.bus_errors import BusServerError
@@ -25,6 +27,7 @@ from market.service.lottery import Lottery
 from market.service.service import MarketService
 from scenarios.errors import RunError
 from scenarios.market_folder import Address, MarketFolder, Ports, key_digest
+from takt_sdk.errors import BusError
 from takt_sdk.ports import Clock
 from takt_sdk.wall_clock import OsEntropy
 
@@ -46,9 +49,15 @@ class RunningMarket:
 
 
 async def _keep_running(nats: EmbeddedNats) -> None:
+    """Start a server that died again; hand it the participants' claims that changed."""
     while True:
         await asyncio.sleep(SUPERVISION_S)
-        if not nats.alive():
+        if nats.alive():
+            try:
+                await nats.take_claims()
+            except (BusError, OSError, TimeoutError, NatsError) as error:
+                _LOG.warning("claims of participants wait: %r", error)
+        else:
             _LOG.error(
                 "nats-server has died and is started again; the end of its log is in %s", nats.log_file
             )
@@ -92,7 +101,9 @@ async def embedded_market(
     async with AsyncExitStack() as stack:
         journal = open_journal(folder.journal, entropy=OsEntropy())
         stack.callback(journal.close)
-        nats = await stack.enter_async_context(EmbeddedNats(folder.nats, market, port=nats_port or -1))
+        nats = await stack.enter_async_context(
+            EmbeddedNats(folder.nats, market, listen=ListenAddress(port=nats_port))
+        )
         stack.callback(asyncio.create_task(_keep_running(nats), name="nats-server").cancel)
         bus = await NatsMarketBus.connect(nats.url, nats.market_creds(), market, server_name=nats.name)
         stack.push_async_callback(bus.close)

@@ -1,4 +1,6 @@
-"""A nats-server of the market's own: free loopback port, own store, authentication on, every write synced.
+"""A nats-server of the market's own: own port, own store, authentication on, every write synced.
+
+It listens on loopback unless told otherwise.
 
 The server lives as long as its `EmbeddedNats`: it is stopped on exit, and a watchdog stops it when this
 process dies without a word. Supervising it (calling `restart` when `alive` says no) is the host's task.
@@ -9,25 +11,32 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import logging
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import nats.errors
+from nats.aio.client import Client
 
-from market.adapters import nats_identity
+from market.adapters.addresses import LOOPBACK, local_host, pinned, public_host
 from market.adapters.nats_binary import check_version, find_server
-from market.adapters.nats_identity import MarketKeys
-from market.bus_errors import BusServerError
+from market.adapters.nats_identity import MarketKeys, ServerIdentity
+from market.adapters.nats_issuer import Issuer
+from market.bus_errors import BusServerError, CredentialsError
 from takt_sdk.nats.connection import connect
+from takt_sdk.nats.creds import claims_of
 from takt_sdk.nats.subjects import MAX_PAYLOAD_BYTES, market_id
 from takt_sdk.ports import Entropy
 from takt_sdk.wall_clock import OsEntropy
 
+_LOG = logging.getLogger(__name__)
 _START_TIMEOUT_S = 15.0
 _STOP_TIMEOUT_S = 10.0
 _WATCHDOG = 'read -r _; kill -KILL "$1" 2>/dev/null'
@@ -35,9 +44,9 @@ _WATCHDOG = 'read -r _; kill -KILL "$1" 2>/dev/null'
 _CONFIG = """\
 # Written by Takt at every start.
 server_name: {name}
-host: 127.0.0.1
+host: {host}
 port: {port}
-pid_file: {pid_file}
+{tls}pid_file: {pid_file}
 ports_file_dir: {ports_folder}
 log_file: {log_file}
 logfile_size_limit: 16MB
@@ -66,21 +75,32 @@ resolver_preload {{
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenAddress:
+    """Where the server listens. With a certificate every connection is TLS; ``port`` 0 takes a free one."""
+
+    host: str = LOOPBACK
+    port: int = 0
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+
 class EmbeddedNats:
     """One nats-server process with its folder, keys and port.
 
-    ``folder`` gets ``keys/`` (0600), ``accounts/``, ``store/``, ``nats-server.conf`` and
-    ``nats-server.log``. ``port`` -1 takes a free one at the first start; it stays the same over restarts.
-    Use as an asynchronous context manager.
+    ``folder`` gets ``keys/`` (0600), ``accounts/``, ``users/``, ``store/``, ``nats-server.conf`` and
+    ``nats-server.log``. Where ``keys/`` were exported, ``identity/`` stands for them, and participants'
+    credentials come from elsewhere. The port stays the same over restarts. Use as an asynchronous context
+    manager.
 
     Attributes
     ----------
     url
-        Where clients connect.
+        Where clients of this machine connect.
     name
         The server's name of this instance, unguessable: clients check it before they write.
     keys
-        The market's keys, from which credentials are issued.
+        The market's keys, from which credentials are issued; None where they are kept elsewhere.
     """
 
     def __init__(
@@ -91,18 +111,25 @@ class EmbeddedNats:
         binary: Path | None = None,
         entropy: Entropy | None = None,
         max_connections: int = 4096,
-        port: int = -1,
+        listen: ListenAddress | None = None,
     ) -> None:
         self.folder = folder.absolute()
         self.market = market_id(market)
-        self.keys = MarketKeys.load_or_create(self.folder / "keys", entropy)
+        self.keys: MarketKeys | None = None
+        if (exported := self.folder / "identity").exists():
+            self.identity = ServerIdentity.load(exported)
+        else:
+            self.keys = MarketKeys.load_or_create(self.folder / "keys", entropy)
+            self.identity = ServerIdentity.of(self.keys, market)
         self.name = f"takt-{market}-{(entropy or OsEntropy()).token(12).hex()}"
         self.log_file = self.folder / "nats-server.log"
         self._accounts = self.folder / "accounts"
         self._accounts.mkdir(exist_ok=True)
+        self._claims: dict[str, tuple[int, str]] = {}
         self._binary = binary
         self._max_connections = max_connections
-        self._port = -1 if port == 0 else port
+        self._listen = listen or ListenAddress()
+        self._port = self._listen.port or -1
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
@@ -112,7 +139,22 @@ class EmbeddedNats:
         """Where clients connect; only after the first start."""
         if self._port < 0:
             raise BusServerError("the embedded nats-server has not been started")
-        return f"nats://127.0.0.1:{self._port}"
+        return f"{self.scheme}://{local_host(self._listen.host)}:{self._port}"
+
+    @property
+    def public_url(self) -> str:
+        """Where clients of other machines connect, as far as this one can say."""
+        host = public_host(self._listen.host)
+        return f"{self.scheme}://{host}:{self.url.rpartition(':')[2]}"
+
+    @property
+    def scheme(self) -> str:
+        """``tls`` or ``nats``."""
+        return "nats" if self._listen.tls_cert is None else "tls"
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Return what this market's own clients trust: exactly the certificate of its server."""
+        return None if self._listen.tls_cert is None else pinned(self._listen.tls_cert)
 
     @property
     def pid(self) -> int:
@@ -126,19 +168,51 @@ class EmbeddedNats:
         return self._process is not None and self._process.poll() is None
 
     def market_creds(self) -> str:
-        """Return fresh credentials of the market itself."""
-        return nats_identity.issue_market_creds(self.keys, self.market)
+        """Return credentials of the market itself."""
+        return self.identity.market_creds
 
     def participant_creds(self, participant: str, *, expires_us: int | None = None) -> str:
-        """Return a participant's new credentials as the text of a ``.creds`` file; the server knows them."""
-        account = nats_identity.public_key(self.keys.participant(self.market, participant))
-        known = self._accounts / f"{account}.jwt"
-        draft = known.with_suffix(".new")
-        draft.write_text(nats_identity.participant_account_jwt(self.keys, self.market, participant))
-        draft.replace(known)
-        return nats_identity.issue_participant_creds(
-            self.keys, self.market, participant, expires_us=expires_us
-        )
+        """Return a participant's new credentials as the text of a ``.creds`` file; the server knows them.
+
+        Raises
+        ------
+        CredentialsError
+            If the keys are not on this machine.
+        """
+        return self.issuer().issue(participant, expires_us=expires_us)
+
+    def issuer(self) -> Issuer:
+        """Return what issues credentials of this market; raises `CredentialsError` without keys."""
+        if self.keys is None:
+            raise CredentialsError("keys", str(self.folder / "keys"), "the market's keys are kept elsewhere")
+        return Issuer(self.keys, self.market, self.folder)
+
+    async def take_claims(self) -> None:
+        """Give the server every claim in ``accounts/`` that changed since it was last looked at.
+
+        The server reads a claim it does not know yet from there by itself, but not a later one: without
+        this a revocation would wait for a restart. What the server cannot take now is tried next time.
+        """
+        changed = self._changed_claims()
+        news = {name: item for name, item in changed.items() if self._claims.get(name, (0, ""))[1] != item[1]}
+        if news:
+            client = await self._as_system("takt-claims")
+            try:
+                for name, (_, claim) in news.items():
+                    await _update(client, name, claim)
+            finally:
+                await client.close()
+        self._claims.update(changed)
+
+    def _changed_claims(self) -> dict[str, tuple[int, str]]:
+        """Return name → (time of change, claim) of the files written since they were last read."""
+        changed: dict[str, tuple[int, str]] = {}
+        for entry in os.scandir(self._accounts):
+            known = self._claims.get(entry.name)
+            modified_ns = entry.stat().st_mtime_ns
+            if entry.name.endswith(".jwt") and (known is None or known[0] != modified_ns):
+                changed[entry.name] = (modified_ns, Path(entry.path).read_text().strip())
+        return changed
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -242,7 +316,9 @@ class EmbeddedNats:
         config = self.folder / "nats-server.conf"
         text = _CONFIG.format(
             name=self.name,
+            host=json.dumps(self._listen.host),
             port=self._port,
+            tls=_tls(self._listen),
             pid_file=json.dumps(str(self.folder / "nats-server.pid")),
             ports_folder=json.dumps(str(ports)),
             log_file=json.dumps(str(self.log_file)),
@@ -250,11 +326,11 @@ class EmbeddedNats:
             store=json.dumps(str(self.folder / "store")),
             max_payload=MAX_PAYLOAD_BYTES,
             max_connections=self._max_connections,
-            operator=nats_identity.operator_jwt(self.keys, self.market),
-            account=nats_identity.public_key(self.keys.account),
-            account_jwt=nats_identity.account_jwt(self.keys, self.market),
-            system=nats_identity.public_key(self.keys.system),
-            system_jwt=nats_identity.system_jwt(self.keys),
+            operator=self.identity.operator_jwt,
+            account=claims_of(self.identity.account_jwt)["sub"],
+            account_jwt=self.identity.account_jwt,
+            system=claims_of(self.identity.system_jwt)["sub"],
+            system_jwt=self.identity.system_jwt,
         )
         config.write_text(text)
         return config
@@ -279,12 +355,7 @@ class EmbeddedNats:
 
     async def _check(self) -> None:
         """Ask the server, as its system account, who it is and whether it syncs every write."""
-        client = await connect(
-            self.url,
-            nats_identity.issue_system_creds(self.keys),
-            client_name="takt-check",
-            server_name=self.name,
-        )
+        client = await self._as_system("takt-check")
         try:
             answer = await client.request("$SYS.REQ.SERVER.PING.VARZ", b"{}", timeout=5)
         except nats.errors.Error as error:
@@ -295,6 +366,30 @@ class EmbeddedNats:
         check_version(str(status["version"]), self.url)
         if not status.get("jetstream", {}).get("config", {}).get("sync_always"):
             raise BusServerError("nats-server must sync every write before it acknowledges, and does not")
+
+    async def _as_system(self, client_name: str) -> Client:
+        return await connect(
+            self.url,
+            self.identity.system_creds,
+            client_name=client_name,
+            server_name=self.name,
+            tls=self.tls(),
+        )
+
+
+async def _update(client: Client, name: str, claim: str) -> None:
+    """Hand an account's claim to the server; one that it refuses is logged and left."""
+    key = name.removesuffix(".jwt")
+    answer = await client.request(f"$SYS.REQ.ACCOUNT.{key}.CLAIMS.UPDATE", claim.encode(), timeout=5)
+    if "error" in (said := json.loads(answer.data)):
+        _LOG.error("nats-server refused the claim %s: %s", name, said["error"])
+
+
+def _tls(listen: ListenAddress) -> str:
+    if listen.tls_cert is None:
+        return ""
+    cert, key = (json.dumps(str(file)) for file in (listen.tls_cert, listen.tls_key or listen.tls_cert))
+    return f"tls {{\n    cert_file: {cert}\n    key_file: {key}\n    handshake_first: auto\n}}\n"
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
@@ -107,9 +108,12 @@ class NatsMarketBus:
         ack_wait_s: float = 5.0,
         max_requests: int = 256,
         mailbox_messages: int = 10_000,
+        tls: ssl.SSLContext | None = None,
     ) -> NatsMarketBus:
         """Connect with the market's own credentials; `BusRefusedError` as in `nats_connection.connect`."""
-        client = await connect(url, creds, client_name=f"{market_id(market)}.market", server_name=server_name)
+        client = await connect(
+            url, creds, client_name=f"{market_id(market)}.market", server_name=server_name, tls=tls
+        )
         return cls(
             client,
             market,

@@ -16,12 +16,13 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
 import nkeys
 
+from takt_sdk.nats.creds import creds_text
 from takt_sdk.nats.subjects import (
     MAILBOX_CONSUMER,
     MAX_PAYLOAD_BYTES,
@@ -53,16 +54,23 @@ _UNLIMITED_ACCOUNT = {
     "conn": -1,
     "leaf": -1,
 }
-_CREDS = """-----BEGIN NATS USER JWT-----
-{jwt}
-------END NATS USER JWT------
 
------BEGIN USER NKEY SEED-----
-{seed}
-------END USER NKEY SEED------
-"""
+KEY_NAMES = ("operator", "account", "system")
+"""Files of `MarketKeys`, less their ending ``.nk``."""
 
 KeyRole = Literal["operator", "account", "user"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """What the server lets one participant use. ``connections`` holds for all of its users together."""
+
+    payload_bytes: int = MAX_PAYLOAD_BYTES
+    subscriptions: int = MAX_SUBSCRIPTIONS
+    connections: int = MAX_CONNECTIONS
+
+
+DEFAULT_LIMITS = ConnectionLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +109,49 @@ class MarketKeys:
     def load_or_create(cls, folder: Path, entropy: Entropy | None = None) -> MarketKeys:
         """Read the keys kept in ``folder``, or draw them and keep them there, readable by the owner only."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        names = ("operator", "account", "system")
-        if not all((folder / f"{name}.nk").exists() for name in names):
+        if not all((folder / f"{name}.nk").exists() for name in KEY_NAMES):
             fresh = cls.create(entropy)
-            for name in names:
+            for name in KEY_NAMES:
                 write_secret(folder / f"{name}.nk", getattr(fresh, name) + "\n")
-        return cls(**{name: (folder / f"{name}.nk").read_text().strip() for name in names})
+        return cls.load(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> MarketKeys:
+        """Read the keys kept in ``folder``; `FileNotFoundError` if they are elsewhere."""
+        return cls(**{name: (folder / f"{name}.nk").read_text().strip() for name in KEY_NAMES})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerIdentity:
+    """What a server and its market need of the keys, without any key that issues credentials."""
+
+    operator_jwt: str
+    account_jwt: str
+    system_jwt: str
+    market_creds: str = field(repr=False)
+    system_creds: str = field(repr=False)
+
+    @classmethod
+    def of(cls, keys: MarketKeys, market: str) -> ServerIdentity:
+        """Derive it anew, with users of its own."""
+        return cls(
+            operator_jwt=operator_jwt(keys, market),
+            account_jwt=account_jwt(keys, market),
+            system_jwt=system_jwt(keys),
+            market_creds=issue_market_creds(keys, market),
+            system_creds=issue_system_creds(keys),
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> ServerIdentity:
+        """Read what `save` wrote."""
+        return cls(**{one.name: (folder / one.name).read_text() for one in fields(cls)})
+
+    def save(self, folder: Path) -> None:
+        """Write it to a folder, readable by the owner only."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for one in fields(self):
+            write_secret(folder / one.name, getattr(self, one.name))
 
 
 def write_secret(path: Path, text: str) -> None:
@@ -155,18 +200,31 @@ def account_jwt(keys: MarketKeys, market: str) -> str:
     return _signed(market, public_key(keys.account), claim, keys.operator)
 
 
-def participant_account_jwt(keys: MarketKeys, market: str, participant: str) -> str:
-    """Return a participant's account, which the server must know before the participant connects."""
+def participant_account_jwt(
+    keys: MarketKeys,
+    market: str,
+    participant: str,
+    *,
+    max_connections: int = MAX_CONNECTIONS,
+    revoked_until_s: int | None = None,
+) -> str:
+    """Return a participant's account, which the server must know before the participant connects.
+
+    Users issued at or before ``revoked_until_s`` (seconds since 1970) are refused, those connected are
+    cut off as soon as the server gets this claim.
+    """
     source = public_key(keys.account)
     services = [*_requests(market, participant), *_mailbox(stream_name(market, participant))]
     imports = [_exchanged(name, "service", account=source) for name in services]
     imports.append(_exchanged(tape_subject(market), "stream", account=source))
-    claim = {
+    claim: dict[str, object] = {
         "type": "account",
         "version": 2,
-        "limits": _UNLIMITED_ACCOUNT | {"conn": MAX_CONNECTIONS, "exports": 0, "leaf": 0},
+        "limits": _UNLIMITED_ACCOUNT | {"conn": max_connections, "exports": 0, "leaf": 0},
         "imports": imports,
     }
+    if revoked_until_s is not None:
+        claim["revocations"] = {"*": revoked_until_s}
     name = f"{market_id(market)}.{participant_id(participant)}"
     return _signed(name, public_key(keys.participant(market, participant)), claim, keys.operator)
 
@@ -197,12 +255,14 @@ def system_jwt(keys: MarketKeys) -> str:
 
 def issue_market_creds(keys: MarketKeys, market: str, *, entropy: Entropy | None = None) -> str:
     """Return credentials of the market itself: everything inside its account."""
-    return _creds(keys.account, f"{market_id(market)}.market", {}, entropy=entropy)
+    seed = new_user_seed(entropy)
+    return creds_text(_user(keys.account, f"{market_id(market)}.market", public_key(seed), {}), seed)
 
 
 def issue_system_creds(keys: MarketKeys, *, entropy: Entropy | None = None) -> str:
     """Return credentials for asking the server about itself."""
-    return _creds(keys.system, "system", {}, entropy=entropy)
+    seed = new_user_seed(entropy)
+    return creds_text(_user(keys.system, "system", public_key(seed), {}), seed)
 
 
 def issue_participant_creds(
@@ -213,36 +273,59 @@ def issue_participant_creds(
     expires_us: int | None = None,
     entropy: Entropy | None = None,
 ) -> str:
-    """Return the text of a ``.creds`` file for one participant of one market.
+    """Return the text of a ``.creds`` file for one participant of one market, with a new user key.
 
-    Any NATS client in any language takes it; its inbox prefix must be `nats_subjects.inbox_prefix`. A new
-    user key is drawn each time: issuing again does not revoke what was issued before. The server closes
-    the connection at ``expires_us`` (whole seconds count).
+    Any NATS client in any language takes it; its inbox prefix must be `takt_sdk.nats.subjects.inbox_prefix`.
+    Issuing again does not revoke what was issued before.
     """
-    permissions = {
+    seed = new_user_seed(entropy)
+    jwt = participant_user_jwt(keys, market, participant, public_key(seed), expires_us=expires_us)
+    return creds_text(jwt, seed)
+
+
+def participant_user_jwt(
+    keys: MarketKeys,
+    market: str,
+    participant: str,
+    user_key: str,
+    *,
+    expires_us: int | None = None,
+    limits: ConnectionLimits = DEFAULT_LIMITS,
+    issued_s: int | None = None,
+) -> str:
+    """Return what lets the holder of ``user_key`` (a public nkey) be a participant of a market.
+
+    The server closes the connection at ``expires_us`` (whole seconds count). ``issued_s`` is now where
+    it is not given; it must lie after what the account's claim revokes.
+    """
+    claim = {
         "pub": {"allow": [*_requests(market, participant), *_mailbox(stream_name(market, participant))]},
         "sub": {"allow": [f"{inbox_prefix(participant)}.>", tape_subject(market)]},
-        "subs": MAX_SUBSCRIPTIONS,
-        "payload": MAX_PAYLOAD_BYTES,
-        "data": -1,
+        "subs": limits.subscriptions,
+        "payload": limits.payload_bytes,
     }
     name = f"{market_id(market)}.{participant_id(participant)}"
     issuer = keys.participant(market, participant)
-    return _creds(issuer, name, permissions, expires_us=expires_us, entropy=entropy)
+    return _user(issuer, name, user_key, claim, expires_us=expires_us, issued_s=issued_s)
 
 
-def _creds(
+def _user(
     issuer_seed: str,
     name: str,
+    user_key: str,
     claim: Mapping[str, object],
     *,
     expires_us: int | None = None,
-    entropy: Entropy | None = None,
+    issued_s: int | None = None,
 ) -> str:
-    seed = _new_seed("user", entropy or OsEntropy())
     limits = {"subs": -1, "data": -1, "payload": -1}
     claim = {"type": "user", "version": 2, "pub": {}, "sub": {}, **limits, **claim}
-    return _CREDS.format(jwt=_signed(name, public_key(seed), claim, issuer_seed, expires_us), seed=seed)
+    return _signed(name, user_key, claim, issuer_seed, expires_us=expires_us, issued_s=issued_s)
+
+
+def new_user_seed(entropy: Entropy | None = None) -> str:
+    """Return a new user key's seed."""
+    return _new_seed("user", entropy or OsEntropy())
 
 
 def _new_seed(role: KeyRole, entropy: Entropy) -> str:
@@ -255,11 +338,13 @@ def _signed(
     subject_key: str,
     claim: Mapping[str, object],
     issuer_seed: str,
+    *,
     expires_us: int | None = None,
+    issued_s: int | None = None,
 ) -> str:
     """Return a JWT in NATS' second version: Ed25519 over header and claims, keys as nkeys."""
     claims: dict[str, object] = {
-        "iat": WallClock().now_us() // 1_000_000,
+        "iat": WallClock().now_us() // 1_000_000 if issued_s is None else issued_s,
         "iss": public_key(issuer_seed),
         "name": name,
         "sub": subject_key,

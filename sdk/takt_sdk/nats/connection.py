@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 
 import nats.errors
 from nats.aio.client import Client, RawCredentials
@@ -15,6 +16,9 @@ from takt_sdk.errors import BusRefusedError
 
 _LOG = logging.getLogger(__name__)
 _RECONNECT_WAIT_S = 0.25
+_CONNECT_S = 3
+_PING_S = 2
+"""A link that is silent for three of these is given up."""
 
 
 async def connect(
@@ -25,21 +29,29 @@ async def connect(
     server_name: str | None = None,
     inbox: str = "_INBOX",
     timeout_s: float = 10.0,
+    tls: ssl.SSLContext | None = None,
 ) -> Client:
     """Return a connection, after checking that the server is the one meant.
 
     ``creds`` is the text of a ``.creds`` file. A server that cannot be reached is tried again until
     ``timeout_s``. Once connected, a lost connection is taken up again within a quarter of a second of
-    the server's return, however long it is away.
+    the server's return, however long it is away; a silent one is given up after some seconds.
+
+    A ``tls://`` URL begins with the handshake, so that nobody on the way can talk the client out of it;
+    ``tls`` says whom to trust, by default the authorities that this machine trusts, and the host's name.
 
     Raises
     ------
     BusRefusedError
         If the server is not reached, has another name than ``server_name``, or refuses the credentials.
     """
+    if url.startswith("tls://"):
+        tls = tls or ssl.create_default_context()
+    elif tls is not None:
+        raise BusRefusedError(f"a trusted certificate goes with a tls:// address, was {url!r}")
     try:
         async with asyncio.timeout(timeout_s):
-            while (client := await _attempt(url, creds, client_name, inbox)) is None:  # noqa: ASYNC110
+            while (client := await _attempt(url, creds, client_name, inbox, tls)) is None:  # noqa: ASYNC110
                 await asyncio.sleep(_RECONNECT_WAIT_S)
     except TimeoutError:
         raise BusRefusedError(f"no server answers at {url} for {client_name!r}") from None
@@ -51,7 +63,9 @@ async def connect(
     return client
 
 
-async def _attempt(url: str, creds: str, client_name: str, inbox: str) -> Client | None:
+async def _attempt(
+    url: str, creds: str, client_name: str, inbox: str, tls: ssl.SSLContext | None
+) -> Client | None:
     """Return a connection that does not reconnect yet; None if the server cannot be reached."""
 
     async def on_error(error: Exception) -> None:
@@ -70,15 +84,21 @@ async def _attempt(url: str, creds: str, client_name: str, inbox: str) -> Client
             name=client_name,
             user_credentials=RawCredentials(creds),
             inbox_prefix=inbox,
-            connect_timeout=5,
+            connect_timeout=_CONNECT_S,
+            tls=tls,
+            tls_handshake_first=tls is not None,
             allow_reconnect=False,  # nats-py would retry refused credentials without an end
             reconnect_time_wait=_RECONNECT_WAIT_S,  # type: ignore[arg-type]
             max_reconnect_attempts=-1,
-            ping_interval=5,
+            ping_interval=_PING_S,
+            max_outstanding_pings=2,
             error_cb=on_error,
             disconnected_cb=on_disconnect,
             reconnected_cb=on_reconnect,
         )
+    except ssl.SSLError as error:
+        await client.close()
+        raise BusRefusedError(f"the certificate of {url} is not trusted: {error}") from error
     except (nats.errors.NoServersError, OSError):
         await client.close()
         return None

@@ -7,6 +7,20 @@ import json
 import re
 from typing import Any
 
+_CREDS = """-----BEGIN NATS USER JWT-----
+{jwt}
+------END NATS USER JWT------
+
+-----BEGIN USER NKEY SEED-----
+{seed}
+------END USER NKEY SEED------
+"""
+
+
+def creds_text(jwt: str, seed: str) -> str:
+    """Return the text of a ``.creds`` file."""
+    return _CREDS.format(jwt=jwt, seed=seed)
+
 
 def jwt_of(creds: str) -> str:
     """Return the user JWT in the text of a ``.creds`` file."""

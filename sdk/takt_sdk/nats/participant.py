@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -61,8 +62,9 @@ class NatsParticipantBus:
         *,
         server_name: str | None = None,
         timeout_s: float = 10.0,
+        tls: ssl.SSLContext | None = None,
     ) -> NatsParticipantBus:
-        """Connect with the text of a ``.creds`` file; `BusRefusedError` as in `nats_connection.connect`."""
+        """Connect with the text of a ``.creds`` file; `BusRefusedError` as in `nats.connection.connect`."""
         client = await connect(
             url,
             creds,
@@ -70,6 +72,7 @@ class NatsParticipantBus:
             server_name=server_name,
             inbox=inbox_prefix(participant),
             timeout_s=timeout_s,
+            tls=tls,
         )
         return cls(client, market, participant)
 
