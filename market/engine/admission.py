@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from market.engine.decision import Decision, accept, refuse
+from market.engine.decision import Decision, accept, refuse, repeat
+from market.engine.execution import lost_work
 from market.engine.state import State
 from market.model import events
 from market.model.commands import (
@@ -14,6 +15,8 @@ from market.model.commands import (
     OpenMarket,
     PublishNetwork,
     ReinstateParticipant,
+    RevokeParticipant,
+    RotateKey,
     SuspendParticipant,
 )
 
@@ -38,6 +41,7 @@ def open_market(state: State, command: OpenMarket, now_us: int) -> Decision:
             seed=command.seed,
             id_salt=command.id_salt,
             at_us=now_us,
+            market_key=command.market_key,
         ),
         subject_id=command.market,
     )
@@ -101,6 +105,10 @@ def admit(state: State, command: AdmitParticipant) -> Decision:
     known = state.participants.get(command.participant)
     if known is not None and command.api_key_sha256 is None:
         command = replace(command, api_key_sha256=known.admission.api_key_sha256)
+    if known is not None and not command.signing_key:
+        command = replace(command, signing_key=known.key)
+    if _is_used(state, command.participant, command.signing_key):
+        return refuse("conflict", _USED, field="signing_key", value=command.signing_key)
     return accept(events.ParticipantAdmitted(admission=command), subject_id=command.participant)
 
 
@@ -111,6 +119,8 @@ def reinstate(state: State, command: ReinstateParticipant) -> Decision:
         return refuse(
             "state", "no such suspended participant", field="participant", value=command.participant
         )
+    if record.revoked:
+        return _is_revoked(command.participant)
     return accept(
         events.ParticipantReinstated(participant=command.participant), subject_id=command.participant
     )
@@ -126,7 +136,55 @@ def suspend(state: State, command: SuspendParticipant) -> Decision:
     record = state.participants.get(command.participant)
     if record is None:
         return refuse("unknown", "no such participant", field="participant", value=command.participant)
+    if record.revoked:
+        return _is_revoked(command.participant)
     return accept(
         events.ParticipantSuspended(participant=command.participant, reason=command.reason),
         subject_id=command.participant,
+    )
+
+
+_USED = "a key signs for one participant and one term only; draw a new one"
+
+
+def rotate_key(state: State, command: RotateKey) -> Decision:
+    """Let another key sign for a participant; repeating it changes nothing."""
+    record = state.participants.get(command.participant)
+    if record is None:
+        return refuse("unknown", "no such participant", field="participant", value=command.participant)
+    if record.revoked:
+        return _is_revoked(command.participant)
+    if command.signing_key == record.key:
+        return repeat(record.keys[-1].from_position, command.participant)
+    if _is_used(state, command.participant, command.signing_key):
+        return refuse("conflict", _USED, field="signing_key", value=command.signing_key)
+    return accept(
+        events.KeyRotated(participant=command.participant, signing_key=command.signing_key),
+        subject_id=command.participant,
+    )
+
+
+def revoke(state: State, command: RevokeParticipant, now_us: int) -> Decision:
+    """End a participant's part; its contracts whose work has not begun turn at risk."""
+    record = state.participants.get(command.participant)
+    if record is None:
+        return refuse("unknown", "no such participant", field="participant", value=command.participant)
+    if record.revoked:
+        return _is_revoked(command.participant)
+    return accept(
+        events.ParticipantRevoked(participant=command.participant, reason=command.reason),
+        *lost_work(state, command.participant, "its company was revoked", now_us),
+        subject_id=command.participant,
+    )
+
+
+def _is_used(state: State, participant: str, key: str) -> bool:
+    """Return whether a key is somebody else's, or was this participant's in an earlier term."""
+    record = state.participants.get(participant)
+    return bool(key) and key in state.index.signing_keys and (record is None or record.key != key)
+
+
+def _is_revoked(participant: str) -> Decision:
+    return refuse(
+        "state", "this participant was revoked", field="participant", value=participant, state="revoked"
     )

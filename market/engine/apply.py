@@ -7,13 +7,16 @@ and raises `InvariantError`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from market.engine.contract_apply import CONTRACT_APPLIERS
 from market.engine.state import (
     Answer,
     ContractRecord,
     Kept,
+    KeyTerm,
     OrderRecord,
     ParticipantRecord,
     PartRecord,
@@ -71,6 +74,7 @@ def move_contract(state: State, contract_id: str, trigger: str, at_us: int, caus
 def _market_opened(state: State, event: events.MarketOpened) -> None:
     state.market, state.rules, state.network = event.market, event.rules, event.network
     state.seed, state.id_salt, state.next_call_us = event.seed, event.id_salt, event.at_us
+    state.market_key = event.market_key
 
 
 def _rules_changed(state: State, event: events.RulesChanged) -> None:
@@ -85,9 +89,12 @@ def _participant_admitted(state: State, event: events.ParticipantAdmitted) -> No
     known = state.participants.get(event.admission.participant)
     state.index.watch_participant(None if known is None else known.admission, event.admission)
     if known is None:
-        state.participants[event.admission.participant] = ParticipantRecord(admission=event.admission)
-    else:
-        known.admission = event.admission
+        known = ParticipantRecord(admission=event.admission)
+        state.participants[event.admission.participant] = known
+    elif known.revoked:
+        known.revoked = known.suspended = False
+    known.admission = event.admission
+    _hold_key(state, known, event.admission.signing_key)
 
 
 def _participant_suspended(state: State, event: events.ParticipantSuspended) -> None:
@@ -96,6 +103,36 @@ def _participant_suspended(state: State, event: events.ParticipantSuspended) -> 
 
 def _participant_reinstated(state: State, event: events.ParticipantReinstated) -> None:
     state.participants[event.participant].suspended = False
+
+
+def _key_rotated(state: State, event: events.KeyRotated) -> None:
+    record = state.participants[event.participant]
+    record.admission = replace(record.admission, signing_key=event.signing_key)
+    _hold_key(state, record, event.signing_key)
+
+
+def _participant_revoked(state: State, event: events.ParticipantRevoked) -> None:
+    record = state.participants[event.participant]
+    admission = replace(record.admission, signing_key="", api_key_sha256=None)
+    state.index.watch_participant(record.admission, admission)
+    record.admission = admission
+    record.revoked = record.suspended = True
+    _hold_key(state, record, "")
+
+
+def _hold_key(state: State, record: ParticipantRecord, key: str) -> None:
+    """Let ``key`` sign from the present log position on; empty for none."""
+    if key == record.key:
+        return
+    if record.key:
+        record.keys = (*record.keys[:-1], replace(record.keys[-1], to_position=state.size))
+    if key:
+        record.keys = (*record.keys, KeyTerm(key=key, from_position=state.size))
+        state.index.signing_keys[key] = record.admission.participant
+
+
+def _equivocation_seen(state: State, event: events.EquivocationSeen) -> None:
+    state.participants[event.participant].equivocations[event.conversation] = state.size
 
 
 def _part_published(state: State, event: events.PartPublished) -> None:
@@ -215,6 +252,42 @@ def _round_voided(state: State, event: events.RoundVoided) -> None:
     state.round_id = None
 
 
+def _clearing_voided(state: State, event: events.ClearingVoided) -> None:
+    round_ = state.rounds[event.round_id]
+    round_.state = require(ROUND_TRANSITIONS, round_.state, "voided", f"round {round_.id}")
+    round_.served = 0
+
+
+def _order_returned(state: State, event: events.OrderReturned) -> None:
+    record = state.orders[event.order_id]
+    move_order(state, event.order_id, "voided", event.at_us, f"round {event.round_id} voided: {event.reason}")
+    record.rounds.remove(event.round_id)
+    if record.state == "submitted":
+        _set_money(record, None, None, None, None)
+        record.pieces, record.promised_us = 0, None
+
+
+def _market_paused(state: State, event: events.MarketPaused) -> None:
+    state.paused_us, state.pause_reason = event.at_us, event.reason
+
+
+def _market_resumed(state: State, _event: events.MarketResumed) -> None:
+    state.paused_us, state.pause_reason = None, ""
+
+
+def _records_retired(state: State, event: events.RecordsRetired) -> None:
+    for order_id in event.orders:
+        record = state.orders.pop(order_id)
+        state.index.forget_order(record)
+        for contract_id in record.contracts:
+            del state.contracts[contract_id]
+    for round_id in event.rounds:
+        del state.rounds[round_id]
+    for participant, notice_id in event.notices:
+        known = state.participants[participant]
+        del known.notices[notice_id], known.notice_us[notice_id]
+
+
 def _order_awarded(state: State, event: events.OrderAwarded) -> None:
     for contract_id, shipments in event.kept:
         record = state.contracts[contract_id]
@@ -266,7 +339,9 @@ def _milestone_reported(state: State, event: events.MilestoneReported) -> None:
 
 
 def _breakdown_reported(state: State, event: events.BreakdownReported) -> None:
-    state.participants[event.participant].notices[event.notice_id] = (event.digest, state.size)
+    record = state.participants[event.participant]
+    record.notices[event.notice_id] = (event.digest, state.size)
+    record.notice_us[event.notice_id] = event.at_us
 
 
 def _contract_at_risk(state: State, event: events.ContractAtRisk) -> None:
@@ -302,6 +377,9 @@ _APPLIERS: dict[type, Callable[[State, Any], None]] = {
     events.ParticipantAdmitted: _participant_admitted,
     events.ParticipantSuspended: _participant_suspended,
     events.ParticipantReinstated: _participant_reinstated,
+    events.KeyRotated: _key_rotated,
+    events.ParticipantRevoked: _participant_revoked,
+    events.EquivocationSeen: _equivocation_seen,
     events.PartPublished: _part_published,
     events.OrderSubmitted: _order_submitted,
     events.OrderCancelled: _order_cancelled,
@@ -321,4 +399,10 @@ _APPLIERS: dict[type, Callable[[State, Any], None]] = {
     events.ContractEnded: _contract_ended,
     events.OrderProgressed: _order_progressed,
     events.OrderSettled: _order_settled,
+    **CONTRACT_APPLIERS,
+    events.ClearingVoided: _clearing_voided,
+    events.OrderReturned: _order_returned,
+    events.MarketPaused: _market_paused,
+    events.MarketResumed: _market_resumed,
+    events.RecordsRetired: _records_retired,
 }

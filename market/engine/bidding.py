@@ -7,6 +7,7 @@ call: what was called, the sender's sites, the dates, the rules' limits.
 from __future__ import annotations
 
 from market.engine.decision import Decision, Inbound, accept, refuse, repeat
+from market.engine.signatures import equivocation
 from market.engine.state import RoundRecord, State
 from market.model import events
 from market.model.events import Event
@@ -31,9 +32,10 @@ def answer(state: State, inbound: Inbound, command: BidSheet | DeclineCall, now_
         digest, position = seen[inbound.sequence]
         if digest == inbound.digest:
             return repeat(position, command.round_id)
-        return refuse(
+        twice = refuse(
             "equivocation", "another answer has this number", field="sequence", value=inbound.sequence
         )
+        return equivocation(state, inbound, command.round_id, seen[inbound.sequence], twice, now_us)
     refused = _turn_refused(state, round_, inbound, now_us)
     if refused is None and isinstance(command, BidSheet):
         refused = _sheet_refused(state, round_, inbound.sender, command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from market.model.commands import Command
-from market.model.events import Event
+from market.model.events import EquivocationSeen, Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,12 +13,16 @@ class Inbound:
     """A message as the engine sees it: who sent it is vouched for by the host that took it.
 
     ``digest`` is the SHA-256 (hex) of the body's canonical encoding; it tells a retry from a conflict.
+    ``signed_by`` is the public key whose signature over the exact message the host has verified, empty
+    for a message without one; None where no signature is due because the host itself attests the
+    sender (HTTP, the clock, the operator's own commands).
     """
 
     sender: str
     sequence: int
     digest: str
     body: Command
+    signed_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,7 @@ REFUSAL_CODES = frozenset(
         "limit",
         "check_failed",
         "too_large",
+        "busy",
     }
 )
 """Every code that a refusal can carry, on the wire and as the type of an HTTP problem."""
@@ -78,13 +83,14 @@ REFUSAL_CODES = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Events to journal and apply, in order, and the reply. A refusal has no events."""
+    """Events to journal and apply, in order, and the reply. A refusal has no events but evidence."""
 
     reply: Accepted | Repeated | Refusal
     events: tuple[Event, ...] = ()
 
     def __post_init__(self) -> None:
-        assert not self.events or isinstance(self.reply, Accepted), self.reply
+        if not isinstance(self.reply, Accepted):
+            assert all(isinstance(event, EquivocationSeen) for event in self.events), self.reply
 
 
 def refuse(

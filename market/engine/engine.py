@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from market.engine import admission, awards, bidding, execution, orders, rounds
+from market.engine import admission, awards, bidding, execution, operation, orders, rounds
 from market.engine.apply import apply, fold
+from market.engine.consequences import with_consequences
 from market.engine.decision import Decision, Inbound, refuse
+from market.engine.signatures import signature_refused
 from market.engine.state import State
 from market.model.commands import (
     AdmitParticipant,
@@ -17,10 +19,15 @@ from market.model.commands import (
     HostCommand,
     OpenMarket,
     OperatorCommand,
+    PauseMarket,
     PublishNetwork,
     ReinstateParticipant,
     ReportClearing,
+    ResumeMarket,
+    RevokeParticipant,
+    RotateKey,
     SuspendParticipant,
+    VoidClearing,
     VoidRound,
 )
 from takt_sdk.model.messages import (
@@ -37,12 +44,16 @@ from takt_sdk.model.sheet import BidSheet
 
 __all__ = ["ENGINE_VERSION", "apply", "decide", "fold"]
 
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 """Version of ``decide``: replay compares decisions only where it matches."""
 
 
 def decide(state: State, inbound: Inbound, now_us: int) -> Decision:
     """Say what a message does at market time ``now_us``; ``state`` is only read."""
+    return with_consequences(state, _decide(state, inbound, now_us), now_us)
+
+
+def _decide(state: State, inbound: Inbound, now_us: int) -> Decision:
     command = inbound.body
     if not state.market and not isinstance(command, OpenMarket):
         return refuse("state", "the market is not open yet", state="unopened", retryable=True)
@@ -66,7 +77,11 @@ def _sender_refused(state: State, inbound: Inbound) -> Decision | None:
         allowed, detail = sender == admission.HOST, "only the market's host may do this"
     else:
         allowed, detail = sender in state.participants, "not admitted to this market"
-    return None if allowed else refuse("not_allowed", detail, field="sender", value=sender)
+    return (
+        signature_refused(state, inbound)
+        if allowed
+        else refuse("not_allowed", detail, field="sender", value=sender)
+    )
 
 
 def _host(state: State, command: HostCommand, now_us: int) -> Decision:
@@ -113,5 +128,11 @@ def _operator(state: State, command: OperatorCommand, now_us: int) -> Decision:
             return admission.suspend(state, command)
         case ReinstateParticipant():
             return admission.reinstate(state, command)
+        case PauseMarket() | ResumeMarket() | VoidClearing():
+            return operation.operate(state, command, now_us)
+        case RotateKey():
+            return admission.rotate_key(state, command)
+        case RevokeParticipant():
+            return admission.revoke(state, command, now_us)
         case _:
             assert_never(command)

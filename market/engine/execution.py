@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 
 from market.engine.decision import Decision, Inbound, accept, refuse, repeat
+from market.engine.signatures import equivocation
 from market.engine.state import ContractRecord, OrderRecord, State
 from market.engine.transitions import BEGUN, STANDING, UNSTARTED, next_contract_state, next_order_state
 from market.model import events
@@ -30,9 +31,10 @@ def milestone(state: State, inbound: Inbound, command: ReportMilestone, now_us: 
     if seen is not None:
         if seen[0] == inbound.digest:
             return repeat(seen[1], command.contract_id)
-        return refuse(
+        twice = refuse(
             "equivocation", "another report has this number", field="sequence", value=inbound.sequence
         )
+        return equivocation(state, inbound, command.contract_id, seen, twice, now_us)
     if record.reports and inbound.sequence < max(record.reports):
         return refuse("sequence", f"last was {max(record.reports)}", field="sequence", value=inbound.sequence)
     order = state.orders[record.contract.order_id]
@@ -137,9 +139,10 @@ def breakdown(state: State, inbound: Inbound, command: ReportBreakdown, now_us: 
     if seen is not None:
         if seen[0] == inbound.digest:
             return repeat(seen[1], command.notice_id)
-        return refuse(
+        twice = refuse(
             "equivocation", "another notice has this id", field="notice_id", value=command.notice_id
         )
+        return equivocation(state, inbound, command.notice_id, seen, twice, now_us)
     happened: list[Event] = [
         events.BreakdownReported(
             participant=inbound.sender,
@@ -163,6 +166,20 @@ def breakdown(state: State, inbound: Inbound, command: ReportBreakdown, now_us: 
     for order_id, changed in touched.items():
         happened += progress(state, state.orders[order_id], changed, now_us)
     return accept(*happened, subject_id=command.notice_id)
+
+
+def lost_work(state: State, participant: str, cause: str, now_us: int) -> list[Event]:
+    """Return what happens when a participant's work that has not begun can not be relied on any more."""
+    happened: list[Event] = []
+    touched: dict[str, dict[str, ContractState]] = {}
+    for contract_id in sorted(state.index.active_contracts.get(participant, ())):
+        record = state.contracts[contract_id]
+        if record.state in UNSTARTED and state.orders[record.contract.order_id].state not in _GONE:
+            happened.append(events.ContractAtRisk(contract_id=contract_id, at_us=now_us, cause=cause))
+            touched.setdefault(record.contract.order_id, {})[contract_id] = "at_risk"
+    for order_id, changed in touched.items():
+        happened += progress(state, state.orders[order_id], changed, now_us)
+    return happened
 
 
 def _touches(state: State, record: ContractRecord, command: ReportBreakdown) -> bool:

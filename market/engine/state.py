@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 
+from market.engine.contracting import Contracting
 from market.model.commands import AdmitParticipant
 from market.model.network import Network
 from market.model.order import Order
@@ -21,13 +22,42 @@ from takt_sdk.model.plan import Part
 from takt_sdk.model.sheet import BidSheet
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyTerm:
+    """A signing key and the log positions in which it holds: ``from_position <= position < to_position``."""
+
+    key: str
+    from_position: int
+    to_position: int | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class ParticipantRecord:
-    """An admitted company. ``notices`` maps its own notice ids to (digest, position)."""
+    """An admitted company. ``notices`` maps its own notice ids to (digest, position), ``notice_us`` to times.
+
+    ``keys`` are in the order of their terms; ``equivocations`` maps a conversation to the log position
+    of its first proof.
+    """
 
     admission: AdmitParticipant
     suspended: bool = False
     notices: dict[str, tuple[str, int]] = field(default_factory=dict)
+    notice_us: dict[str, int] = field(default_factory=dict)
+    revoked: bool = False
+    keys: tuple[KeyTerm, ...] = ()
+    equivocations: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The key that signs now; empty where there is none."""
+        return self.keys[-1].key if self.keys and self.keys[-1].to_position is None else ""
+
+    def had_key_at(self, position: int) -> bool:
+        """Return whether some key held at a log position."""
+        return any(
+            term.from_position <= position and (term.to_position is None or position < term.to_position)
+            for term in self.keys
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -161,6 +191,8 @@ class Index:
     end_of: dict[str, int] = field(default_factory=dict)
     active_contracts: dict[str, dict[str, None]] = field(default_factory=dict)
     key_holders: dict[str, str] = field(default_factory=dict)
+    ended_orders: list[tuple[int, str]] = field(default_factory=list)
+    signing_keys: dict[str, str] = field(default_factory=dict)
 
     def watch_order(self, record: OrderRecord) -> None:
         """Take note of an order's present state."""
@@ -175,9 +207,19 @@ class Index:
             del self.open_orders[id_]
             self.open_by_customer[customer] -= 1
             del self.deadlines[bisect_left(self.deadlines, deadline)]
+            insort(self.ended_orders, (record.history[-1].at_us, id_))
+        elif (ended := (record.history[-1].at_us, id_)) not in self.ended_orders[-1:]:
+            insort(self.ended_orders, ended)
         _keep(self.callable_orders, id_, record.state in CALLABLE)
         _keep(self.delivered_orders, id_, record.state == "delivered")
         _keep(self.shipped_orders, id_, record.state == "shipped")
+
+    def forget_order(self, record: OrderRecord) -> None:
+        """Take note that an ended order leaves the state, with its contracts."""
+        ended = (record.history[-1].at_us, record.order.id)
+        del self.ended_orders[bisect_left(self.ended_orders, ended)]
+        if not self.open_by_customer.get(record.order.customer):
+            self.open_by_customer.pop(record.order.customer, None)
 
     def watch_participant(self, before: AdmitParticipant | None, now: AdmitParticipant) -> None:
         """Take note of a participant's present API key."""
@@ -217,6 +259,7 @@ class State:
     network: Network = field(default_factory=Network)
     seed: int | None = None
     id_salt: str = ""
+    market_key: str = ""
     next_call_us: int = 0
     round_id: str | None = None
     participants: dict[str, ParticipantRecord] = field(default_factory=dict)
@@ -224,6 +267,9 @@ class State:
     orders: dict[str, OrderRecord] = field(default_factory=dict)
     contracts: dict[str, ContractRecord] = field(default_factory=dict)
     rounds: dict[str, RoundRecord] = field(default_factory=dict)
+    contracting: Contracting = field(default_factory=Contracting)
+    paused_us: int | None = None
+    pause_reason: str = ""
     index: Index = field(default_factory=Index, compare=False, repr=False)
 
     @property
@@ -231,11 +277,18 @@ class State:
         """The round that is open or being cleared."""
         return None if self.round_id is None else self.rounds[self.round_id]
 
+    @property
+    def next_round_number(self) -> int:
+        """The number of the next round; the last one never leaves the state."""
+        return next(reversed(self.rounds.values())).number + 1 if self.rounds else 1
+
     def reindex(self) -> None:
         """Derive the index anew, after the state was read back whole."""
         self.index = Index()
         for participant in self.participants.values():
             self.index.watch_participant(None, participant.admission)
+            for term in participant.keys:
+                self.index.signing_keys[term.key] = participant.admission.participant
         for order in self.orders.values():
             self.index.watch_order(order)
         for contract in self.contracts.values():

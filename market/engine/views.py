@@ -41,7 +41,12 @@ def touched(state: State, happened: Iterable[Event]) -> list[Row]:
                 keys["orders", event.order.id, ""] = None
             case events.ParticipantAdmitted():
                 keys["participants", event.admission.participant, ""] = None
-            case events.ParticipantSuspended() | events.ParticipantReinstated():
+            case (
+                events.ParticipantSuspended()
+                | events.ParticipantReinstated()
+                | events.KeyRotated()
+                | events.ParticipantRevoked()
+            ):
                 keys["participants", event.participant, ""] = None
             case events.PartPublished():
                 keys["parts", event.part.id, event.customer] = None
@@ -59,7 +64,12 @@ def touched(state: State, happened: Iterable[Event]) -> list[Row]:
             case events.RoundOpened() | events.RoundClosed():
                 keys["clearings", event.round_id, ""] = None
                 keys |= {("orders", order_id, ""): None for order_id in state.rounds[event.round_id].orders}
-            case events.CallDeclined() | events.ClearingPublished() | events.RoundVoided():
+            case (
+                events.CallDeclined()
+                | events.ClearingPublished()
+                | events.RoundVoided()
+                | events.ClearingVoided()
+            ):
                 keys["clearings", event.round_id, ""] = None
             case events.MilestoneReported() | events.ContractAtRisk() | events.ContractEnded():
                 keys["contracts", event.contract_id, ""] = None
@@ -73,6 +83,7 @@ def touched(state: State, happened: Iterable[Event]) -> list[Row]:
                 | events.CancellationNoted()
                 | events.OrderPassedOver()
                 | events.OrderProgressed()
+                | events.OrderReturned()
             ):
                 keys["orders", event.order_id, ""] = None
             case _:
@@ -111,8 +122,12 @@ def _row(state: State, model: RowModel, key: str, owner: str = "") -> Row:
         return Row(model=model, key=key, tenant=tenant, status=contract.state, view=contract_view(contract))
     if model == "participants":
         participant = state.participants[key]
-        view = ParticipantView(admission=participant.admission, suspended=participant.suspended)
-        status = "suspended" if participant.suspended else "active"
+        view = ParticipantView(
+            admission=participant.admission, suspended=participant.suspended, revoked=participant.revoked
+        )
+        status = "active"
+        if participant.suspended:
+            status = "revoked" if participant.revoked else "suspended"
         return Row(model=model, key=key, tenant=key, status=status, view=view)
     if model == "parts":
         part = state.parts[owner][key].part

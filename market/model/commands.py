@@ -13,6 +13,7 @@ from market.model.network import Network
 from market.model.rules import Rules
 from takt_sdk.model.capability import Qualification
 from takt_sdk.model.errors import EmptyError
+from takt_sdk.model.keys import check_key
 from takt_sdk.model.messages import ROLES, ParticipantCommand, Role, Tick, WireBody
 from takt_sdk.model.values import (
     check_choice,
@@ -31,6 +32,7 @@ class OpenMarket:
 
     ``seed`` fixes lotteries in a scenario run; None in a live market, where each call commits to
     a secret. ``id_salt`` keys the ids of orders, so that nobody who meets one can guess whose it is.
+    ``market_key`` is the public nkey that signs tree heads; empty where nobody signs them.
     """
 
     kind: Literal["takt.open_market.v1"] = "takt.open_market.v1"
@@ -39,10 +41,13 @@ class OpenMarket:
     network: Network = Network()
     seed: int | None = None
     id_salt: str = ""
+    market_key: str = ""
 
     def __post_init__(self) -> None:
         check_participant_id("market", self.market)
         check_text("id_salt", self.id_salt)
+        if self.market_key:
+            check_key("market_key", self.market_key)
         if self.seed is not None:
             check_int("seed", self.seed, 0, 2**53 - 1)
 
@@ -67,9 +72,10 @@ class PublishNetwork:
 class AdmitParticipant:
     """Admit a company, or replace what is known of it.
 
-    Replacing keeps a suspension, and the key where none is given.
+    Replacing keeps a suspension, and each key where none is given; it takes a revoked company in again.
     ``api_key_sha256`` is the hash of a customer's HTTP key (32 random bytes), never the key.
     ``agent`` says whether an agent reads its mailbox; without one, notices are only shown over HTTP.
+    ``signing_key`` is the public nkey whose signatures are the company's from this log position on.
     """
 
     kind: Literal["takt.admit_participant.v1"] = "takt.admit_participant.v1"
@@ -79,6 +85,7 @@ class AdmitParticipant:
     qualification: Qualification = Qualification()
     api_key_sha256: str | None = None
     agent: bool = True
+    signing_key: str = ""
 
     def __post_init__(self) -> None:
         check_participant_id("participant", self.participant)
@@ -90,6 +97,8 @@ class AdmitParticipant:
         check_ids("sites", self.sites)
         if self.api_key_sha256 is not None:
             check_sha256("api_key_sha256", self.api_key_sha256)
+        if self.signing_key:
+            check_key("signing_key", self.signing_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +123,35 @@ class ReinstateParticipant:
 
     def __post_init__(self) -> None:
         check_participant_id("participant", self.participant)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotateKey:
+    """Let another key sign from this log position on; what the old one signed stays valid."""
+
+    kind: Literal["takt.rotate_key.v1"] = "takt.rotate_key.v1"
+    participant: str
+    signing_key: str
+
+    def __post_init__(self) -> None:
+        check_participant_id("participant", self.participant)
+        check_key("signing_key", self.signing_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeParticipant:
+    """End a participant's part in the market: its keys end here, work that has not begun is called again.
+
+    Only a new admission, with a new key, takes it in again.
+    """
+
+    kind: Literal["takt.revoke_participant.v1"] = "takt.revoke_participant.v1"
+    participant: str
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        check_participant_id("participant", self.participant)
+        check_text("reason", self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +186,60 @@ class VoidRound:
         check_text("reason", self.reason)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseMarket:
+    """Open no further round. Orders are taken and wait; a round that is open goes on; contracts go on."""
+
+    kind: Literal["takt.pause_market.v1"] = "takt.pause_market.v1"
+    reason: str
+
+    def __post_init__(self) -> None:
+        check_text("reason", self.reason)
+        if not self.reason:
+            raise EmptyError("reason", self.reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeMarket:
+    """Open rounds again."""
+
+    kind: Literal["takt.resume_market.v1"] = "takt.resume_market.v1"
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        check_text("reason", self.reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoidClearing:
+    """Take a round back that is being cleared, or whose contracts are all unconfirmed.
+
+    Its orders are called again, and the round does not count against their good-for.
+    """
+
+    kind: Literal["takt.void_clearing.v1"] = "takt.void_clearing.v1"
+    round_id: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        check_id("round_id", self.round_id)
+        check_text("reason", self.reason)
+        if not self.reason:
+            raise EmptyError("reason", self.reason)
+
+
 OperatorCommand = (
-    OpenMarket | ChangeRules | PublishNetwork | AdmitParticipant | SuspendParticipant | ReinstateParticipant
+    OpenMarket
+    | PauseMarket
+    | ResumeMarket
+    | VoidClearing
+    | ChangeRules
+    | PublishNetwork
+    | AdmitParticipant
+    | SuspendParticipant
+    | ReinstateParticipant
+    | RotateKey
+    | RevokeParticipant
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from market.model.contract_events import ContractEvent
 from market.model.commands import AdmitParticipant
 from market.model.network import Network
 from market.model.order import Order
@@ -32,6 +33,7 @@ class MarketOpened:
     seed: int | None
     id_salt: str
     at_us: int
+    market_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,41 @@ class ParticipantReinstated:
 
     kind: Literal["takt.participant_reinstated.v1"] = "takt.participant_reinstated.v1"
     participant: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRotated:
+    """From this log position on ``signing_key`` signs for the participant, and the one before no more."""
+
+    kind: Literal["takt.key_rotated.v1"] = "takt.key_rotated.v1"
+    participant: str
+    signing_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantRevoked:
+    """A company is out of the market: no key of it holds from this log position on."""
+
+    kind: Literal["takt.participant_revoked.v1"] = "takt.participant_revoked.v1"
+    participant: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EquivocationSeen:
+    """A company signed two bodies under one number of one conversation; neither can be denied.
+
+    This entry holds the second message and its signature, the entry at ``position`` the first.
+    """
+
+    kind: Literal["takt.equivocation_seen.v1"] = "takt.equivocation_seen.v1"
+    participant: str
+    conversation: str
+    sequence: int
+    position: int
+    first_digest: str
+    second_digest: str
+    at_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +207,7 @@ class RoundClosed:
     kind: Literal["takt.round_closed.v1"] = "takt.round_closed.v1"
     round_id: str
     at_us: int
-    reason: Literal["all_answered", "deadline"]
+    reason: Literal["all_answered", "deadline", "present_answered"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +234,56 @@ class RoundVoided:
     round_id: str
     at_us: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearingVoided:
+    """The operator took a cleared round back before anybody had confirmed."""
+
+    kind: Literal["takt.clearing_voided.v1"] = "takt.clearing_voided.v1"
+    round_id: str
+    at_us: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReturned:
+    """An order waits for the next call again, as if the round had not been."""
+
+    kind: Literal["takt.order_returned.v1"] = "takt.order_returned.v1"
+    order_id: str
+    round_id: str
+    at_us: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketPaused:
+    """No round opens from now on."""
+
+    kind: Literal["takt.market_paused.v1"] = "takt.market_paused.v1"
+    at_us: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketResumed:
+    """Rounds open again."""
+
+    kind: Literal["takt.market_resumed.v1"] = "takt.market_resumed.v1"
+    at_us: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsRetired:
+    """Orders with their contracts, rounds and notices (participant, id) have left the state; rows stay."""
+
+    kind: Literal["takt.records_retired.v1"] = "takt.records_retired.v1"
+    at_us: int
+    orders: tuple[str, ...] = ()
+    rounds: tuple[str, ...] = ()
+    notices: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,6 +397,9 @@ Event = (
     | ParticipantAdmitted
     | ParticipantSuspended
     | ParticipantReinstated
+    | KeyRotated
+    | ParticipantRevoked
+    | EquivocationSeen
     | PartPublished
     | OrderSubmitted
     | OrderCancelled
@@ -329,4 +419,10 @@ Event = (
     | ContractEnded
     | OrderProgressed
     | OrderSettled
+    | ContractEvent
+    | ClearingVoided
+    | OrderReturned
+    | MarketPaused
+    | MarketResumed
+    | RecordsRetired
 )

@@ -6,11 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from market.model.contract_rules import ContractRules
 from takt_sdk.model.errors import InvalidChoiceError
 from takt_sdk.model.values import DAY_US, HOUR_US, MAX_MINOR, PeriodGrid, check_choice, check_int
 
 Mechanism = Literal["pay_as_bid", "second_price", "vcg", "core", "uniform", "greedy"]
 MECHANISMS: tuple[str, ...] = get_args(Mechanism)
+
+Signatures = Literal["optional", "required"]
 
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 SECOND_US = 1_000_000
@@ -51,6 +54,19 @@ class Rules:
         Largest limit price, bid or daily penalty.
     max_horizon_us
         How far from now an order's deadline may lie.
+    retention_us
+        Time after its end at which an order leaves the state with its contracts, and a round after its
+        close; their rows stay. An order stays as long as its idempotency key. 0 keeps everything.
+    heard_us
+        A round waits for no answer of a participant that was not heard of for so long. 0 waits for all.
+    messages_per_s, message_burst
+        How many messages a participant may send: a token bucket. 0 messages a second is no limit.
+    max_message_bytes
+        Largest message of a participant; 0 leaves it to the bus.
+    signatures
+        Whether every message over the bus must be signed. Whoever has a key signs either way.
+    contracts
+        What holds after an award: money, watching, reallocation, reliability, changes.
     """
 
     version: int = 1
@@ -75,6 +91,13 @@ class Rules:
     max_lots_per_round: int = 1_500
     max_price_minor: int = 10**12
     max_horizon_us: int = 1100 * DAY_US
+    retention_us: int = 0
+    heard_us: int = 0
+    messages_per_s: int = 0
+    message_burst: int = 100
+    max_message_bytes: int = 0
+    signatures: Signatures = "optional"
+    contracts: ContractRules = ContractRules()
 
     def __post_init__(self) -> None:
         check_int("version", self.version, 1, 2**31)
@@ -98,3 +121,9 @@ class Rules:
         check_int("max_lots_per_round", self.max_lots_per_round, 1, 100_000)
         check_int("max_price_minor", self.max_price_minor, 1, MAX_MINOR)
         check_int("max_horizon_us", self.max_horizon_us, DAY_US, 100 * 366 * DAY_US)
+        check_int("retention_us", self.retention_us, 0, 100 * 366 * DAY_US)
+        check_int("heard_us", self.heard_us, 0, 366 * DAY_US)
+        check_int("messages_per_s", self.messages_per_s, 0, 1_000_000)
+        check_int("message_burst", self.message_burst, 1, 1_000_000)
+        check_int("max_message_bytes", self.max_message_bytes, 0, 2**31)
+        check_choice("signatures", self.signatures, get_args(Signatures))

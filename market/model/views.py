@@ -73,10 +73,14 @@ class ContractView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantView:
-    """An admitted participant. Read model ``participants``, tenant = itself, status active or suspended."""
+    """An admitted participant. Read model ``participants``, tenant = itself.
+
+    Its status is active, suspended or revoked.
+    """
 
     admission: AdmitParticipant
     suspended: bool
+    revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

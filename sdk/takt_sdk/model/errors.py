@@ -4,6 +4,7 @@
 
     ModelError(ValueError)          field, value
     ├── InvalidIdError              an id outside its alphabet or length
+    ├── InvalidKeyError             text that is no public key
     ├── OutOfRangeError             an integer outside its range
     ├── NotAnIntegerError           a float, bool or other type where an integer is due
     ├── InvalidWindowError          a window that ends before it starts
@@ -57,6 +58,12 @@ class InvalidIdError(ModelError):
     """An id is outside its alphabet or length."""
 
     rule = "is not a valid id"
+
+
+class InvalidKeyError(ModelError):
+    """Text is not a public key."""
+
+    rule = "is not a public key"
 
 
 class OutOfRangeError(ModelError):

@@ -240,7 +240,9 @@ class Market:
 
     # --- messages ----------------------------------------------------------------------------
 
-    def handle(self, sender: str, body: Command, *, sequence: int = 0) -> Handled:
+    def handle(
+        self, sender: str, body: Command, *, sequence: int = 0, signed_by: str | None = None
+    ) -> Handled:
         """Put a message before the kernel and store what it decides."""
         envelope = Envelope(
             message_id=f"t-{self.state.size}",
@@ -251,7 +253,9 @@ class Market:
             occurred_us=self.now_us,
             body=body,
         )
-        inbound = Inbound(sender=sender, sequence=sequence, digest=digest_of(body), body=body)
+        inbound = Inbound(
+            sender=sender, sequence=sequence, digest=digest_of(body), body=body, signed_by=signed_by
+        )
         handled = self.kernel.handle(inbound, self.now_us, source="test", raw=encode(envelope))
         if handled.decided is not None:
             self.journal.append([handled.decided])

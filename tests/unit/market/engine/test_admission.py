@@ -16,11 +16,14 @@ from market.model.commands import (
     OpenMarket,
     PublishNetwork,
     ReinstateParticipant,
+    RevokeParticipant,
+    RotateKey,
     SuspendParticipant,
 )
 from market.model.network import Network
 from takt_sdk.model.messages import Tick
 from takt_sdk.model.values import DAY_US, HOUR_US
+from tests.signers import signer_of
 from tests.unit.market.engine.market import (
     CAST,
     NETWORK,
@@ -52,6 +55,8 @@ COMMANDS: tuple[Command, ...] = (
     admission("new", "plant"),
     SuspendParticipant(participant="ada"),
     ReinstateParticipant(participant="ada"),
+    RotateKey(participant="ada", signing_key=signer_of("ada").key),
+    RevokeParticipant(participant="ada"),
 )
 
 

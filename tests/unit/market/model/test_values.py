@@ -15,6 +15,7 @@ from market.model.rules import Rules
 from takt_sdk.model import errors
 from takt_sdk.model.capability import Capability, Qualification, Requirement, WorkEnvelope
 from takt_sdk.model.errors import ModelError
+from takt_sdk.model.keys import check_key
 from takt_sdk.model.messages import (
     DeclineCall,
     Envelope,
@@ -121,6 +122,9 @@ def envelope(**changes: Any) -> Envelope[WireBody]:  # noqa: ANN401
 
 
 Case = tuple[Callable[[], object], str, str, object]
+
+ONE_LETTER_OFF = "UDVODSDZHNKZPRFT6SIOO2WDCFZMIOLJB6HOCQKCXOCRUYPZUSPQ4LXA"
+WRONG_KIND = "UTVODSDZHNKZPRFT6SIOO2WDCFZMIOLJB6HOCQKCXOCRUYPZUSPQ4LXB"
 
 CASES: tuple[Case, ...] = (
     # ids
@@ -254,6 +258,10 @@ CASES: tuple[Case, ...] = (
     (lambda: plan("abc", "ab", "bc", "ca"), "cyclic_plan", "arcs", "a -> b -> c"),
     (lambda: plan("abc", "ac"), "unreachable_lot", "lots", "b"),
     (lambda: plan("ab", "ab", quantities=(2, 3)), "indivisible_flow", "arcs[0]", "a -> b"),
+    # keys
+    (lambda: check_key("key", "UABC"), "invalid_key", "key", "UABC"),
+    (lambda: check_key("key", ONE_LETTER_OFF), "invalid_key", "key", ONE_LETTER_OFF),
+    (lambda: check_key("key", WRONG_KIND), "invalid_key", "key", WRONG_KIND),
     # columns
     (lambda: bids(site=("bonn",)), "column_length", "site", 1),
     (lambda: bids(item_quantity=(1, 2)), "column_length", "item_quantity", 2),
