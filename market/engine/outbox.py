@@ -67,7 +67,12 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
             case events.OrderSettled() | events.OrderExpired():
                 orders[event.order_id] = event.at_us
                 contracts |= {id_: (event.at_us, "order settled") for id_, _ in event.payments}
-            case events.OrderCancelled() | events.OrderPassedOver() | events.OrderProgressed():
+            case (
+                events.OrderCancelled()
+                | events.OrderPassedOver()
+                | events.OrderProgressed()
+                | events.OrderReturned()
+            ):
                 orders[event.order_id] = event.at_us
             case _:
                 pass

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from market.engine.decision import Decision, accept
 from market.engine.execution import expiries, settlements, silences, unconfirmed
-from market.engine.state import OrderRecord, State
+from market.engine.retention import retirements
+from market.engine.state import OrderRecord, RoundRecord, State
 from market.engine.transitions import STANDING
 from market.model import events
 from market.model.events import Event
@@ -31,11 +32,21 @@ def tick(state: State, command: Tick, now_us: int) -> Decision:
     ]
     round_ = state.round
     if round_ is None:
-        if now_us >= state.next_call_us and not happened:
+        if now_us >= state.next_call_us and not happened and state.paused_us is None:
             happened += open_round(state, now_us, command.seed_commitment)
     elif round_.state == "open" and now_us >= round_.deadline_us:
         happened.append(events.RoundClosed(round_id=round_.id, at_us=now_us, reason="deadline"))
-    return accept(*happened)
+    elif round_.state == "open" and state.rules.early_close and _present_answered(round_, command.absent):
+        happened.append(events.RoundClosed(round_id=round_.id, at_us=now_us, reason="present_answered"))
+    return accept(*happened, *retirements(state, now_us))
+
+
+def _present_answered(round_: RoundRecord, absent: tuple[str, ...]) -> bool:
+    """Return whether somebody is there and all who are have answered; with nobody there the round waits."""
+    if not absent:
+        return False
+    present = round_.eligible.keys() - set(absent)
+    return bool(present) and present <= round_.answers.keys()
 
 
 def open_round(state: State, now_us: int, seed_commitment: str) -> list[Event]:
@@ -58,7 +69,7 @@ def open_round(state: State, now_us: int, seed_commitment: str) -> list[Event]:
         return []
     orders.sort()
     lots.sort(key=lambda lot: lot.id)
-    number = len(state.rounds) + 1
+    number = state.next_round_number
     round_id = f"r-{number:06d}"
     eligible = _eligible(state, lots)
     opened = events.RoundOpened(

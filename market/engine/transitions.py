@@ -24,9 +24,11 @@ ORDER_TRANSITIONS: Mapping[tuple[str, str], OrderState] = {
     ("clearing", "awarded"): "awarded",
     ("clearing", "passed_over"): "submitted",
     ("clearing", "unserved"): "unserved",
+    ("clearing", "voided"): "submitted",
     ("awarded", "confirmed"): "confirmed",
     ("awarded", "at_risk"): "at_risk",
     ("awarded", "cancelled"): "cancelled",
+    ("awarded", "voided"): "submitted",
     ("confirmed", "started"): "in_production",
     ("confirmed", "at_risk"): "at_risk",
     ("in_production", "at_risk"): "at_risk",
@@ -38,6 +40,7 @@ ORDER_TRANSITIONS: Mapping[tuple[str, str], OrderState] = {
     ("reallocating", "closed"): "reallocating",
     ("reallocating", "awarded"): "awarded",
     ("reallocating", "passed_over"): "at_risk",
+    ("reallocating", "voided"): "at_risk",
 }
 """(order state, trigger) → next state."""
 
@@ -72,6 +75,7 @@ ROUND_TRANSITIONS: Mapping[tuple[str, str], str] = {
     ("open", "closed"): "clearing",
     ("clearing", "published"): "cleared",
     ("clearing", "voided"): "void",
+    ("cleared", "voided"): "void",
 }
 """(round state, trigger) → next state."""
 

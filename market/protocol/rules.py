@@ -47,6 +47,10 @@ REFUSALS: Mapping[str, tuple[str, str]] = {
     "dates": ("outside the dates that the call, the order or market time allow", "correct it"),
     "limit": ("beyond a limit of the market's rules", "correct it; retry only if `retryable`"),
     "check_failed": ("only the market's own host sees it", "-"),
-    "too_large": ("only by HTTP; over NATS the server refuses above the payload limit", "send less"),
+    "too_large": ("more bytes than the market's rules allow in a message", "send less"),
+    "busy": (
+        "you send faster than the rules allow, or too much of yours waits; nothing was read",
+        "send the same again after `retry_after_us`",
+    ),
 }
 """Code → (meaning, what to do)."""

@@ -30,7 +30,7 @@ class Lottery:
 
     def next_commitment(self, state: State) -> str:
         """Return what the next round's call commits to."""
-        return commitment(self.secret(state, len(state.rounds) + 1))
+        return commitment(self.secret(state, state.next_round_number))
 
     def seed(self, state: State, number: int, close_leaf: bytes) -> int:
         """Return the seed of round ``number``, an integer below 2^53."""

@@ -365,7 +365,7 @@ async def test_the_market_gives_the_same_replies_to_the_same_bytes() -> None:
 
 def test_the_worked_messages_show_every_refusal_that_a_bidder_can_meet() -> None:
     codes = {json.loads(data)["code"] for data in SAID if data.startswith(b'{"kind":"takt.refused')}
-    missing = {"limit", "check_failed", "too_large"}
+    missing = {"limit", "check_failed", "too_large", "busy"}
     assert codes == REFUSAL_CODES - missing
     assert set(REFUSALS) == REFUSAL_CODES
 

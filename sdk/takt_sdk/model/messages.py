@@ -40,12 +40,13 @@ class Tick:
     """Market time has reached ``now_us``.
 
     ``seed_commitment`` is the SHA-256 (hex) of the secret of the next round's lottery, should this
-    tick open one.
+    tick open one. ``absent`` are called participants that were not heard of for the rules' time.
     """
 
     kind: Literal["takt.tick.v1"] = "takt.tick.v1"
     now_us: int
     seed_commitment: str = ""
+    absent: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_time("now_us", self.now_us)
@@ -337,7 +338,7 @@ class Refused:
     """The message changed nothing.
 
     ``code`` is stable; ``field`` and ``value`` name what is wrong; ``state`` the state of the object
-    it was about, where that is the reason.
+    it was about, where that is the reason. ``retry_after_us`` is how long to wait before it.
     """
 
     kind: Literal["takt.refused.v1"] = "takt.refused.v1"
@@ -348,6 +349,7 @@ class Refused:
     value: str = ""
     state: str = ""
     retryable: bool = False
+    retry_after_us: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

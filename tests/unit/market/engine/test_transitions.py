@@ -133,7 +133,7 @@ def test_a_table_is_drawn_in_its_own_order() -> None:
         "    open --> clearing: closed",
         "    clearing --> cleared: published",
         "    clearing --> void: voided",
-        "    cleared --> [*]",
+        "    cleared --> void: voided",
         "    void --> [*]",
     ]
 
