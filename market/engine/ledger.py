@@ -1,0 +1,241 @@
+"""Which money moves because of events, as balanced postings. Decides; changes nothing itself.
+
+Amounts are agreed prices and shares of them by the rules; what was posted before is never posted again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from market.engine.pricing import PPM
+from market.engine.state import ContractRecord, OrderRecord, State
+from market.engine.transitions import STANDING
+from market.model import events
+from market.model.contract_events import LedgerPosted
+from market.model.events import Event
+from market.model.ledger import (
+    CARRIERS,
+    GROUPS,
+    PLATFORM,
+    Line,
+    Posting,
+    PostingKind,
+    order_account,
+    participant_account,
+)
+from takt_sdk.model.values import DAY_US
+
+BREACHES = frozenset({"not confirmed in time", "silent past its end", "heartbeat missed"})
+"""Reasons for which a contract ends by its participant's fault."""
+
+DONE = frozenset({"finished", "shipped", "delivered"})
+
+
+def postings(state: State, happened: Iterable[Event], now_us: int) -> Iterator[Event]:
+    """Yield one event with all postings that ``happened`` causes; ``state`` is the one before."""
+    book = _Postings(state, now_us)
+    for event in happened:
+        book.take(event)
+    if book.made:
+        yield LedgerPosted(postings=tuple(book.made))
+
+
+def cancellation_minor(state: State, record: ContractRecord) -> int:
+    """Return what a customer pays for cancelling a contract in its present state.
+
+    Work that is done is paid in full, at least the rule's share of the rest; a share of a group's fixed
+    price that contracts of other orders rely on stays due in any state.
+    """
+    rules, contract = state.rules.contracts, record.contract
+    if record.state not in STANDING:
+        return 0
+    if record.state in DONE:
+        return contract.payment_minor
+    known = state.contracting.terms.get(contract.id)
+    group = 0 if known is None or not _is_shared(state, record) else known.group_minor
+    rest = contract.payment_minor - group
+    share = {
+        "awarded": rules.cancel_awarded_ppm,
+        "confirmed": rules.cancel_confirmed_ppm,
+        "in_production": rules.cancel_begun_ppm,
+    }[record.state]
+    units = sum(item.quantity for item in contract.items)
+    done = rest * min(record.finished_quantity, units) // units
+    return group + done + (rest - done) * share // PPM
+
+
+def _is_shared(state: State, record: ContractRecord) -> bool:
+    """Return whether a contract of another order stands that shares a group's fixed price."""
+    groups = set(state.contracting.terms[record.contract.id].groups)
+    return bool(groups) and any(
+        groups & set(terms.groups)
+        for id_, terms in state.contracting.terms.items()
+        if (other := state.contracts.get(id_)) is not None
+        and other.contract.order_id != record.contract.order_id
+        and other.state in STANDING | {"settled"}
+    )
+
+
+class _Postings:
+    """Postings under construction; `made` are all so far."""
+
+    def __init__(self, state: State, now_us: int) -> None:
+        self.state, self.now_us = state, now_us
+        self.made: list[Posting] = []
+        self.awarded: set[str] = set()
+
+    def take(self, event: Event) -> None:
+        """Post what one event moves."""
+        match event:
+            case events.OrderSettled():
+                self._settled(self.state.orders[event.order_id], event)
+            case events.OrderExpired():
+                self._paid_out(self.state.orders[event.order_id], event.payments, event.charge_minor)
+            case events.OrderCancelled():
+                self._cancelled(self.state.orders[event.order_id])
+            case events.MilestoneReported():
+                self._milestone(self.state.contracts[event.contract_id], event)
+            case events.ContractEnded() if event.reason in BREACHES:
+                self._breach(event.contract_id, self.state.rules.contracts.breach_ppm, event.reason)
+            case events.ContractAtRisk() if event.cause.startswith("breakdown"):
+                self._breach(event.contract_id, self.state.rules.contracts.breakdown_ppm, event.cause)
+            case _:
+                pass
+
+    # --- what is agreed ----------------------------------------------------------------------
+
+    def _settled(self, record: OrderRecord, event: events.OrderSettled) -> None:
+        self._paid_out(record, event.payments, event.charge_minor)
+        id_, order = record.order.id, order_account(record.order.id)
+        transport, fee = record.transport_minor or 0, record.fee_minor or 0
+        self._post("transport", id_, "", (order, -transport), (CARRIERS, transport))
+        self._post("fee", id_, "", (order, -fee), (PLATFORM, fee))
+        rest = event.charge_minor - sum(amount for _, amount in event.payments) - transport - fee
+        self._post("shared", id_, "", (order, -rest), (GROUPS, rest))
+        self._late(record)
+
+    def _paid_out(self, record: OrderRecord, payments: tuple[tuple[str, int], ...], charge: int) -> None:
+        """Charge the customer and pay the contracts what was not charged and paid on account."""
+        id_, order = record.order.id, order_account(record.order.id)
+        due = charge - self.state.contracting.charged.get(id_, 0)
+        self._post("charge", id_, "", (participant_account(record.order.customer), -due), (order, due))
+        for contract_id, amount in payments:
+            contract = self.state.contracts[contract_id].contract
+            rest = amount - self.state.contracting.paid.get(contract_id, 0)
+            terms = self.state.contracting.terms.get(contract_id)
+            fixed = 0 if terms is None else max(0, min(terms.fixed_minor + terms.group_minor, rest))
+            earner = participant_account(contract.participant)
+            self._post("set_up", id_, contract_id, (order, -fixed), (earner, fixed))
+            self._post("price", id_, contract_id, (order, fixed - rest), (earner, rest - fixed))
+
+    def _milestone(self, record: ContractRecord, event: events.MilestoneReported) -> None:
+        """Pay on account what is finished; refusing an award that binds is a breach."""
+        rules, contract = self.state.rules.contracts, record.contract
+        if event.milestone == "refused":
+            self._breach(contract.id, rules.breach_ppm, "refused")
+        if event.milestone != "finished":
+            return
+        units = sum(item.quantity for item in contract.items)
+        good = min(event.quantity or units, units)
+        amount = contract.payment_minor * good // units * rules.on_account_ppm // PPM
+        customer = participant_account(self.state.orders[contract.order_id].order.customer)
+        order, earner = order_account(contract.order_id), participant_account(contract.participant)
+        self._post("charge", contract.order_id, contract.id, (customer, -amount), (order, amount))
+        self._post("milestone", contract.order_id, contract.id, (order, -amount), (earner, amount))
+
+    # --- what the rules add ------------------------------------------------------------------
+
+    def _cancelled(self, record: OrderRecord) -> None:
+        customer = participant_account(record.order.customer)
+        for contract_id in sorted(record.contracts):
+            known = self.state.contracts[contract_id]
+            paid = self.state.contracting.paid.get(contract_id, 0)
+            amount = max(0, cancellation_minor(self.state, known) - paid)
+            earner = participant_account(known.contract.participant)
+            self._post("cancellation", record.order.id, contract_id, (customer, -amount), (earner, amount))
+
+    def _breach(self, contract_id: str, share_ppm: int, detail: str) -> None:
+        record = self.state.contracts.get(contract_id)
+        if record is None or record.state not in STANDING:
+            return
+        contract = record.contract
+        amount = contract.payment_minor * share_ppm // PPM
+        order = self.state.orders[contract.order_id].order
+        self._post(
+            "breach",
+            order.id,
+            contract_id,
+            (participant_account(contract.participant), -amount),
+            (participant_account(order.customer), amount),
+            detail=detail,
+        )
+
+    def _late(self, record: OrderRecord) -> None:
+        """Book the order's penalty per started day after its promise, borne by those who were late.
+
+        The promise is the first award's, or the due date if that is later. The late ones share it in
+        proportion to their own delay, each up to the cap.
+        """
+        cap_ppm = self.state.rules.contracts.penalty_cap_ppm
+        daily = record.order.terms.lateness_penalty_minor_per_day
+        late_us = delivered_us(self.state, record) - max(record.order.terms.due_us, first_promise_us(record))
+        if not cap_ppm or not daily or late_us <= 0:
+            return
+        total = -(-late_us // DAY_US) * daily
+        delays = {
+            contract_id: delay
+            for contract_id in sorted(record.contracts)
+            if (delay := delay_us(self.state.contracts[contract_id])) > 0
+        }
+        for contract_id, delay in delays.items():
+            contract = self.state.contracts[contract_id].contract
+            share = total * delay // sum(delays.values())
+            amount = min(share, contract.payment_minor * cap_ppm // PPM)
+            self._post(
+                "lateness",
+                record.order.id,
+                contract_id,
+                (participant_account(contract.participant), -amount),
+                (participant_account(record.order.customer), amount),
+            )
+
+    def _post(
+        self, kind: PostingKind, order_id: str, contract_id: str, *lines: tuple[str, int], detail: str = ""
+    ) -> None:
+        if not any(amount for _, amount in lines):
+            return
+        number = self.state.contracting.posted + len(self.made) + 1
+        self.made.append(
+            Posting(
+                id=f"l-{number:08d}",
+                kind=kind,
+                at_us=self.now_us,
+                order_id=order_id,
+                contract_id=contract_id,
+                lines=tuple(Line(account=account, amount_minor=amount) for account, amount in lines),
+                detail=detail,
+            )
+        )
+
+
+def delivered_us(state: State, record: OrderRecord) -> int:
+    """Return when an order was delivered: as claimed, at most the grace before the market heard of it."""
+    heard = max((entry.at_us for entry in record.history if entry.state == "delivered"), default=0)
+    claims = [
+        entry.at_us
+        for contract_id in record.contracts
+        for entry in state.contracts[contract_id].history
+        if entry.state == "delivered"
+    ]
+    return max(max(claims, default=heard), heard - state.rules.contracts.report_grace_us)
+
+
+def first_promise_us(record: OrderRecord) -> int:
+    """Return what the customer was promised first; 0 before an award."""
+    return record.promised_us or 0
+
+
+def delay_us(record: ContractRecord) -> int:
+    """Return how long after its promised end a contract was finished; 0 if it never was."""
+    finished = [entry.at_us for entry in record.history if entry.state == "finished"]
+    return max(0, finished[0] - record.contract.end_us) if finished and record.state != "ended" else 0

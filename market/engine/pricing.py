@@ -1,0 +1,84 @@
+"""What a contract's payment is made of: set-up, shares of group prices, the rest. Decides no amount."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from market.engine.state import State
+from market.model import events
+from market.model.contract_events import ContractsPriced, ContractTerms
+from market.model.events import Event
+from takt_sdk.model.contract import Contract
+
+PPM = 1_000_000
+
+
+def terms(state: State, happened: Iterable[Event]) -> Iterator[Event]:
+    """Yield the terms of the contracts that events award; ``state`` is the one before them."""
+    awarded = [event for event in happened if isinstance(event, events.OrderAwarded)]
+    found = tuple(_terms(state, contract) for event in awarded for contract in event.contracts)
+    if found:
+        yield ContractsPriced(terms=found)
+
+
+def _terms(state: State, contract: Contract) -> ContractTerms:
+    answer = state.rounds[contract.round_id].answers[contract.participant]
+    sheet = answer.sheet
+    assert sheet is not None
+    index = sheet.bids.id.index(contract.bid_id)
+    fixed = sheet.bids.fixed_price_minor[index]
+    units = sum(item.quantity for item in contract.items)
+    price = fixed + sheet.bids.unit_price_minor[index] * units
+    groups = [
+        sheet.groups.id[group] for group in sheet.bid(index).groups if sheet.groups.fixed_price_minor[group]
+    ]
+    beyond = max(0, contract.payment_minor - price)
+    return ContractTerms(
+        contract_id=contract.id,
+        fixed_minor=min(fixed, contract.payment_minor),
+        group_minor=beyond if groups else 0,
+        groups=tuple(f"{contract.round_id}/{contract.participant}/{name}" for name in groups),
+        on_time_ppm=PPM,
+    )
+
+
+def shares(costs: Sequence[tuple[int, Sequence[str]]], owed: Mapping[str, int]) -> list[dict[str, int]]:
+    """Split costs among the orders that use each, so that every order pays what it owes in all.
+
+    Returns one mapping per cost. What an order owes beyond what its costs can take stays with nobody;
+    a clearing's charges never leave such a rest. Augmenting paths: groups and their orders are few.
+    """
+    split: list[dict[str, int]] = [dict.fromkeys(users, 0) for _, users in costs]
+    left = dict(owed)
+    for index, (amount, _) in enumerate(costs):
+        missing = amount
+        while missing:
+            path = _path(index, split, left)
+            if path is None:
+                break
+            flow = min([missing, left[path[-1][1]], *(split[cost][order] for cost, order in path[1::2])])
+            for step, (cost, order) in enumerate(path):
+                split[cost][order] += -flow if step % 2 else flow
+            left[path[-1][1]] -= flow
+            missing -= flow
+    return split
+
+
+def _path(
+    start: int, split: Sequence[Mapping[str, int]], left: Mapping[str, int]
+) -> list[tuple[int, str]] | None:
+    """Return steps (cost, order): forward at even places, taken back at odd ones; None if stuck."""
+    paths: list[list[tuple[int, str]]] = [[(start, order)] for order in sorted(split[start])]
+    seen = set(split[start])
+    while paths:
+        path = paths.pop(0)
+        order = path[-1][1]
+        if left.get(order, 0) > 0:
+            return path
+        for cost, taken in enumerate(split):
+            if not taken.get(order):
+                continue
+            for other in sorted(set(taken) - seen):
+                seen.add(other)
+                paths.append([*path, (cost, order), (cost, other)])
+    return None
