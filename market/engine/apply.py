@@ -197,6 +197,7 @@ def _round_opened(state: State, event: events.RoundOpened) -> None:
         lots=event.lots,
         eligible=dict(event.eligible),
         called=len(event.eligible),
+        sealing_key=event.sealing_key,
     )
     state.round_id = event.round_id
     state.next_call_us = event.opened_us + state.rules.takt_us
@@ -223,9 +224,26 @@ def _call_declined(state: State, event: events.CallDeclined) -> None:
     round_.answered = len(round_.answers)
 
 
+def _sealed_received(state: State, event: events.SealedReceived) -> None:
+    _answer(state, event.round_id, event.participant, event.sequence, event.digest)
+
+
+def _seals_opened(state: State, event: events.SealsOpened) -> None:
+    round_ = state.rounds[event.round_id]
+    round_.state = require(ROUND_TRANSITIONS, round_.state, "opened", f"round {round_.id}")
+
+
+def _answer_opened(state: State, event: events.AnswerOpened) -> None:
+    round_ = state.rounds[event.round_id]
+    if event.sheet is not None or event.code is not None:
+        round_.answers[event.participant] = Answer(sequence=event.sequence, sheet=event.sheet)
+        round_.answered = len(round_.answers)
+
+
 def _round_closed(state: State, event: events.RoundClosed) -> None:
     round_ = state.rounds[event.round_id]
-    round_.state = require(ROUND_TRANSITIONS, round_.state, "closed", f"round {round_.id}")
+    trigger = "closed_sealed" if round_.sealing_key else "closed"
+    round_.state = require(ROUND_TRANSITIONS, round_.state, trigger, f"round {round_.id}")
     round_.closed_us, round_.close_position = event.at_us, state.size
     for order_id in round_.orders:
         if state.orders[order_id].state != "cancelled":
@@ -388,6 +406,9 @@ _APPLIERS: dict[type, Callable[[State, Any], None]] = {
     events.RoundOpened: _round_opened,
     events.SheetReceived: _sheet_received,
     events.CallDeclined: _call_declined,
+    events.SealedReceived: _sealed_received,
+    events.SealsOpened: _seals_opened,
+    events.AnswerOpened: _answer_opened,
     events.RoundClosed: _round_closed,
     events.ClearingPublished: _clearing_published,
     events.RoundVoided: _round_voided,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from market.engine import admission, awards, bidding, execution, operation, orders, rounds
+from market.engine import admission, awards, bidding, execution, operation, orders, rounds, sealing
 from market.engine.apply import apply, fold
 from market.engine.consequences import with_consequences
 from market.engine.decision import Decision, Inbound, refuse
@@ -18,6 +18,7 @@ from market.model.commands import (
     ChangeRules,
     HostCommand,
     OpenMarket,
+    OpenSeals,
     OperatorCommand,
     PauseMarket,
     PublishNetwork,
@@ -40,6 +41,7 @@ from takt_sdk.model.messages import (
     SubmitOrder,
     Tick,
 )
+from takt_sdk.model.sealed import SealedSheet
 from takt_sdk.model.sheet import BidSheet
 
 __all__ = ["ENGINE_VERSION", "apply", "decide", "fold"]
@@ -87,7 +89,9 @@ def _sender_refused(state: State, inbound: Inbound) -> Decision | None:
 def _host(state: State, command: HostCommand, now_us: int) -> Decision:
     match command:
         case Tick():
-            return rounds.tick(state, command, now_us)
+            return sealing.overdue(state, now_us) or rounds.tick(state, command, now_us)
+        case OpenSeals():
+            return sealing.open_seals(state, command, now_us)
         case ReportClearing():
             return awards.publish(state, command, now_us)
         case VoidRound():
@@ -104,7 +108,7 @@ def _participant(state: State, inbound: Inbound, command: ParticipantCommand, no
             return orders.cancel(state, inbound, command, now_us)
         case PublishPart():
             return orders.publish_part(state, inbound, command)
-        case BidSheet() | DeclineCall():
+        case BidSheet() | DeclineCall() | SealedSheet():
             return bidding.answer(state, inbound, command, now_us)
         case ReportMilestone():
             return execution.milestone(state, inbound, command, now_us)

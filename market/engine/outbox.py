@@ -16,6 +16,7 @@ from market.model import events
 from market.model.events import Event
 from takt_sdk.model.contract import Contract
 from takt_sdk.model.messages import (
+    BidsRefused,
     CallForProposals,
     ContractAmended,
     ContractNotice,
@@ -24,6 +25,7 @@ from takt_sdk.model.messages import (
     RoundResult,
     Tape,
 )
+from takt_sdk.model.sealed import smallest_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,9 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
             case events.ClearingPublished():
                 told += [*_results(state, state.rounds[event.round_id]), _tape(state, event)]
             case events.RoundVoided():
-                told += _results(state, state.rounds[event.round_id])
+                told += _results(state, state.rounds[event.round_id], void=event.reason)
+            case events.AnswerOpened():
+                told += _refused_bids(state, event)
             case events.ContractAtRisk():
                 contracts[event.contract_id] = (event.at_us, event.cause)
             case events.ContractEnded():
@@ -114,6 +118,12 @@ def call(state: State, round_: RoundRecord, participant: str) -> CallForProposal
         rules_version=round_.rules_version,
         seed_commitment=round_.seed_commitment,
         lots=tuple(round_.lots[index] for index in round_.eligible[participant]),
+        sealing_key=round_.sealing_key,
+        sealed_size=smallest_size(len(round_.eligible[participant])) if round_.sealing_key else 0,
+        sites=state.participants[participant].admission.sites,
+        max_bids=rules.max_bids_per_sheet,
+        max_price_minor=rules.max_price_minor,
+        emissions_minor_per_tonne=rules.emissions_minor_per_tonne,
     )
 
 
@@ -130,7 +140,8 @@ def _calls(state: State, round_: RoundRecord) -> list[Outgoing]:
     ]
 
 
-def _results(state: State, round_: RoundRecord) -> list[Outgoing]:
+def _results(state: State, round_: RoundRecord, void: str = "") -> list[Outgoing]:
+    """Tell everybody whose sheet stood; of a void sealed round everybody who had sent something."""
     won: dict[str, list[Contract]] = {}
     for order_id in round_.orders:
         for contract_id in state.orders[order_id].contracts:
@@ -138,9 +149,10 @@ def _results(state: State, round_: RoundRecord) -> list[Outgoing]:
             if contract.round_id == round_.id:
                 won.setdefault(contract.participant, []).append(contract)
     told = []
-    for participant in sorted(round_.answers):
-        sheet = round_.answers[participant].sheet
-        if sheet is None:
+    unopened = round_.sealing_key and void and not round_.answers
+    for participant in sorted(round_.received if unopened else round_.answers):
+        sheet = None if unopened else round_.answers[participant].sheet
+        if sheet is None and not unopened:
             continue
         awards = tuple(sorted(won.get(participant, ()), key=lambda contract: contract.id))
         accepted = {contract.bid_id for contract in awards}
@@ -154,11 +166,31 @@ def _results(state: State, round_: RoundRecord) -> list[Outgoing]:
                     round_id=round_.id,
                     participant=participant,
                     awards=awards,
-                    rejected=tuple(bid for bid in sheet.bids.id if bid not in accepted),
+                    rejected=tuple(bid for bid in (sheet.bids.id if sheet else ()) if bid not in accepted),
+                    void=void[:200],
                 ),
             )
         )
     return told
+
+
+def _refused_bids(state: State, event: events.AnswerOpened) -> list[Outgoing]:
+    if not event.refused:
+        return []
+    return [
+        Outgoing(
+            message_id=_message_id(state.market, "refused", event.round_id, event.participant),
+            channel="notice",
+            participant=event.participant,
+            correlation_id=event.round_id,
+            body=BidsRefused(
+                round_id=event.round_id,
+                participant=event.participant,
+                sequence=event.sequence,
+                refused=event.refused,
+            ),
+        )
+    ]
 
 
 def _amended(state: State, contract_id: str, at_us: int, position: int) -> Outgoing:

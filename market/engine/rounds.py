@@ -32,11 +32,18 @@ def tick(state: State, command: Tick, now_us: int) -> Decision:
     ]
     round_ = state.round
     if round_ is None:
-        if now_us >= state.next_call_us and not happened and state.paused_us is None:
-            happened += open_round(state, now_us, command.seed_commitment)
+        ready = bool(command.sealing_key) or not state.rules.sealed
+        if now_us >= state.next_call_us and not happened and state.paused_us is None and ready:
+            key = command.sealing_key if state.rules.sealed else ""
+            happened += open_round(state, now_us, command.seed_commitment, key)
     elif round_.state == "open" and now_us >= round_.deadline_us:
         happened.append(events.RoundClosed(round_id=round_.id, at_us=now_us, reason="deadline"))
-    elif round_.state == "open" and state.rules.early_close and _present_answered(round_, command.absent):
+    elif (
+        round_.state == "open"
+        and state.rules.early_close
+        and not round_.sealing_key
+        and _present_answered(round_, command.absent)
+    ):
         happened.append(events.RoundClosed(round_id=round_.id, at_us=now_us, reason="present_answered"))
     return accept(*happened, *retirements(state, now_us))
 
@@ -49,10 +56,10 @@ def _present_answered(round_: RoundRecord, absent: tuple[str, ...]) -> bool:
     return bool(present) and present <= round_.answers.keys()
 
 
-def open_round(state: State, now_us: int, seed_commitment: str) -> list[Event]:
+def open_round(state: State, now_us: int, seed_commitment: str, sealing_key: str = "") -> list[Event]:
     """Return the call for everything that is open now; nothing if nothing is.
 
-    A round in which nobody is eligible closes at once.
+    A round in which nobody is eligible closes at once where rounds may close early.
     """
     lots: list[Lot] = []
     orders: list[str] = []
@@ -81,8 +88,9 @@ def open_round(state: State, now_us: int, seed_commitment: str) -> list[Event]:
         orders=tuple(orders),
         lots=tuple(lots),
         eligible=eligible,
+        sealing_key=sealing_key,
     )
-    if eligible or not state.rules.early_close:
+    if eligible or sealing_key or not state.rules.early_close:
         return [opened]
     return [opened, events.RoundClosed(round_id=round_id, at_us=now_us, reason="all_answered")]
 

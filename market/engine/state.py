@@ -163,6 +163,12 @@ class RoundRecord:
     bound: int | None = None
     greedy_objective: int | None = None
     digest: str | None = None
+    sealing_key: str = ""
+
+    @property
+    def sealed_answers(self) -> dict[str, int]:
+        """The sequence of each participant's last answer, which is the one that stands under sealing."""
+        return {name: max(numbers) for name, numbers in self.received.items()} if self.sealing_key else {}
 
 
 CALLABLE = frozenset({"submitted", "at_risk"})

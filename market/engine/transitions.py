@@ -73,6 +73,9 @@ CONTRACT_TRANSITIONS: Mapping[tuple[str, str], ContractState] = {
 
 ROUND_TRANSITIONS: Mapping[tuple[str, str], str] = {
     ("open", "closed"): "clearing",
+    ("open", "closed_sealed"): "opening",
+    ("opening", "opened"): "clearing",
+    ("opening", "voided"): "void",
     ("clearing", "published"): "cleared",
     ("clearing", "voided"): "void",
     ("cleared", "voided"): "void",

@@ -68,6 +68,7 @@ def touched(state: State, happened: Iterable[Event]) -> list[Row]:
                 events.CallDeclined()
                 | events.ClearingPublished()
                 | events.RoundVoided()
+                | events.SealsOpened()
                 | events.ClearingVoided()
             ):
                 keys["clearings", event.round_id, ""] = None

@@ -14,7 +14,8 @@ from market.model.rules import Rules
 from takt_sdk.model.capability import Qualification
 from takt_sdk.model.errors import EmptyError
 from takt_sdk.model.keys import check_key
-from takt_sdk.model.messages import ROLES, ParticipantCommand, Role, Tick, WireBody
+from takt_sdk.model.messages import ROLES, DeclineCall, ParticipantCommand, Role, Tick, WireBody
+from takt_sdk.model.sheet import BidSheet
 from takt_sdk.model.values import (
     check_choice,
     check_id,
@@ -174,6 +175,36 @@ class ReportClearing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedSeal:
+    """What a participant's last sealed answer holds; None where it holds none, with what is wrong."""
+
+    participant: str
+    sequence: int
+    answer: BidSheet | DeclineCall | None
+    code: str = ""
+    detail: str = ""
+    field: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSeals:
+    """The answers to a sealed round after its close, with the private key (hex) that opens them.
+
+    Anybody who holds the log can open the ciphertexts with it and must find these answers.
+    """
+
+    kind: Literal["takt.open_seals.v1"] = "takt.open_seals.v1"
+    round_id: str
+    private_key: str
+    answers: tuple[OpenedSeal, ...]
+
+    def __post_init__(self) -> None:
+        check_id("round_id", self.round_id)
+        check_sha256("private_key", self.private_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VoidRound:
     """Give a closed round up: nobody wins, its orders are called again or end unserved."""
 
@@ -243,7 +274,7 @@ OperatorCommand = (
 )
 
 
-HostCommand = Tick | ReportClearing | VoidRound
+HostCommand = Tick | ReportClearing | OpenSeals | VoidRound
 
 
 Command = OperatorCommand | HostCommand | ParticipantCommand

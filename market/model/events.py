@@ -15,7 +15,7 @@ from market.model.network import Network
 from market.model.order import Order
 from market.model.rules import Rules
 from takt_sdk.model.contract import Contract, Shipment
-from takt_sdk.model.messages import DeclineCode, Milestone, UnservedReason
+from takt_sdk.model.messages import BidRefusal, DeclineCode, Milestone, UnservedReason
 from takt_sdk.model.order import Lot
 from takt_sdk.model.plan import Part
 from takt_sdk.model.sheet import BidSheet
@@ -163,7 +163,10 @@ class OrderExpired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundOpened:
-    """``lots`` are called of ``orders``; ``eligible`` are (participant, indices into lots). All sorted."""
+    """``lots`` are called of ``orders``; ``eligible`` are (participant, indices into lots). All sorted.
+
+    With a ``sealing_key`` the round's answers are sealed to it.
+    """
 
     kind: Literal["takt.round_opened.v1"] = "takt.round_opened.v1"
     round_id: str
@@ -174,6 +177,7 @@ class RoundOpened:
     orders: tuple[str, ...]
     lots: tuple[Lot, ...]
     eligible: tuple[tuple[str, tuple[int, ...]], ...]
+    sealing_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +202,44 @@ class CallDeclined:
     digest: str
     code: DeclineCode
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedReceived:
+    """A sealed answer stands for its sender until a later one or the close. Its content is unknown.
+
+    ``digest`` is that of the ciphertext's message, which stands in this entry.
+    """
+
+    kind: Literal["takt.sealed_received.v1"] = "takt.sealed_received.v1"
+    round_id: str
+    participant: str
+    sequence: int
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealsOpened:
+    """The closed round's key is known and its answers are read; the clearing can start."""
+
+    kind: Literal["takt.seals_opened.v1"] = "takt.seals_opened.v1"
+    round_id: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerOpened:
+    """What a sealed answer came to: a sheet without its invalid bids, a refusal (``code``), or neither."""
+
+    kind: Literal["takt.answer_opened.v1"] = "takt.answer_opened.v1"
+    round_id: str
+    participant: str
+    sequence: int
+    sheet: BidSheet | None
+    code: DeclineCode | None
+    detail: str
+    refused: tuple[BidRefusal, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -408,6 +450,9 @@ Event = (
     | RoundOpened
     | SheetReceived
     | CallDeclined
+    | SealedReceived
+    | SealsOpened
+    | AnswerOpened
     | RoundClosed
     | ClearingPublished
     | RoundVoided

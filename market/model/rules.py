@@ -63,6 +63,11 @@ class Rules:
         How many messages a participant may send: a token bucket. 0 messages a second is no limit.
     max_message_bytes
         Largest message of a participant; 0 leaves it to the bus.
+    sealed
+        Whether bids are encrypted to a key of the round that is released only after its close. A sealed
+        round closes at its deadline, whatever ``early_close`` says.
+    opening_us
+        Time after a sealed round's close within which its key must be released; then the round is void.
     signatures
         Whether every message over the bus must be signed. Whoever has a key signs either way.
     contracts
@@ -97,6 +102,8 @@ class Rules:
     message_burst: int = 100
     max_message_bytes: int = 0
     signatures: Signatures = "optional"
+    sealed: bool = False
+    opening_us: int = 60 * SECOND_US
     contracts: ContractRules = ContractRules()
 
     def __post_init__(self) -> None:
@@ -126,4 +133,5 @@ class Rules:
         check_int("messages_per_s", self.messages_per_s, 0, 1_000_000)
         check_int("message_burst", self.message_burst, 1, 1_000_000)
         check_int("max_message_bytes", self.max_message_bytes, 0, 2**31)
+        check_int("opening_us", self.opening_us, 1, 366 * DAY_US)
         check_choice("signatures", self.signatures, get_args(Signatures))

@@ -14,6 +14,7 @@ from takt_sdk.model.contract import Contract, ContractState
 from takt_sdk.model.errors import EmptyError
 from takt_sdk.model.order import Lot, OrderTerms
 from takt_sdk.model.plan import Document, Part, ProcessPlan
+from takt_sdk.model.sealed import SealedSheet
 from takt_sdk.model.sheet import BidSheet
 from takt_sdk.model.values import (
     MAX_QUANTITY,
@@ -41,12 +42,14 @@ class Tick:
 
     ``seed_commitment`` is the SHA-256 (hex) of the secret of the next round's lottery, should this
     tick open one. ``absent`` are called participants that were not heard of for the rules' time.
+    ``sealing_key`` is the public key to which the next round's bids are to be sealed.
     """
 
     kind: Literal["takt.tick.v1"] = "takt.tick.v1"
     now_us: int
     seed_commitment: str = ""
     absent: tuple[str, ...] = ()
+    sealing_key: str = ""
 
     def __post_init__(self) -> None:
         check_time("now_us", self.now_us)
@@ -185,7 +188,10 @@ class QuerySync:
 class CallForProposals:
     """Call one participant for bids on the lots it is eligible for.
 
-    ``seed_commitment`` is the SHA-256 of the secret that will go into the round's lottery.
+    ``seed_commitment`` is the SHA-256 of the secret that will go into the round's lottery. With a
+    ``sealing_key`` (X25519, hex) answers are sealed to it and padded to at least ``sealed_size`` bytes.
+    ``sites``, ``max_bids``, ``max_price_minor`` and ``emissions_minor_per_tonne`` are what the market
+    holds a sheet against beside the lots.
     """
 
     kind: Literal["takt.call_for_proposals.v1"] = "takt.call_for_proposals.v1"
@@ -200,17 +206,49 @@ class CallForProposals:
     rules_version: int
     seed_commitment: str
     lots: tuple[Lot, ...]
+    sealing_key: str = ""
+    sealed_size: int = 0
+    sites: tuple[str, ...] = ()
+    max_bids: int = 0
+    max_price_minor: int = 0
+    emissions_minor_per_tonne: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundResult:
-    """Tell one participant what came of its sheet: the contracts it won, the bids it lost."""
+    """Tell one participant what came of its sheet: the contracts it won, the bids it lost.
+
+    ``void`` says why the whole round came to nothing, for everybody; empty where it did not.
+    """
 
     kind: Literal["takt.round_result.v1"] = "takt.round_result.v1"
     round_id: str
     participant: str
     awards: tuple[Contract, ...]
     rejected: tuple[str, ...]
+    void: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BidRefusal:
+    """A bid of a sealed sheet that does not count, and why; with an empty ``bid`` the whole sheet."""
+
+    bid: str
+    code: str
+    detail: str
+    field: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BidsRefused:
+    """Tell one participant which bids of its sealed sheet were invalid once opened; the others stand."""
+
+    kind: Literal["takt.bids_refused.v1"] = "takt.bids_refused.v1"
+    round_id: str
+    participant: str
+    sequence: int
+    refused: tuple[BidRefusal, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -384,10 +422,10 @@ class SyncReply:
 
 
 CustomerCommand = PublishPart | SubmitOrder | CancelOrder
-BidderCommand = BidSheet | DeclineCall
+BidderCommand = BidSheet | DeclineCall | SealedSheet
 ReportCommand = ReportMilestone | ReportBreakdown
 ParticipantCommand = CustomerCommand | BidderCommand | ReportCommand
-Notice = RoundResult | ContractNotice | ContractAmended | OrderNotice
+Notice = RoundResult | BidsRefused | ContractNotice | ContractAmended | OrderNotice
 Downlink = CallForProposals | Notice
 Reply = Receipt | Refused | SyncReply
 WireBody = ParticipantCommand | QuerySync | Heartbeat | Downlink | Tape | Reply
