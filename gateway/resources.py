@@ -281,8 +281,10 @@ class ParticipantResource(Resource):
     roles: list[str]
     sites: list[str]
     suspended: bool
+    revoked: bool
     has_api_key: bool
     agent: bool
+    signing_key: str
 
     @classmethod
     def of(cls, row: RowChange) -> ParticipantResource:
@@ -294,8 +296,10 @@ class ParticipantResource(Resource):
             roles=list(admission.roles),
             sites=list(admission.sites),
             suspended=view.suspended,
+            revoked=view.revoked,
             has_api_key=admission.api_key_sha256 is not None,
             agent=admission.agent,
+            signing_key=admission.signing_key,
         )
 
 

@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,12 +19,14 @@ from gateway.context import Context
 class ServerSettings:
     """Where a gateway listens and what its connections may cost.
 
-    ``port`` 0 takes a free one. ``grace_s`` is how long running requests may take to end once the
-    server stops; streams end at once.
+    With ``tls_cert`` it speaks HTTPS only. ``port`` 0 takes a free one. ``grace_s`` is how long running
+    requests may take to end once the server stops; streams end at once.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     max_connections: int = 2_000
     keep_alive_s: int = 20
     max_header_bytes: int = 32_768
@@ -75,6 +78,8 @@ async def serving(app: FastAPI, settings: ServerSettings | None = None) -> Async
             timeout_graceful_shutdown=settings.grace_s,
             h11_max_incomplete_event_size=settings.max_header_bytes,
             backlog=settings.backlog,
+            ssl_certfile=settings.tls_cert,
+            ssl_keyfile=settings.tls_key or settings.tls_cert,
         )
     )
     port = int(listener.getsockname()[1])
@@ -82,7 +87,7 @@ async def serving(app: FastAPI, settings: ServerSettings | None = None) -> Async
     try:
         await _started(server, running)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        yield RunningServer(url=f"http://{host}:{port}", port=port)
+        yield RunningServer(url=f"{'https' if settings.tls_cert else 'http'}://{host}:{port}", port=port)
     finally:
         context.closing.set()
         server.should_exit = True

@@ -18,6 +18,7 @@ from nats.errors import Error as NatsError
 from gateway.app import create_app
 from gateway.server import ServerSettings, serving
 from gateway.settings import GatewaySettings
+from market.adapters.addresses import local_host
 from market.adapters.embedded_nats import EmbeddedNats, ListenAddress
 from market.adapters.journal import open_journal
 from market.adapters.nats_bus import NatsMarketBus
@@ -26,14 +27,13 @@ from market.service.clearing_worker import Clearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
 from scenarios.errors import RunError
-from scenarios.market_folder import Address, MarketFolder, Ports, key_digest
+from scenarios.market_folder import Address, Listen, MarketFolder, Ports, key_digest
 from takt_sdk.errors import BusError
 from takt_sdk.ports import Clock
 from takt_sdk.wall_clock import OsEntropy
 
 _LOG = logging.getLogger(__name__)
 
-LOOPBACK = "127.0.0.1"
 SUPERVISION_S = 0.25
 """How often it is checked that nats-server runs."""
 
@@ -77,6 +77,7 @@ async def embedded_market(
     pid: int,
     tick_s: float | None,
     ports: Ports | None = None,
+    listen: Listen | None = None,
 ) -> AsyncIterator[RunningMarket]:
     """Run a market until the block is left.
 
@@ -95,17 +96,29 @@ async def embedded_market(
     """
     known = folder.read_ports()
     wanted = Ports() if ports is None else ports
-    http_port = _taken("http", wanted.http) or _free(known.http)
-    nats_port = _taken("nats", wanted.nats) or _free(known.nats)
+    listen = listen or Listen()
+    http_port = _taken("http", listen.http_host, wanted.http) or _free(listen.http_host, known.http)
+    nats_port = _taken("nats", listen.nats_host, wanted.nats) or _free(listen.nats_host, known.nats)
     folder.path.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         journal = open_journal(folder.journal, entropy=OsEntropy())
         stack.callback(journal.close)
         nats = await stack.enter_async_context(
-            EmbeddedNats(folder.nats, market, listen=ListenAddress(port=nats_port))
+            EmbeddedNats(
+                folder.nats,
+                market,
+                listen=ListenAddress(
+                    host=listen.nats_host,
+                    port=nats_port,
+                    tls_cert=listen.tls_cert,
+                    tls_key=listen.tls_key,
+                ),
+            )
         )
         stack.callback(asyncio.create_task(_keep_running(nats), name="nats-server").cancel)
-        bus = await NatsMarketBus.connect(nats.url, nats.market_creds(), market, server_name=nats.name)
+        bus = await NatsMarketBus.connect(
+            nats.url, nats.market_creds(), market, server_name=nats.name, tls=nats.tls()
+        )
         stack.push_async_callback(bus.close)
         service = await stack.enter_async_context(
             MarketService(
@@ -119,8 +132,16 @@ async def embedded_market(
         )
         operator_key = folder.secret("operator")
         app = create_app(service, GatewaySettings(operator_key_sha256=key_digest(operator_key)))
-        server = await stack.enter_async_context(serving(app, ServerSettings(port=http_port)))
-        address = Address(market=market, http_url=server.url, nats_url=nats.url, pid=pid)
+        server = await stack.enter_async_context(serving(app, _settings(listen, http_port)))
+        scheme = "http" if listen.tls_cert is None else "https"
+        address = Address(
+            market=market,
+            http_url=f"{scheme}://{local_host(listen.http_host)}:{server.port}",
+            nats_url=nats.url,
+            pid=pid,
+            server_name=nats.name,
+            tls_cert="" if listen.tls_cert is None else str(listen.tls_cert.absolute()),
+        )
         folder.write_ports(Ports(http=server.port, nats=_port_of(nats.url)))
         folder.address.write_text(json.dumps(asdict(address), indent=1) + "\n")
         stack.callback(folder.address.unlink, missing_ok=True)
@@ -131,26 +152,30 @@ def _port_of(url: str) -> int:
     return int(url.rpartition(":")[2])
 
 
-def _taken(name: str, port: int) -> int:
+def _settings(listen: Listen, port: int) -> ServerSettings:
+    return ServerSettings(host=listen.http_host, port=port, tls_cert=listen.tls_cert, tls_key=listen.tls_key)
+
+
+def _taken(name: str, host: str, port: int) -> int:
     """Return a port that was asked for; raises `RunError` if somebody listens there."""
-    if port and not _is_free(port):
-        raise RunError(f"the {name} port must be free on {LOOPBACK}; {port} is taken")
+    if port and not _is_free(host, port):
+        raise RunError(f"the {name} port must be free on {host}; {port} is taken")
     return port
 
 
-def _free(port: int) -> int:
+def _free(host: str, port: int) -> int:
     """Return ``port`` if nobody listens there, else 0."""
-    if port and not _is_free(port):
+    if port and not _is_free(host, port):
         _LOG.warning("port %d is taken by now: the market gets another one", port)
         return 0
     return port
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True

@@ -12,28 +12,55 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import click
+
+from market.adapters.addresses import LOOPBACK
 from market.adapters.nats_identity import write_secret
 from takt_sdk.wall_clock import OsEntropy
 
 KEY_BYTES = 32
 
+FOLDER = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("runs/market"),
+    show_default=True,
+    help="Folder of the running market.",
+)
+"""The option of every command that works on a market of this machine."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a running market is; the content of ``market.json``."""
+    """Where a running market is; the content of ``market.json``.
+
+    The URLs are for this machine; ``tls_cert`` is the certificate that both show, if any.
+    """
 
     market: str
     http_url: str
     nats_url: str
     pid: int
+    server_name: str = ""
+    tls_cert: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Where a market listens on loopback; 0 takes a free one."""
+    """Where a market listens; 0 takes a free one."""
 
     http: int = 0
     nats: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """On which addresses a market listens, and the certificate that it shows there, if any."""
+
+    http_host: str = LOOPBACK
+    nats_host: str = LOOPBACK
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

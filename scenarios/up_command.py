@@ -16,6 +16,7 @@ from agents.hosts.assignment import Assignment, NatsAddress
 from agents.hosts.ray_host import RayFleet
 from agents.profile import CustomerProfile, PlantProfile
 from gateway.instants import format_instant
+from market.adapters.addresses import LOOPBACK, is_loopback
 from market.engine.admission import OPERATOR
 from market.journal_errors import JournalError
 from market.model.commands import ChangeRules, OpenMarket
@@ -24,8 +25,7 @@ from market.service.clearing_worker import ProcessClearer
 from scenarios.embedded import RunningMarket, embedded_market
 from scenarios.errors import RunError, ScenarioError
 from scenarios.local_ray import local_ray
-from scenarios.market_folder import MarketFolder, Ports, key_digest
-from scenarios.partner_command import FOLDER
+from scenarios.market_folder import FOLDER, Listen, MarketFolder, Ports, key_digest
 from scenarios.population import Population, build
 from scenarios.runner import operate
 from scenarios.scenario import load_scenario
@@ -39,6 +39,7 @@ TICK_S = 0.25
 TAKT_S, RESPONSE_S = 60, 20
 SECONDS = click.IntRange(1, 86_400)
 PORT = click.IntRange(0, 65_535)
+PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("up")
@@ -52,6 +53,11 @@ PORT = click.IntRange(0, 65_535)
 @click.option("--empty", is_flag=True, help="Host no companies: partners bring their own.")
 @click.option("--http-port", type=PORT, default=0, help="Default: the one it had, or a free one.")
 @click.option("--nats-port", type=PORT, default=0, help="Default: the one it had, or a free one.")
+@click.option("--http-host", default=LOOPBACK, show_default=True, help="0.0.0.0: on every interface.")
+@click.option("--nats-host", default=LOOPBACK, show_default=True, help="0.0.0.0: on every interface.")
+@click.option("--tls-cert", type=PEM, help="Certificate (chain) for HTTP and NATS, as PEM.")
+@click.option("--tls-key", type=PEM, help="Its private key, as PEM.")
+@click.option("--plain-text", is_flag=True, help="Without TLS on other addresses than loopback too.")
 @click.option("--hosts", type=click.IntRange(1, 1000), default=2, show_default=True, help="Ray actors.")
 @click.option("--ray-address", default=None, help="A running Ray; default: one of its own.")
 @click.option("--takt-s", type=SECONDS, help=f"Default: {TAKT_S}, or what the market has.")
@@ -62,6 +68,11 @@ def up(
     empty: bool,  # noqa: FBT001 - a flag
     http_port: int,
     nats_port: int,
+    http_host: str,
+    nats_host: str,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    plain_text: bool,  # noqa: FBT001 - a flag
     hosts: int,
     ray_address: str | None,
     takt_s: int | None,
@@ -74,9 +85,26 @@ def up(
         beat = Beat(takt_s=takt_s, response_s=response_s)
         beat.of(population.rules)
         ports = Ports(http=http_port, nats=nats_port)
-        asyncio.run(_up(population, beat, MarketFolder(data), ports, None if empty else hosts, ray_address))
+        listen = _listen(http_host, nats_host, tls_cert, tls_key, plain_text=plain_text)
+        asyncio.run(
+            _up(population, beat, MarketFolder(data), ports, listen, None if empty else hosts, ray_address)
+        )
     except (ScenarioError, RunError, JournalError, BusError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _listen(
+    http_host: str, nats_host: str, tls_cert: Path | None, tls_key: Path | None, *, plain_text: bool
+) -> Listen:
+    """Return where to listen; keys and prices travel without TLS on this machine only, unless told so."""
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("--tls-cert and --tls-key go together")
+    for option, host in (("--http-host", http_host), ("--nats-host", nats_host)):
+        if tls_cert is None and not plain_text and not is_loopback(host):
+            raise click.BadParameter(
+                f"needs --tls-cert and --tls-key, or --plain-text; was {host!r}", param_hint=option
+            )
+    return Listen(http_host=http_host, nats_host=nats_host, tls_cert=tls_cert, tls_key=tls_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +154,7 @@ async def _up(
     beat: Beat,
     folder: MarketFolder,
     ports: Ports,
+    listen: Listen,
     hosts: int | None,
     ray_address: str | None,
 ) -> None:
@@ -143,6 +172,7 @@ async def _up(
                 pid=os.getpid(),
                 tick_s=TICK_S,
                 ports=ports,
+                listen=listen,
             )
         )
         customer, key = await _prepare(population, beat, market, folder, hosted=hosts is not None)
@@ -178,7 +208,12 @@ async def _until_stopped(market: RunningMarket, stopped: asyncio.Event) -> None:
 
 
 def _nats(market: RunningMarket) -> NatsAddress:
-    return NatsAddress(url=market.nats.url, market=market.address.market, server_name=market.nats.name)
+    return NatsAddress(
+        url=market.nats.url,
+        market=market.address.market,
+        server_name=market.nats.name,
+        tls_cert=market.address.tls_cert,
+    )
 
 
 def _assignments(population: Population, market: RunningMarket) -> list[Assignment]:
@@ -249,7 +284,8 @@ def _print_addresses(market: RunningMarket, folder: MarketFolder) -> None:
     click.echo(f"market  {market.address.market} in {folder.path}")
     click.echo(f"page    {market.address.http_url}/")
     click.echo(f"http    {market.address.http_url}/v1/openapi.json")
-    click.echo(f"nats    {market.address.nats_url}")
+    click.echo(f"nats    {market.nats.public_url}")
+    click.echo(f"server  {market.nats.name}   # for `takt join --server-name`")
 
 
 def _print_first_order(population: Population, market: RunningMarket, customer: str, key: str) -> None:

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from agents.profile import Profile
 from agents.roles import role_of
 from agents.roles.customer import Intention
 from takt_sdk.company import Company, Pace
 from takt_sdk.nats.participant import NatsParticipantBus
+from takt_sdk.nats.tls import pinned
 from takt_sdk.ports import ParticipantBus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NatsAddress:
-    """Where a market is reached. ``server_name`` is checked if given."""
+    """Where a market is reached. ``server_name`` is checked if given.
+
+    ``tls_cert`` is the file of the only server certificate to trust, ``tls_ca`` of the only authority;
+    with neither a ``tls://`` server must have one that this machine trusts.
+    """
 
     url: str
     market: str
     server_name: str | None = None
+    tls_cert: str = ""
+    tls_ca: str = ""
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Return whom to trust; None: as this machine does."""
+        if self.tls_cert:
+            return pinned(Path(self.tls_cert))
+        return ssl.create_default_context(cafile=self.tls_ca) if self.tls_ca else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +65,7 @@ def company_on_nats(
             address.market,
             assignment.profile.participant,
             server_name=address.server_name,
+            tls=address.tls(),
         )
 
     return Company(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Path, Request
@@ -24,6 +26,8 @@ from market.model.commands import (
     ChangeRules,
     Command,
     ReinstateParticipant,
+    RevokeParticipant,
+    RotateKey,
     SuspendParticipant,
 )
 from market.model.rules import Rules
@@ -48,6 +52,9 @@ _WRITING = (
     "no_answer",
 )
 
+PublicKey = Annotated[str, Field(max_length=56)]
+"""A public nkey; empty where the participant has none of its own yet."""
+
 ParticipantId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
@@ -59,12 +66,19 @@ class AdmissionRequest(Body):
     qualification: Qualification = Qualification()
     api_key_sha256: Sha256 | None = None
     agent: bool = True
+    signing_key: PublicKey = ""
 
 
 class SuspensionRequest(Body):
     """Why a participant is suspended."""
 
     reason: Text = ""
+
+
+class RotationRequest(Body):
+    """The public nkey that signs a participant's messages from now on."""
+
+    signing_key: Annotated[str, Field(min_length=1, max_length=56)]
 
 
 class RulesRequest(Body):
@@ -109,7 +123,7 @@ async def admit_participant(request: Request, participant: ParticipantId) -> Res
     """Admit a participant, or replace what is known of it."""
     context = _operator(request)
     body = await _read(request, context, AdmissionRequest)
-    try:
+    with _named():
         command = AdmitParticipant(
             participant=participant,
             roles=tuple(body.roles),
@@ -117,11 +131,8 @@ async def admit_participant(request: Request, participant: ParticipantId) -> Res
             qualification=body.qualification,
             api_key_sha256=body.api_key_sha256,
             agent=body.agent,
+            signing_key=body.signing_key,
         )
-    except ModelError as error:
-        raise ProblemError(
-            "invalid_content", str(error), field=error.field, value=str(error.value)[:100]
-        ) from error
     return await _submit(context, participant, command)
 
 
@@ -150,6 +161,34 @@ async def reinstate_participant(request: Request, participant: ParticipantId) ->
     return await _submit(_operator(request), participant, ReinstateParticipant(participant=participant))
 
 
+@router.post(
+    "/participants/{participant}/revoke",
+    response_model=Acknowledgement,
+    responses=problems("not_found", "conflict", *_WRITING),
+    openapi_extra=body_of(SuspensionRequest),
+)
+async def revoke_participant(request: Request, participant: ParticipantId) -> Response:
+    """End a participant's part: its keys end, work that has not begun is called again."""
+    context = _operator(request)
+    body = await _read(request, context, SuspensionRequest)
+    return await _submit(context, participant, RevokeParticipant(participant=participant, reason=body.reason))
+
+
+@router.post(
+    "/participants/{participant}/rotate",
+    response_model=Acknowledgement,
+    responses=problems("not_found", "conflict", *_WRITING),
+    openapi_extra=body_of(RotationRequest),
+)
+async def rotate_key(request: Request, participant: ParticipantId) -> Response:
+    """Let another key sign for a participant from now on; what the old one signed stays valid."""
+    context = _operator(request)
+    body = await _read(request, context, RotationRequest)
+    with _named():
+        command = RotateKey(participant=participant, signing_key=body.signing_key)
+    return await _submit(context, participant, command)
+
+
 @router.get("/rules", response_model=RulesAnswer, responses=problems("unauthorized"))
 async def show_rules(request: Request) -> Response:
     """Show the rules in force, complete."""
@@ -168,6 +207,17 @@ async def change_rules(request: Request) -> Response:
     context = _operator(request)
     body = await _read(request, context, RulesRequest)
     return await _submit(context, "rules", ChangeRules(rules=body.rules))
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Turn what a command refuses into the problem that names it."""
+    try:
+        yield
+    except ModelError as error:
+        raise ProblemError(
+            "invalid_content", str(error), field=error.field, value=str(error.value)[:100]
+        ) from error
 
 
 def _operator(request: Request) -> Context:

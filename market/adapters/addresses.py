@@ -1,11 +1,9 @@
-"""Addresses of this machine, and whom clients of its own servers trust."""
+"""Addresses of this machine: what is loopback, and how a listener is reached."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-import ssl
-from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 
@@ -30,12 +28,3 @@ def public_host(host: str) -> str:
 
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def pinned(certificate: Path) -> ssl.SSLContext:
-    """Return a context that trusts exactly this server certificate, whatever name it is reached under."""
-    context = ssl.create_default_context(cafile=str(certificate))
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    context.check_hostname = False
-    return context

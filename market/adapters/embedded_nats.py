@@ -25,7 +25,7 @@ from typing import Self
 import nats.errors
 from nats.aio.client import Client
 
-from market.adapters.addresses import LOOPBACK, local_host, pinned, public_host
+from market.adapters.addresses import LOOPBACK, local_host, public_host
 from market.adapters.nats_binary import check_version, find_server
 from market.adapters.nats_identity import MarketKeys, ServerIdentity
 from market.adapters.nats_issuer import Issuer
@@ -33,6 +33,7 @@ from market.bus_errors import BusServerError, CredentialsError
 from takt_sdk.nats.connection import connect
 from takt_sdk.nats.creds import claims_of
 from takt_sdk.nats.subjects import MAX_PAYLOAD_BYTES, market_id
+from takt_sdk.nats.tls import pinned
 from takt_sdk.ports import Entropy
 from takt_sdk.wall_clock import OsEntropy
 
