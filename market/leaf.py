@@ -1,6 +1,6 @@
 """The exact bytes of a journal entry that its Merkle leaf commits to.
 
-This encoding is a promise: an auditor recomputes leaves from it years later. It never changes; a
+Both encodings are promises: an auditor recomputes leaves from them years later. They never change; a
 new shape of `market.ports.Entry` gets a new domain line.
 """
 
@@ -10,8 +10,18 @@ from struct import Struct
 
 from market.merkle import leaf_hash
 from market.ports import Entry
+from takt_sdk.log import (
+    SALT_SIZE,
+    SignedMessage,
+    message_hash,
+    message_salt,
+    outcome_hash,
+    outcome_salt,
+    signed_leaf,
+)
 
-SALT_SIZE = 16
+__all__ = ["ENTRY_DOMAIN", "SALT_SIZE", "encode_entry", "entry_leaf", "opening"]
+
 ENTRY_DOMAIN = b"takt.journal.entry.v1\n"
 
 _INTEGER = Struct(">q").pack
@@ -19,7 +29,7 @@ _LENGTH = Struct(">I").pack
 
 
 def encode_entry(entry: Entry) -> bytes:
-    r"""Return the canonical encoding of an entry.
+    r"""Return the canonical encoding of an entry whose message nobody signed.
 
     ``takt.journal.entry.v1\n``, then ``now_us``, ``source``, ``message``, ``events``,
     ``engine_version`` and ``rules_version`` in this order: an integer as 8 bytes big-endian two's
@@ -46,8 +56,23 @@ def encode_entry(entry: Entry) -> bytes:
 
 
 def entry_leaf(entry: Entry, salt: bytes) -> bytes:
-    """Return SHA-256(0x00 ‖ ``salt`` ‖ encoding): the leaf of an entry under its 16-byte salt.
+    """Return the leaf of an entry under its 16-byte salt.
 
+    SHA-256(0x00 ‖ ``salt`` ‖ encoding) for an unsigned one, `takt_sdk.log.signed_leaf` for a signed one.
     The salt keeps a leaf from confirming a guess at the entry's content.
     """
-    return leaf_hash(salt + encode_entry(entry))
+    if not entry.signature and not entry.key:
+        return leaf_hash(salt + encode_entry(entry))
+    salt_of_message, outcome = opening(entry, salt)
+    return signed_leaf(message_hash(message_of(entry), entry.now_us, salt_of_message), outcome)
+
+
+def message_of(entry: Entry) -> SignedMessage:
+    """Return the message of a signed entry as its sender sent it."""
+    return SignedMessage(channel=entry.source, body=entry.message, key=entry.key, signature=entry.signature)
+
+
+def opening(entry: Entry, salt: bytes) -> tuple[bytes, bytes]:
+    """Return what lets the sender of a signed entry recompute its leaf: a salt, and the outcome's hash."""
+    outcome = outcome_hash(entry.events, entry.engine_version, entry.rules_version, outcome_salt(salt))
+    return message_salt(salt), outcome

@@ -25,7 +25,8 @@ class Entry:
     """One decided message: exactly what was received, and the events it caused.
 
     ``message`` and ``events`` are opaque canonical JSON to the journal; together with the other
-    fields they are the leaf of the Merkle tree.
+    fields they are the leaf of the Merkle tree. ``key`` and ``signature`` are the sender's over the exact
+    message, empty where the host attests the sender (`source` http, operator, clock, solver).
     """
 
     now_us: int
@@ -34,6 +35,8 @@ class Entry:
     events: bytes
     engine_version: str
     rules_version: int
+    signature: bytes = b""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +78,20 @@ class Decided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeHead:
-    """The Merkle root (RFC 6962 hashing) over the first ``size`` entries."""
+    """The Merkle root (RFC 6962 hashing) over the first ``size`` entries.
+
+    ``signature`` is the market's over `takt_sdk.signing.head_bytes`, at market time ``at_us``; both are
+    empty where the market has no key.
+    """
 
     size: int
     root: bytes
+    at_us: int = 0
+    signature: bytes = b""
+
+
+HeadSigner = Callable[[TreeHead], TreeHead]
+"""Returns a head with its time and signature."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +120,12 @@ class Journal(Protocol):
     NUL and lone surrogates, integers fit 64 bits.
     """
 
-    def append(self, batch: Sequence[Decided]) -> tuple[Sequence[bytes], TreeHead]:
+    def append(
+        self, batch: Sequence[Decided], *, sign: HeadSigner | None = None
+    ) -> tuple[Sequence[bytes], TreeHead]:
         """Store a batch in one durable transaction; return its leaf hashes and the new head.
+
+        ``sign`` is asked for the head as it is stored.
 
         When it returns, the batch is fsynced. When it raises, nothing of the batch is stored, but for
         `JournalUnknownError`: then the journal must be opened again to learn it. Rows are written in
@@ -126,6 +143,14 @@ class Journal(Protocol):
 
     def leaves(self, start: int = 0, stop: int | None = None) -> Sequence[bytes]:
         """Return the leaf hashes of entries ``start <= position < stop``, for proofs."""
+        ...
+
+    def salts(self, start: int, stop: int) -> Sequence[bytes]:
+        """Return the salts of entries ``start <= position < stop``; quick for those of the last batch."""
+        ...
+
+    def peaks(self) -> tuple[int, tuple[bytes, ...]]:
+        """Return the log's size and the roots of its complete subtrees, largest first."""
         ...
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[Stored]:
@@ -170,6 +195,49 @@ class Journal(Protocol):
         ...
 
 
+# --- escrow ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseProof:
+    """That a round has closed: its close entry, and that a tree head of the journal covers it.
+
+    ``path`` is the inclusion proof of the entry's leaf under ``head``, which the market signed at
+    ``head_at_us``; the signature is empty where the market signs no heads.
+    """
+
+    market: str
+    round_id: str
+    close: Stored
+    path: tuple[bytes, ...]
+    head: TreeHead
+    head_at_us: int = 0
+    head_signature: bytes = b""
+
+
+class Escrow(Protocol):
+    """Keeps the private keys of sealed rounds from the market until it has closed them.
+
+    Errors are `EscrowUnavailableError` (ask again) and `EscrowRefusedError` (never).
+    """
+
+    async def public_key(self, market: str, round_id: str) -> str:
+        """Return the public half (hex) of a round's key pair, which is made on the first request."""
+        ...
+
+    async def release(self, proof: CloseProof) -> str:
+        """Return the private half (hex), again while it is asked for, once the close is proven."""
+        ...
+
+    async def forget(self, market: str, round_id: str) -> None:
+        """Delete a round's key: it was opened, or never will be. Idempotent."""
+        ...
+
+    async def close(self) -> None:
+        """Release what was started."""
+        ...
+
+
 # --- bus -------------------------------------------------------------------------------------
 
 
@@ -190,8 +258,13 @@ class MarketBus(Protocol):
         self,
         on_request: Callable[[Request], Awaitable[bytes]],
         on_heartbeat: Callable[[str, bytes], None],
+        on_arrival: Callable[[Request], bytes | None] | None = None,
     ) -> None:
-        """Take requests: the handler's bytes are the reply. Heartbeats carry (participant, body)."""
+        """Take requests: the handler's bytes are the reply. Heartbeats carry (participant, body).
+
+        ``on_arrival`` is asked first, at once: what it returns is the reply and nothing is handled; empty
+        bytes are no reply at all.
+        """
         ...
 
     async def admit(self, participant: str) -> None:

@@ -38,8 +38,9 @@ def audit_tree(journal: Journal, *, location: str) -> TreeHead:
     if beyond is not None:
         raise JournalCorruptError(location, "a tree head must cover the entry", position=beyond.position)
     last = TreeHead(size=frontier.size, root=frontier.root())
-    if journal.head() != last:
+    stated = journal.head()
+    if (stated.size, stated.root) != (last.size, last.root):
         raise JournalCorruptError(
             location, "the current head must be the last one stored", position=last.size
         )
-    return last
+    return stated

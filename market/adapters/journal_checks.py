@@ -115,6 +115,8 @@ def _check_entry(location: str, where: str, entry: Entry) -> None:
     _check_bytes(location, where, "entry.events", entry.events)
     _check_text(location, where, "entry.engine_version", entry.engine_version)
     _check_integer(location, where, "entry.rules_version", entry.rules_version)
+    _check_bytes(location, where, "entry.signature", entry.signature)
+    _check_text(location, where, "entry.key", entry.key)
 
 
 def _check_row(location: str, where: str, row: RowChange) -> None:

@@ -21,8 +21,17 @@ from market.adapters.journal_checks import (
 )
 from market.journal_errors import JournalClosedError, JournalConflictError
 from market.leaf import SALT_SIZE, entry_leaf
-from market.merkle import Frontier
-from market.ports import Decided, OutboxMessage, ReadModel, RowChange, Snapshot, Stored, TreeHead
+from market.merkle import EMPTY_ROOT, Frontier
+from market.ports import (
+    Decided,
+    HeadSigner,
+    OutboxMessage,
+    ReadModel,
+    RowChange,
+    Snapshot,
+    Stored,
+    TreeHead,
+)
 from takt_sdk.ports import Entropy
 
 LOCATION = "memory"
@@ -65,8 +74,10 @@ class MemoryJournal:
 
     # --- entries -----------------------------------------------------------------------------
 
-    def append(self, batch: Sequence[Decided]) -> tuple[Sequence[bytes], TreeHead]:
-        """Store a batch; return its leaf hashes and the new head."""
+    def append(
+        self, batch: Sequence[Decided], *, sign: HeadSigner | None = None
+    ) -> tuple[Sequence[bytes], TreeHead]:
+        """Store a batch; return its leaf hashes and the new head, signed by ``sign``."""
         check_batch(LOCATION, batch)
         with self._mutex:
             if not batch:
@@ -89,6 +100,7 @@ class MemoryJournal:
             leaves = [one.leaf for one in stored]
             frontier = self._frontier.extend(leaves)
             head = TreeHead(size=frontier.size, root=frontier.root())
+            head = head if sign is None else sign(head)
             # Nothing below can fail: all of the batch is stored, or nothing.
             self._stored.extend(stored)
             self._heads.append(head)
@@ -102,7 +114,7 @@ class MemoryJournal:
     def head(self) -> TreeHead:
         """Return the current tree head (size 0 and SHA-256 of nothing when empty)."""
         self._check_open()
-        return TreeHead(size=self._frontier.size, root=self._frontier.root())
+        return self._heads[-1] if self._heads else TreeHead(size=0, root=EMPTY_ROOT)
 
     def heads(self, start: int = 0, stop: int | None = None) -> Iterator[TreeHead]:
         """Yield the tree heads of commits with ``start < size <= stop``, smallest first."""
@@ -116,6 +128,16 @@ class MemoryJournal:
         check_range(LOCATION, start, stop)
         self._check_open()
         return [stored.leaf for stored in self._stored[start:stop]]
+
+    def salts(self, start: int, stop: int) -> Sequence[bytes]:
+        """Return the salts of entries ``start <= position < stop``."""
+        check_range(LOCATION, start, stop)
+        self._check_open()
+        return [stored.salt for stored in self._stored[start:stop]]
+
+    def peaks(self) -> tuple[int, tuple[bytes, ...]]:
+        """Return the log's size and the roots of its complete subtrees, largest first."""
+        return self._frontier.size, self._frontier.peaks
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[Stored]:
         """Yield entries ``start <= position < stop`` in order."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.schema import CreateColumn
 
 from market.adapters.journal_checks import READ_MODELS
 from market.journal_errors import JournalFormatError, JournalVersionError
@@ -54,6 +56,8 @@ ENTRIES = Table(
     Column("rules_version", _INT64, nullable=False),
     Column("salt", LargeBinary, nullable=False),
     Column("leaf", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("key", _TEXT, nullable=False),
     sqlite_strict=True,
 )
 
@@ -62,6 +66,8 @@ TREE_HEADS = Table(
     METADATA,
     Column("size", _INT64, primary_key=True, autoincrement=False),
     Column("root", LargeBinary, nullable=False),
+    Column("at_us", _INT64, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
 """One row per commit."""
@@ -137,8 +143,32 @@ def _create_first_tables(connection: Connection) -> None:
     METADATA.create_all(connection, tables=tables, checkfirst=False)
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(version=1, upgrade=_create_first_tables),)
-"""Every step since the first release, in order. A released step never changes."""
+def _add_signatures(connection: Connection) -> None:
+    """Let entries and tree heads hold signatures: empty in all that an earlier release wrote."""
+    _add(connection, ENTRIES.c.signature, sqlite="x''", postgresql="''::bytea")
+    _add(connection, ENTRIES.c.key, sqlite="''", postgresql="''")
+    _add(connection, TREE_HEADS.c.at_us, sqlite="0", postgresql="0")
+    _add(connection, TREE_HEADS.c.signature, sqlite="x''", postgresql="''::bytea")
+
+
+def _add(connection: Connection, column: Column[Any], *, sqlite: str, postgresql: str) -> None:
+    """Add a column with a value for the rows that are there, unless the table was made with it."""
+    if column.name in {known["name"] for known in inspect(connection).get_columns(column.table.name)}:
+        return
+    default = sqlite if connection.dialect.name == "sqlite" else postgresql
+    quote = connection.dialect.identifier_preparer.quote
+    definition = CreateColumn(column).compile(dialect=connection.dialect)
+    connection.exec_driver_sql(
+        f"ALTER TABLE {quote(column.table.name)} ADD COLUMN {definition} DEFAULT {default}"
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(version=1, upgrade=_create_first_tables),
+    Migration(version=2, upgrade=_add_signatures),
+)
+"""Every step since the first release, in order. The first makes the newest tables; each later one adds
+to those of an earlier release what they lack. A released step never changes otherwise."""
 
 
 def upgrade_schema(

@@ -55,7 +55,17 @@ from market.journal_errors import (
 )
 from market.leaf import SALT_SIZE, entry_leaf
 from market.merkle import EMPTY_ROOT, HASH_SIZE, Frontier
-from market.ports import Decided, Entry, OutboxMessage, ReadModel, RowChange, Snapshot, Stored, TreeHead
+from market.ports import (
+    Decided,
+    Entry,
+    HeadSigner,
+    OutboxMessage,
+    ReadModel,
+    RowChange,
+    Snapshot,
+    Stored,
+    TreeHead,
+)
 from takt_sdk.ports import Entropy
 
 FRONTIER_INTERVAL = 4_096
@@ -133,7 +143,8 @@ class SqlJournal:
         try:
             with self._transaction() as connection:
                 upgrade_schema(connection, store.location)
-            self._frontier = self._load_frontier()
+            self._frontier, self._head = self._load_frontier()
+            self._last_salts = (self._frontier.size, b"")
         except BaseException:
             store.close()
             raise
@@ -150,8 +161,12 @@ class SqlJournal:
 
     # --- entries -----------------------------------------------------------------------------
 
-    def append(self, batch: Sequence[Decided]) -> tuple[Sequence[bytes], TreeHead]:
+    def append(
+        self, batch: Sequence[Decided], *, sign: HeadSigner | None = None
+    ) -> tuple[Sequence[bytes], TreeHead]:
         """Store a batch in one durable transaction; return its leaf hashes and the new head.
+
+        ``sign`` is asked for the head as it is stored.
 
         Raises
         ------
@@ -173,28 +188,30 @@ class SqlJournal:
                 entries.append(_entry_values(first + at, decided.entry, salt, leaves[-1]))
             frontier = self._frontier.extend(leaves)
             head = TreeHead(size=frontier.size, root=frontier.root())
+            head = head if sign is None else sign(head)
             with self._transaction() as connection:
                 self._store.write(connection, _INSERT_ENTRY, entries)
-                self._store.write(connection, _INSERT_HEAD, [{"size": head.size, "root": head.root}])
+                self._store.write(connection, _INSERT_HEAD, [_head_values(head)])
                 if head.size // FRONTIER_INTERVAL > first // FRONTIER_INTERVAL:
                     peaks = b"".join(frontier.peaks)
                     self._store.write(connection, _INSERT_FRONTIER, [{"size": head.size, "peaks": peaks}])
                 self._projection.write_rows(connection, [row for decided in batch for row in decided.rows])
                 self._projection.write_outbox(connection, batch, first=first)
-            self._frontier = frontier
+            self._frontier, self._head = frontier, head
+            self._last_salts = (first, salts)
             return leaves, head
 
     def head(self) -> TreeHead:
         """Return the current tree head (size 0 and SHA-256 of nothing when empty)."""
         self._check_open()
-        return TreeHead(size=self._frontier.size, root=self._frontier.root())
+        return self._head
 
     def heads(self, start: int = 0, stop: int | None = None) -> Iterator[TreeHead]:
         """Yield the tree heads of commits with ``start < size <= stop``, smallest first."""
         check_range(self.location, start, stop)
         end = self._frontier.size if stop is None else stop
         pages = self._pages(TREE_HEADS, TREE_HEADS.c.size, start + 1, end + 1)
-        return (TreeHead(size=size, root=root) for page in pages for size, root in page)
+        return (_head(row) for page in pages for row in page)
 
     def leaves(self, start: int = 0, stop: int | None = None) -> Sequence[bytes]:
         """Return the leaf hashes of entries ``start <= position < stop`` in order."""
@@ -204,6 +221,22 @@ class SqlJournal:
             query = query.where(ENTRIES.c.position < stop)
         with self._reading() as connection:
             return connection.scalars(query).all()
+
+    def salts(self, start: int, stop: int) -> Sequence[bytes]:
+        """Return the salts of entries ``start <= position < stop``; those of the last batch are at hand."""
+        check_range(self.location, start, stop)
+        first, salts = self._last_salts
+        if first <= start and stop <= first + len(salts) // SALT_SIZE:
+            return [salts[(at - first) * SALT_SIZE :][:SALT_SIZE] for at in range(start, stop)]
+        known = ENTRIES.c.position
+        query = select(ENTRIES.c.salt).where(known >= start, known < stop).order_by(known)
+        with self._reading() as connection:
+            return connection.scalars(query).all()
+
+    def peaks(self) -> tuple[int, tuple[bytes, ...]]:
+        """Return the log's size and the roots of its complete subtrees, largest first."""
+        frontier = self._frontier
+        return frontier.size, frontier.peaks
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[Stored]:
         """Yield entries ``start <= position < stop`` in order."""
@@ -360,12 +393,12 @@ class SqlJournal:
             yield page
             start = page[-1][0] + 1
 
-    def _load_frontier(self) -> Frontier:
+    def _load_frontier(self) -> tuple[Frontier, TreeHead]:
         with self._reading() as connection:
             last = connection.execute(select(TREE_HEADS).order_by(TREE_HEADS.c.size.desc()).limit(1)).first()
             kept = connection.execute(select(FRONTIERS).order_by(FRONTIERS.c.size.desc()).limit(1)).first()
             stored = connection.scalar(select(func.max(ENTRIES.c.position)))
-        head = TreeHead(size=0, root=EMPTY_ROOT) if last is None else TreeHead(size=last.size, root=last.root)
+        head = TreeHead(size=0, root=EMPTY_ROOT) if last is None else _head(last)
         size = 0 if stored is None else stored + 1
         if size != head.size:
             detail = f"the last tree head must cover all {size} entries; was of size {head.size}"
@@ -381,7 +414,16 @@ class SqlJournal:
         if (whole.size, whole.root()) != (head.size, head.root):
             detail = f"the leaves from here must hash to the tree head of size {head.size}; did not"
             raise JournalCorruptError(self.location, detail, position=frontier.size)
-        return whole
+        return whole, head
+
+
+def _head_values(head: TreeHead) -> dict[str, int | bytes]:
+    return {"size": head.size, "root": head.root, "at_us": head.at_us, "signature": head.signature}
+
+
+def _head(row: Row[*tuple[Any, ...]]) -> TreeHead:
+    size, root, at_us, signature = row
+    return TreeHead(size=size, root=root, at_us=at_us, signature=signature)
 
 
 def _entry_values(position: int, entry: Entry, salt: bytes, leaf: bytes) -> dict[str, int | str | bytes]:
@@ -395,17 +437,21 @@ def _entry_values(position: int, entry: Entry, salt: bytes, leaf: bytes) -> dict
         "rules_version": entry.rules_version,
         "salt": salt,
         "leaf": leaf,
+        "signature": entry.signature,
+        "key": entry.key,
     }
 
 
 def _stored(row: Row[*tuple[Any, ...]]) -> Stored:
-    position, now_us, source, message, events, engine_version, rules_version, salt, leaf = row
+    position, now_us, source, message, events, engine, rules, salt, leaf, signature, key = row
     entry = Entry(
         now_us=now_us,
         source=source,
         message=message,
         events=events,
-        engine_version=engine_version,
-        rules_version=rules_version,
+        engine_version=engine,
+        rules_version=rules,
+        signature=signature,
+        key=key,
     )
     return Stored(position=position, entry=entry, salt=salt, leaf=leaf)

@@ -22,6 +22,7 @@ from market.journal_errors import (
 from market.leaf import entry_leaf
 from market.merkle import (
     EMPTY_ROOT,
+    Frontier,
     consistency_proof,
     inclusion_proof,
     root_of,
@@ -111,6 +112,22 @@ def ids(messages: Sequence[OutboxMessage]) -> list[str]:
     return [one.message_id for one in messages]
 
 
+SIGNED = entry(7, source="bid", signature=bytes(range(64)), key="UKEY")
+
+FIRST_RELEASE = (
+    "ALTER TABLE entries DROP COLUMN signature",
+    "ALTER TABLE entries DROP COLUMN key",
+    "ALTER TABLE tree_heads DROP COLUMN at_us",
+    "ALTER TABLE tree_heads DROP COLUMN signature",
+    "UPDATE journal_format SET version = 1",
+)
+"""Makes of a journal of this release one of the first."""
+
+
+def signed(head: TreeHead) -> TreeHead:
+    return replace(head, at_us=9, signature=head.root * 2)
+
+
 INVALID = (
     ("entry.now_us", decided(0), {"now_us": 2**63}),
     ("entry.now_us", decided(0), {"now_us": -(2**63) - 1}),
@@ -123,6 +140,8 @@ INVALID = (
     ("entry.events", decided(0), {"events": bytearray()}),
     ("entry.engine_version", decided(0), {"engine_version": "\0"}),
     ("entry.rules_version", decided(0), {"rules_version": 2**64}),
+    ("entry.signature", decided(0), {"signature": "c2ln"}),
+    ("entry.key", decided(0), {"key": "U\0"}),
 )
 
 INVALID_ROWS = (
@@ -177,6 +196,32 @@ class JournalContract:
         assert [one.leaf for one in stored] == list(leaves)
         assert [entry_leaf(one.entry, one.salt) for one in stored] == list(leaves)
         assert head == TreeHead(size=3, root=root_of(leaves)) == journal.head()
+
+    def test_a_signed_entry_has_a_leaf_of_its_own_kind(self, journal: TestedJournal) -> None:
+        unsigned = replace(SIGNED, signature=b"", key="")
+        leaves, _ = journal.append([Decided(entry=SIGNED), Decided(entry=unsigned)])
+        first, second = journal.read()
+        assert (first.entry, second.entry) == (SIGNED, unsigned)
+        assert [entry_leaf(one.entry, one.salt) for one in (first, second)] == list(leaves)
+        assert entry_leaf(unsigned, first.salt) != first.leaf
+        for change in ({"signature": bytes(64)}, {"key": "UOTHER"}, {"source": "report"}, {"events": b"[1]"}):
+            assert entry_leaf(replace(SIGNED, **change), first.salt) != first.leaf
+
+    def test_a_head_is_stored_as_it_was_signed(self, journal: TestedJournal) -> None:
+        journal.append([decided(0)])
+        leaves, head = journal.append([decided(1)], sign=signed)
+        assert (head.at_us, head.signature) == (9, head.root * 2)
+        assert journal.head() == head
+        assert [one.at_us for one in journal.heads()] == [0, 9]
+        assert list(journal.heads())[-1] == head
+
+    def test_salts_and_peaks_are_those_of_the_entries(self, journal: TestedJournal) -> None:
+        journal.append([decided(number) for number in range(5)])
+        journal.append([decided(5), decided(6)])
+        stored = list(journal.read())
+        for start, stop in ((0, 7), (5, 7), (6, 7), (4, 6), (2, 2), (5, 9)):
+            assert list(journal.salts(start, stop)) == [one.salt for one in stored[start:stop]]
+        assert journal.peaks() == (7, Frontier().extend(journal.leaves()).peaks)
 
     def test_salts_are_fresh(self, journal: TestedJournal) -> None:
         journal.append([decided(0), decided(0)])

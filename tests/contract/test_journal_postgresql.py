@@ -25,13 +25,17 @@ from market.journal_errors import (
     JournalUnknownError,
     JournalVersionError,
 )
+from market.ports import Decided
 from tests.contract.journal_contract import (
+    FIRST_RELEASE,
+    SIGNED,
     CountingEntropy,
     OpenJournal,
     StoredJournalContract,
     decided,
     keys,
     row,
+    signed,
 )
 from tests.integration.postgresql_server import PASSWORD, PostgresqlServer, available
 
@@ -137,8 +141,22 @@ def test_another_programs_database_is_refused(server: PostgresqlServer, open_url
 def test_a_newer_journal_is_refused(server: PostgresqlServer, open_url: OpenUrl) -> None:
     open_url().close()
     execute(server, "UPDATE journal_format SET version = 9")
-    with pytest.raises(JournalVersionError, match="at most 1; was 9"):
+    with pytest.raises(JournalVersionError, match="at most 2; was 9"):
         open_url()
+
+
+def test_a_journal_of_the_first_release_is_brought_up_to_date(
+    server: PostgresqlServer, open_url: OpenUrl
+) -> None:
+    with closing(open_url()) as journal:
+        journal.append([decided(0), decided(1)])
+        before = list(journal.read()), journal.head()
+    execute(server, *FIRST_RELEASE)
+    with closing(open_url()) as journal:
+        assert (list(journal.read()), journal.head()) == before
+        journal.append([Decided(entry=SIGNED)], sign=signed)
+        assert [one.entry for one in journal.read(2)] == [SIGNED]
+        assert audit_tree(journal, location=journal.location) == journal.head()
 
 
 @pytest.mark.parametrize("change", [("only-in-tests", "wrong"), ("host=/", "host=/nowhere/")])

@@ -31,7 +31,10 @@ from market.journal_errors import (
     JournalUnknownError,
     JournalVersionError,
 )
+from market.ports import Decided
 from tests.contract.journal_contract import (
+    FIRST_RELEASE,
+    SIGNED,
     CountingEntropy,
     OpenJournal,
     StoredJournalContract,
@@ -40,6 +43,7 @@ from tests.contract.journal_contract import (
     keys,
     message,
     row,
+    signed,
     snapshot,
 )
 
@@ -190,9 +194,9 @@ def test_a_journal_without_its_version_is_refused(journal: SqlJournal, path: Pat
 def test_a_journal_of_a_newer_release_is_refused(journal: SqlJournal, path: Path) -> None:
     journal.close()
     execute(path, "UPDATE journal_format SET version = 7")
-    with pytest.raises(JournalVersionError, match="schema version must be at most 1; was 7") as caught:
+    with pytest.raises(JournalVersionError, match="schema version must be at most 2; was 7") as caught:
         open_database(path, entropy=CountingEntropy())
-    assert (caught.value.found, caught.value.supported) == (7, 1)
+    assert (caught.value.found, caught.value.supported) == (7, 2)
 
 
 def test_an_older_journal_is_brought_up_to_date_once(journal: SqlJournal) -> None:
@@ -203,15 +207,29 @@ def test_an_older_journal_is_brought_up_to_date_once(journal: SqlJournal) -> Non
         table.create(connection)
         connection.execute(insert(table).values(number=1))
 
-    steps = (*MIGRATIONS, Migration(version=2, upgrade=add_table))
+    steps = (*MIGRATIONS, Migration(version=3, upgrade=add_table))
     for _ in range(2):
         with journal._store.writer.begin() as transaction:
             upgrade_schema(transaction.connection, journal.location, steps)
     with journal._store.readers.connect() as connection:
         assert connection.scalars(select(table.c.number)).all() == [1]
     journal.close()
-    with pytest.raises(JournalVersionError, match="at most 1; was 2"):
+    with pytest.raises(JournalVersionError, match="at most 2; was 3"):
         open_database(Path(journal.location), entropy=CountingEntropy())
+
+
+def test_a_journal_of_the_first_release_is_brought_up_to_date(journal: SqlJournal, path: Path) -> None:
+    journal.append([decided(0), decided(1)])
+    before = list(journal.read()), journal.head()
+    journal.close()
+    execute(path, *FIRST_RELEASE)
+    with closing(open_database(path, entropy=CountingEntropy())) as journal:
+        assert (list(journal.read()), journal.head()) == before
+        journal.append([Decided(entry=SIGNED)], sign=signed)
+        assert [one.entry for one in journal.read(2)] == [SIGNED]
+        assert audit_tree(journal, location=journal.location) == journal.head()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def test_migrations_are_numbered_without_gaps() -> None:
