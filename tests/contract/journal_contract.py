@@ -209,7 +209,7 @@ class JournalContract:
 
     def test_a_head_is_stored_as_it_was_signed(self, journal: TestedJournal) -> None:
         journal.append([decided(0)])
-        leaves, head = journal.append([decided(1)], sign=signed)
+        _, head = journal.append([decided(1)], sign=signed)
         assert (head.at_us, head.signature) == (9, head.root * 2)
         assert journal.head() == head
         assert [one.at_us for one in journal.heads()] == [0, 9]

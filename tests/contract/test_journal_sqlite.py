@@ -223,11 +223,11 @@ def test_a_journal_of_the_first_release_is_brought_up_to_date(journal: SqlJourna
     before = list(journal.read()), journal.head()
     journal.close()
     execute(path, *FIRST_RELEASE)
-    with closing(open_database(path, entropy=CountingEntropy())) as journal:
-        assert (list(journal.read()), journal.head()) == before
-        journal.append([Decided(entry=SIGNED)], sign=signed)
-        assert [one.entry for one in journal.read(2)] == [SIGNED]
-        assert audit_tree(journal, location=journal.location) == journal.head()
+    with closing(open_database(path, entropy=CountingEntropy())) as later:
+        assert (list(later.read()), later.head()) == before
+        later.append([Decided(entry=SIGNED)], sign=signed)
+        assert [one.entry for one in later.read(2)] == [SIGNED]
+        assert audit_tree(later, location=later.location) == later.head()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
@@ -409,7 +409,7 @@ def test_a_read_that_fails_is_the_journals_error(journal: SqlJournal, path: Path
 
 def test_entries_written_behind_its_back_are_not_overwritten(journal: SqlJournal, path: Path) -> None:
     journal.append([decided(0)])
-    execute(path, "INSERT INTO entries SELECT 1, 0, '', x'', x'', '', 0, salt, leaf FROM entries")
+    execute(path, "INSERT INTO entries SELECT 1, 0, '', x'', x'', '', 0, salt, leaf, x'', '' FROM entries")
     with pytest.raises(JournalUnavailableError, match=r"UNIQUE constraint failed: entries\.position"):
         journal.append([decided(1)])
     assert journal.head().size == 1
