@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from pathlib import Path
 
@@ -13,54 +12,66 @@ from agents.hosts.assignment import Assignment, NatsAddress
 from agents.hosts.process_host import run_company
 from agents.profile import Profile
 from agents.profile_file import ProfileFileError, read_profile
-from takt_sdk.errors import BusRefusedError
+from takt_sdk.errors import BusRefusedError, OutboxError
 from takt_sdk.mail import RefusedError
-from takt_sdk.nats.creds import claims_of, jwt_of
+from takt_sdk.nats.credentials import CredentialsFile, CredentialsFileError
+from takt_sdk.outbox import Outbox
+
+FILE = click.Path(path_type=Path)
 
 
 @click.command("join")
-@click.argument("profile", type=click.Path(path_type=Path))
-@click.option(
-    "--creds",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The .creds file that `takt partner add` wrote.",
-)
-@click.option("--nats-url", required=True, help="Where the market is, e.g. nats://host:4222.")
+@click.argument("profile", type=FILE)
+@click.option("--creds", required=True, type=FILE, help="The .creds file that `takt partner add` wrote.")
+@click.option("--seed", type=FILE, help="Your own key, where the .creds file holds a JWT only.")
+@click.option("--nats-url", required=True, help="Where the market is, e.g. tls://host:4222.")
 @click.option("--server-name", default=None, help="Refuse a server of another name.")
-def join(profile: Path, creds: Path, nats_url: str, server_name: str | None) -> None:
-    """Run one company's agent until stopped (Ctrl-C or SIGTERM)."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+@click.option("--tls-ca", type=click.Path(exists=True), default="", help="The only authority to trust (PEM).")
+@click.option("--outbox", type=FILE, default=None, help="Default: NAME.outbox.db beside the .creds file.")
+@click.option("--quiet", is_flag=True, help="Say what goes wrong only.")
+def join(
+    profile: Path,
+    creds: Path,
+    seed: Path | None,
+    nats_url: str,
+    server_name: str | None,
+    tls_ca: str,
+    outbox: Path | None,
+    quiet: bool,  # noqa: FBT001 - a flag
+) -> None:
+    """Run one company's agent until stopped (Ctrl-C or SIGTERM), telling what it bids, wins and delivers."""
+    level = logging.WARNING if quiet else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("takt_sdk").setLevel(logging.WARNING)
     try:
         company = read_profile(profile)
     except ProfileFileError as error:
         raise click.BadParameter(str(error), param_hint="PROFILE") from error
-    text, market = _credentials(creds, company)
-    address = NatsAddress(url=nats_url, market=market, server_name=server_name)
-    click.echo(f"{company.participant} joins {market} at {nats_url}")
+    credentials = _credentials(creds, seed, company)
+    address = NatsAddress(url=nats_url, market=credentials.market, server_name=server_name, tls_ca=tls_ca)
+    click.echo(f"{company.participant} joins {credentials.market} at {nats_url}")
+    tell = logging.getLogger(company.participant).info
     try:
-        assignment = Assignment(profile=company, creds=text)
-        asyncio.run(run_company(assignment, address, lambda: creds.read_text(encoding="utf-8")))
-    except (BusRefusedError, RefusedError) as error:
+        box = Outbox(
+            outbox or creds.with_name(f"{company.participant}.outbox.db"),
+            f"{credentials.market}.{company.participant}",
+        )
+        assignment = Assignment(profile=company, creds="")
+        asyncio.run(run_company(assignment, address, credentials, outbox=box, tell=tell))
+    except (BusRefusedError, CredentialsFileError, OutboxError, RefusedError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{company.participant} has left")
 
 
-def _credentials(path: Path, company: Profile) -> tuple[str, str]:
-    """Return the text of the credentials and the market that they are for."""
-    hint = "--creds"
+def _credentials(path: Path, seed: Path | None, company: Profile) -> CredentialsFile:
+    """Return the credentials; raises `click.BadParameter` where they are not the company's."""
     try:
-        text = path.read_text(encoding="utf-8")
-        market, participant = str(claims_of(jwt_of(text))["name"]).split(".")
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"{path} cannot be read: {error}", param_hint=hint) from error
-    except (ValueError, LookupError, TypeError, json.JSONDecodeError) as error:
+        found = CredentialsFile(path, seed)
+    except CredentialsFileError as error:
+        raise click.BadParameter(str(error), param_hint="--creds") from error
+    if found.participant != company.participant:
         raise click.BadParameter(
-            f"{path} is not a participant's .creds file: {error}", param_hint=hint
-        ) from error
-    if participant != company.participant:
-        raise click.BadParameter(
-            f"{path} is for {participant!r}; the profile's participant was {company.participant!r}",
-            param_hint=hint,
+            f"{path} is for {found.participant!r}; the profile's participant was {company.participant!r}",
+            param_hint="--creds",
         )
-    return text, market
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,8 +10,11 @@ from agents.profile import Profile
 from agents.roles import role_of
 from agents.roles.customer import Intention
 from takt_sdk.company import Company, Pace
+from takt_sdk.narrator import Narrator
+from takt_sdk.nats.credentials import CredentialsFile
 from takt_sdk.nats.participant import NatsParticipantBus
 from takt_sdk.nats.tls import pinned
+from takt_sdk.outbox import Outbox
 from takt_sdk.ports import ParticipantBus
 
 
@@ -51,17 +53,19 @@ def company_on_nats(
     address: NatsAddress,
     pace: Pace,
     *,
-    read_creds: Callable[[], str] | None = None,
+    credentials: CredentialsFile | None = None,
+    outbox: Outbox | None = None,
+    narrator: Narrator | None = None,
 ) -> Company:
     """Return a company that will connect with its own credentials.
 
-    ``read_creds`` is asked at each connection for what the credentials are by then.
+    ``credentials`` are read again at each connection, instead of those of the assignment.
     """
 
     async def connect() -> ParticipantBus:
         return await NatsParticipantBus.connect(
             address.url,
-            assignment.creds if read_creds is None else read_creds(),
+            assignment.creds if credentials is None else credentials.read(),
             address.market,
             assignment.profile.participant,
             server_name=address.server_name,
@@ -73,4 +77,7 @@ def company_on_nats(
         lambda: role_of(assignment.profile, assignment.intentions),
         connect,
         pace,
+        outbox=outbox,
+        renewed=(lambda: False) if credentials is None else credentials.renewed,
+        narrator=narrator,
     )

@@ -2,47 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from collections.abc import Callable
-
 from agents.hosts.assignment import Assignment, NatsAddress, company_on_nats
-from takt_sdk.company import Company, Pace
+from takt_sdk.company import Pace
+from takt_sdk.narrator import Narrator, Tell
+from takt_sdk.nats.credentials import CredentialsFile
+from takt_sdk.outbox import Outbox
+from takt_sdk.process import run_until_signal
 from takt_sdk.wall_clock import WallClock
 
 
-async def run_company(assignment: Assignment, address: NatsAddress, read_creds: Callable[[], str]) -> None:
-    """Run a company by the wall clock until SIGINT or SIGTERM.
+async def run_company(
+    assignment: Assignment,
+    address: NatsAddress,
+    credentials: CredentialsFile,
+    *,
+    outbox: Outbox | None = None,
+    tell: Tell,
+) -> None:
+    """Run a company by the wall clock until SIGINT or SIGTERM; errors as of `run_until_signal`.
 
-    ``read_creds`` is asked at each connection, so that renewed credentials are taken up.
-
-    Raises
-    ------
-    BusRefusedError
-        If the server is not reached, is another one, or refuses the credentials.
-    RefusedError
-        If the market does not know the company.
+    ``credentials`` are read at each connection, and renewed ones make a new connection.
     """
-    company = company_on_nats(assignment, address, Pace(clock=WallClock()), read_creds=read_creds)
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    try:
-        await company.start()
-        await _first(company, stopped)
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-        await company.stop()
-
-
-async def _first(company: Company, stopped: asyncio.Event) -> None:
-    """Return on a signal; raise what ended the company if that comes first."""
-    ended = asyncio.create_task(company.wait())
-    signalled = asyncio.create_task(stopped.wait())
-    await asyncio.wait((ended, signalled), return_when=asyncio.FIRST_COMPLETED)
-    signalled.cancel()
-    if ended.done():
-        await ended
-    ended.cancel()
+    company = company_on_nats(
+        assignment,
+        address,
+        Pace(clock=WallClock()),
+        credentials=credentials,
+        outbox=outbox,
+        narrator=Narrator(tell),
+    )
+    await run_until_signal(company)

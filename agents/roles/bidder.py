@@ -7,10 +7,12 @@ from typing import assert_never
 
 from agents.policies import policy_of
 from agents.profile import Pricing
-from agents.roles.execution import Execution
 from agents.roles.offer_book import OfferBook
+from takt_sdk.execution import Execution
 from takt_sdk.model.contract import Contract
+from takt_sdk.model.execution import ChangeQuote
 from takt_sdk.model.messages import (
+    BidsRefused,
     CallForProposals,
     ContractAmended,
     ContractNotice,
@@ -73,7 +75,7 @@ class Bidder(ABC):
                 self.execution.notice(message)
             case SyncReply():
                 calls = self._sync(message)
-            case Tick() | OrderNotice():
+            case Tick() | OrderNotice() | BidsRefused() | ChangeQuote():
                 pass
             case _:
                 assert_never(message)

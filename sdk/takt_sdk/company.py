@@ -17,6 +17,7 @@ from takt_sdk.codec import DecodeError, decode_envelope
 from takt_sdk.errors import BusClosedError, BusError, BusPayloadError, BusTimeoutError
 from takt_sdk.mail import Mail, RefusedError
 from takt_sdk.model.messages import (
+    BidsRefused,
     CallForProposals,
     ContractAmended,
     ContractNotice,
@@ -24,19 +25,24 @@ from takt_sdk.model.messages import (
     Envelope,
     Heartbeat,
     OrderNotice,
+    Receipt,
     RoundResult,
     SyncReply,
     Tick,
     WireBody,
 )
 from takt_sdk.model.sheet import BidSheet
+from takt_sdk.narrator import Narrator
+from takt_sdk.outbox import Outbox
 from takt_sdk.ports import Clock, Delivery, ParticipantBus
+from takt_sdk.repeats import Repeats
 from takt_sdk.role import Outgoing, Role
 
 _LOG = logging.getLogger(__name__)
 
 RECONNECT_S = 0.5
-"""Pause before a lost connection is made anew."""
+"""Pause before a lost connection is made anew; it doubles up to the next."""
+LONGEST_RECONNECT_S = 2.0
 MAX_CATCH_UPS = 3
 """Most times in a row that a refused report makes the state be rebuilt."""
 MAX_IN_FLIGHT = 64
@@ -70,6 +76,10 @@ class Pace:
     heartbeat_s: float = 10.0
 
 
+def _never() -> bool:
+    return False
+
+
 class Company:
     """Runs one role on one bus until stopped.
 
@@ -83,6 +93,14 @@ class Company:
         Makes a connection; asked again when the server has closed one for good.
     pace
         Where time comes from.
+    outbox
+        Where what is said is stored before it is sent. Without one, what was under way is decided again
+        after a crash, from what the market knows.
+    renewed
+        Whether there are newer credentials than those of the last connection; asked at each tick of the
+        clock. If so, the connection is made anew.
+    narrator
+        Is told what happens.
     """
 
     def __init__(
@@ -91,14 +109,21 @@ class Company:
         make_role: Callable[[], Role],
         connect: Callable[[], Awaitable[ParticipantBus]],
         pace: Pace,
+        *,
+        outbox: Outbox | None = None,
+        renewed: Callable[[], bool] = _never,
+        narrator: Narrator | None = None,
     ) -> None:
         self.participant = participant
         self.role = make_role()
+        self._renewed = renewed
+        self._narrator = narrator or Narrator()
+        self._troubles = Repeats(_LOG)
         self._make_role = make_role
         self._connect = connect
         self._pace = pace
         self._bus: ParticipantBus | None = None
-        self._mail = Mail(participant)
+        self._mail = Mail(participant, outbox)
         self._lock = asyncio.Lock()
         self._connected = asyncio.Event()
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
@@ -119,10 +144,12 @@ class Company:
         ------
         BusRefusedError
             If the server is not the right one or refuses the credentials.
+        RefusedError
+            If the market does not know the company.
         """
         self._bus = await self._connect()
         async with self._lock:
-            await self._catch_up()
+            await self._catch_up(afresh=True)
         self._connected.set()
         loops = [self._receive()]
         if self._pace.clock is not None:
@@ -171,6 +198,33 @@ class Company:
             else:
                 return
 
+    async def post(self, out: Outgoing) -> Receipt:
+        """Send a command of the company's own; return when it is in the market's journal.
+
+        With an outbox it is stored before anything else happens: once this was called and the process
+        dies, it is sent by the next.
+
+        Raises
+        ------
+        RefusedError
+            If the market refused it for good.
+        """
+        async with self._lock:
+            stored = self._mail.store(out, self._read_clock())
+        while True:
+            await self._connected.wait()
+            with suppress(BusClosedError):
+                async with self._lock:
+                    assert self._bus is not None
+                    receipt = await self._mail.send(self._bus, stored, self._now_us)
+                self._narrator.said(out, receipt)
+                return receipt
+            await asyncio.sleep(RECONNECT_S)
+
+    def now_us(self) -> int:
+        """Return market time, as well as it is known here."""
+        return self._read_clock()
+
     def status(self) -> CompanyStatus:
         """Return how this host is."""
         return CompanyStatus(
@@ -195,7 +249,7 @@ class Company:
                         await self._take(delivery)
                     await acknowledge()
             except BusClosedError as error:
-                _LOG.warning("%s: %s", self.participant, error)
+                self._troubles.warn(f"{self.participant}: {error}")
             except Exception:  # noqa: BLE001 - whatever it was, the message comes again on a new connection
                 self._failures += 1
                 _LOG.exception("%s: receiving failed; connecting anew", self.participant)
@@ -204,28 +258,37 @@ class Company:
     async def _reconnect(self) -> None:
         """Make a new connection, however long it takes, and catch up."""
         self._connected.clear()
+        pause_s = RECONNECT_S
         while not self._connected.is_set():
             if self._bus is not None:
                 await self._bus.close()
-            await asyncio.sleep(RECONNECT_S)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_RECONNECT_S)
             try:
                 self._bus = await self._connect()
                 async with self._lock:
-                    await self._catch_up()
-            except (BusError, BusTimeoutError, RefusedError, OSError) as error:
-                _LOG.warning("%s: cannot connect: %s", self.participant, error)
+                    await self._catch_up(afresh=True)
+            except (BusError, BusTimeoutError, RefusedError, OSError, ValueError) as error:
+                self._troubles.warn(f"{self.participant}: cannot connect: {error}")
             else:
+                self._troubles.forget()
                 self._connected.set()
 
     async def _live(self) -> None:
         while True:
             await self._connected.wait()
             try:
+                if self._renewed() and self._bus is not None:
+                    self._narrator.tell("new credentials: connecting anew")
+                    self._connected.clear()
+                    async with self._lock:
+                        await self._bus.close()  # the receiving loop makes the next connection
+                    continue
                 async with self._lock:
                     self._read_clock()
                     await self._handle(Tick(now_us=self._now_us))
             except BusClosedError as error:
-                _LOG.warning("%s: %s", self.participant, error)
+                self._troubles.warn(f"{self.participant}: {error}")
             await asyncio.sleep(self._pace.tick_s)
 
     async def _beat(self) -> None:
@@ -246,8 +309,10 @@ class Company:
             return
         self._now_us = max(self._read_clock(), envelope.occurred_us)
         if isinstance(
-            envelope.body, CallForProposals | RoundResult | ContractAmended | ContractNotice | OrderNotice
+            envelope.body,
+            CallForProposals | RoundResult | BidsRefused | ContractAmended | ContractNotice | OrderNotice,
         ):
+            self._narrator.heard(envelope.body)
             await self._handle(envelope.body, envelope)
         else:
             self._failures += 1
@@ -255,11 +320,19 @@ class Company:
 
     async def _handle(
         self,
-        message: CallForProposals | RoundResult | ContractAmended | ContractNotice | OrderNotice | Tick,
+        message: CallForProposals
+        | RoundResult
+        | BidsRefused
+        | ContractAmended
+        | ContractNotice
+        | OrderNotice
+        | Tick,
         cause: Envelope[WireBody] | None = None,
     ) -> None:
         if self._stale:
             await self._catch_up()
+        if isinstance(message, CallForProposals):
+            self._mail.called(message)
         try:
             outgoing = self.role.handle(message, self._now_us)
         except Exception:  # noqa: BLE001 - a message that breaks the role must not stop the company
@@ -272,11 +345,19 @@ class Company:
         if self._stale:
             await self._catch_up()
 
-    async def _catch_up(self) -> None:
-        """Make the role anew from what the market says; again where the market then refuses a report."""
+    async def _catch_up(self, *, afresh: bool = False) -> None:
+        """Make the role anew from what the market says; again where the market then refuses a report.
+
+        What an earlier connection, or process, left unanswered goes first; ``afresh`` on a new connection.
+        """
         assert self._bus is not None
         for _ in range(MAX_CATCH_UPS):
+            if sent := await self._mail.send_stored(self._bus, self._read_clock()):
+                self._narrator.tell(f"{sent} stored messages delivered")
             reply = await self._mail.query(self._bus, self._now_us)
+            if afresh:
+                self._narrator.connected(reply)
+                afresh = False
             self._mail.restore(reply)
             self._keep_time(reply)
             self.role = self._make_role()
@@ -330,7 +411,8 @@ class Company:
             while waiting:
                 out = waiting.popleft()
                 try:
-                    await self._mail.deliver(self._bus, out, self._now_us, causation_id)
+                    receipt = await self._mail.deliver(self._bus, out, self._now_us, causation_id)
+                    self._narrator.said(out, receipt)
                 except RefusedError as error:
                     if out.channel == "report" and error.message_id not in self._refused_ids:
                         self._refused_ids.add(error.message_id)

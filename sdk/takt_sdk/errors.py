@@ -4,6 +4,7 @@
 
     TaktError
     ├── BusTimeoutError             no answer in time (retryable)
+    ├── OutboxError                 the file of what was said cannot be used
     ├── DecodeError                 bytes are not a valid message (in `takt_sdk.codec`)
     └── BusError
         ├── BusClosedError          the bus was closed here
@@ -58,3 +59,17 @@ class BusRequestError(BusError):
     """The market failed on a request: it may have had its effect, repeat it with the same id."""
 
     retryable = True
+
+
+class OutboxError(TaktError):
+    """A company's outbox cannot be opened or written.
+
+    Attributes
+    ----------
+    path
+        The file.
+    """
+
+    def __init__(self, path: str, detail: str) -> None:
+        self.path = path
+        super().__init__(f"{path} {detail}")

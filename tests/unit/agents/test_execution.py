@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agents.roles.execution import Execution
+from takt_sdk.execution import Execution
 from takt_sdk.model.contract import Contract, ContractItem, ContractState, ResourceUse, Shipment
 from takt_sdk.model.messages import ContractNotice, ContractStatus, ReportMilestone
 from takt_sdk.model.values import MINUTE_US

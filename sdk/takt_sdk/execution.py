@@ -70,11 +70,13 @@ class Execution:
 
     ``book`` is told of every contract from its award until its work is done. Where work uses up what it
     is booked on (``uses_up``: stock, unlike machine time) only a contract that ends early gives it back;
-    ``spent`` are those that are settled.
+    ``spent`` are those that are settled. Without ``by_plan`` contracts are confirmed only, and the company
+    reports the rest itself.
     """
 
     book: Booking = field(compare=False, repr=False)
     uses_up: bool = False
+    by_plan: bool = True
     spent: dict[str, Contract] = field(default_factory=dict)
     running: dict[str, Running] = field(default_factory=dict)
     _queue: list[tuple[int, str]] = field(default_factory=list, compare=False, repr=False)
@@ -161,7 +163,7 @@ class Execution:
 
     def _enqueue(self, running: Running) -> None:
         at_us = due_us(running.contract, running.stage)
-        if at_us is not None:
+        if at_us is not None and (self.by_plan or running.stage < CONFIRMED):
             heappush(self._queue, (at_us, running.contract.id))
 
     def _holds(self, running: Running) -> bool:
