@@ -4,8 +4,12 @@
 
     TaktError                       in `takt_sdk.errors`
     ├── MarketUnavailableError      stopping, or cannot commit now (retryable)
+    │   └── MarketBusyError         retry_after_us: too much waits, of the sender or of all (retryable)
     ├── InvariantError              the engine broke its own rule: a bug, never retried
-    └── ReplayError                 a journal that does not fold to what it says
+    ├── ReplayError                 a journal that does not fold to what it says
+    └── EscrowError                 the key of a sealed round cannot be had
+        ├── EscrowUnavailableError  the escrow does not answer (retryable)
+        └── EscrowRefusedError      it has no such key, or the close is not proven to it
 """
 
 from __future__ import annotations
@@ -19,9 +23,37 @@ class MarketUnavailableError(TaktError):
     retryable = True
 
 
+class MarketBusyError(MarketUnavailableError):
+    """Too much waits already; nothing was done.
+
+    Attributes
+    ----------
+    retry_after_us
+        How long to wait before the same is sent again.
+    """
+
+    def __init__(self, detail: str, retry_after_us: int = 100_000) -> None:
+        super().__init__(detail)
+        self.retry_after_us = retry_after_us
+
+
 class InvariantError(TaktError):
     """The engine broke one of its own rules."""
 
 
 class ReplayError(TaktError):
     """A journal does not fold to the state or digest that it states."""
+
+
+class EscrowError(TaktError):
+    """The escrow does not give a key."""
+
+
+class EscrowUnavailableError(EscrowError):
+    """The escrow does not answer, or failed on the request; ask again."""
+
+    retryable = True
+
+
+class EscrowRefusedError(EscrowError):
+    """The escrow has no such key any more, or does not accept the proof of the close."""

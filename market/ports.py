@@ -202,8 +202,7 @@ class Journal(Protocol):
 class CloseProof:
     """That a round has closed: its close entry, and that a tree head of the journal covers it.
 
-    ``path`` is the inclusion proof of the entry's leaf under ``head``, which the market signed at
-    ``head_at_us``; the signature is empty where the market signs no heads.
+    ``path`` is the inclusion proof of the entry's leaf under ``head``.
     """
 
     market: str
@@ -211,8 +210,6 @@ class CloseProof:
     close: Stored
     path: tuple[bytes, ...]
     head: TreeHead
-    head_at_us: int = 0
-    head_signature: bytes = b""
 
 
 class Escrow(Protocol):

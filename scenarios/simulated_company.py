@@ -7,14 +7,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from hashlib import sha256
 from typing import cast
 
 from market.adapters.codec import decode_envelope
 from market.ports import OutboxMessage, Request
 from takt_sdk.codec import decode_reply
 from takt_sdk.mail import Mail
-from takt_sdk.model.messages import Receipt, Refused, SyncReply, Tick
+from takt_sdk.model.messages import CallForProposals, Receipt, Refused, SyncReply, Tick
 from takt_sdk.role import Incoming, Role
+from takt_sdk.sealer import Sealer
+
+
+def _one_time(content: bytes) -> bytes:
+    """Return what seals an answer: made of its content, so that the same run has the same bytes."""
+    return sha256(b"seals\n" + content).digest()
 
 
 class SimulatedCompany:
@@ -29,7 +36,7 @@ class SimulatedCompany:
         self.role = self._new_role()
         self.requests: deque[Request] = deque()
         self.done: set[str] = set()
-        self._mail = Mail(self.role.participant)
+        self._mail = Mail(self.role.participant, sealer=Sealer(self.role.participant, _one_time))
         self._causes: deque[str] = deque()
 
     def sync(self, reply: SyncReply, now_us: int) -> None:
@@ -41,6 +48,8 @@ class SimulatedCompany:
         """Take a message from the mailbox; one that was taken before changes nothing."""
         if message.message_id not in self.done and message.message_id not in self._causes:
             envelope = decode_envelope(message.body)
+            if isinstance(envelope.body, CallForProposals):
+                self._mail.called(envelope.body)
             self._take(cast("Incoming", envelope.body), message.message_id, now_us)
 
     def tick(self, now_us: int) -> None:

@@ -12,6 +12,7 @@ from typing import cast
 
 from agents.roles import role_of
 from market.adapters.codec import decode_envelope, state_digest
+from market.adapters.escrow_keys import EscrowKeys, MemoryKeyStore, seeded_keys
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.solver_pulp import PulpSolver
 from market.clearing.clear import Limits, Stopwatch, clear
@@ -19,12 +20,14 @@ from market.clearing.problem import Problem
 from market.clearing.result import Clearing, clearing_to_json
 from market.engine.admission import HOST, OPERATOR, RESERVED_IDS
 from market.engine.decision import Inbound, Refusal
+from market.engine.rounds import key_due
 from market.engine.snapshot import snapshot
 from market.engine.views import sync_reply
 from market.model.commands import Command, ReportClearing
 from market.ports import Decided, OutboxMessage, Request
 from market.service.kernel import Handled, Kernel, refused, subject_of
 from market.service.lottery import Lottery
+from market.service.opening import close_proof, opened_answers
 from market.service.recovery import recover
 from scenarios.chance import stream
 from scenarios.faults import NO_FAULTS, Dice, Faults
@@ -78,6 +81,7 @@ class Simulation:
         self.journal = MemoryJournal(entropy=self.entropy)
         self.kernel = Kernel(recover(self.journal))
         self.lottery = Lottery(b"")
+        self.escrow = EscrowKeys(MemoryKeyStore(), seeded_keys(population.seed))
         self.dice = Dice(fault_seed, faults)
         self.solver = PulpSolver()
         self.stopwatch = stopwatch
@@ -188,7 +192,13 @@ class Simulation:
         """Tick until nothing is due any more, letting everybody come to rest in between."""
         while True:
             state = self.kernel.state
-            tick = Tick(now_us=self.now_us, seed_commitment=self.lottery.next_commitment(state))
+            sealed_round = key_due(state, self.now_us)
+            tick = Tick(
+                now_us=self.now_us,
+                seed_commitment=self.lottery.next_commitment(state),
+                sealing_round=sealed_round,
+                sealing_key=self.escrow.public_key(state.market, sealed_round) if sealed_round else "",
+            )
             happened = bool(self._command(HOST, tick).events)
             self._settle()
             round_ = self.kernel.state.round
@@ -196,6 +206,18 @@ class Simulation:
                 self.now_us = max(self.now_us, round_.deadline_us)
             elif not happened:
                 return
+
+    def _open_seals(self) -> None:
+        """Have the key of a sealed round released and its answers opened, as the live market does."""
+        state = self.kernel.state
+        round_ = state.round
+        if round_ is None or round_.state != "opening":
+            return
+        proof = close_proof(self.journal, state.market, round_)
+        assert proof is not None
+        key = self.escrow.release(proof)
+        self._command(HOST, opened_answers(self.journal, state.market, round_, key))
+        self.escrow.forget(state.market, round_.id)
 
     def _solve(self) -> None:
         """Clear the round that is closed on a snapshot, as the live market's worker does."""
@@ -229,6 +251,7 @@ class Simulation:
         for step in range(STEPS_PER_TICK):
             if step == FAULTY_STEPS_PER_TICK:
                 self.dice.faults = NO_FAULTS
+            self._open_seals()
             self._solve()
             busy = [
                 name for name, company in self.companies.items() if company.requests or self._waiting(name)

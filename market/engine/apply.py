@@ -11,7 +11,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from market.engine.contract_apply import CONTRACT_APPLIERS
+from market.engine.audience import HIDDEN_ROUND
+from market.engine.contract_apply import CONTRACT_APPLIERS, FOLLOWERS
 from market.engine.state import (
     Answer,
     ContractRecord,
@@ -48,6 +49,9 @@ def fold(state: State, now_us: int, entry_events: Iterable[Event]) -> State:
 def apply(state: State, event: Event) -> State:
     """Change ``state`` by one event and return it."""
     _APPLIERS[type(event)](state, event)
+    follow = FOLLOWERS.get(type(event))
+    if follow is not None:
+        follow(state, event)
     return state
 
 
@@ -82,7 +86,10 @@ def _rules_changed(state: State, event: events.RulesChanged) -> None:
 
 
 def _network_published(state: State, event: events.NetworkPublished) -> None:
-    state.network = event.network
+    if state.round is not None and state.round.state == "clearing":
+        state.contracting.next_network = event.network  # the awards are planned on the present one
+    else:
+        state.network = event.network
 
 
 def _participant_admitted(state: State, event: events.ParticipantAdmitted) -> None:
@@ -200,6 +207,7 @@ def _round_opened(state: State, event: events.RoundOpened) -> None:
         sealing_key=event.sealing_key,
     )
     state.round_id = event.round_id
+    state.hidden_rounds += event.round_id.startswith(HIDDEN_ROUND)
     state.next_call_us = event.opened_us + state.rules.takt_us
     for order_id in event.orders:
         move_order(state, order_id, "called", event.opened_us, f"called in round {event.round_id}")

@@ -45,7 +45,7 @@ def void_clearing(state: State, command: VoidClearing, now_us: int) -> Decision:
     round_ = state.rounds.get(command.round_id)
     if round_ is None:
         return refuse("unknown", "no such round", field="round_id", value=command.round_id)
-    if round_.state == "clearing":
+    if round_.state in {"opening", "clearing"}:
         return _void_undecided(state, round_, command, now_us)
     if round_.state != "cleared":
         return refuse(

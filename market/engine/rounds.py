@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from market.engine.audience import HIDDEN_ROUND, PUBLIC_ROUND, is_open_class
 from market.engine.decision import Decision, accept
 from market.engine.execution import expiries, settlements, silences, unconfirmed
 from market.engine.retention import retirements
@@ -32,10 +33,8 @@ def tick(state: State, command: Tick, now_us: int) -> Decision:
     ]
     round_ = state.round
     if round_ is None:
-        ready = bool(command.sealing_key) or not state.rules.sealed
-        if now_us >= state.next_call_us and not happened and state.paused_us is None and ready:
-            key = command.sealing_key if state.rules.sealed else ""
-            happened += open_round(state, now_us, command.seed_commitment, key)
+        if now_us >= state.next_call_us and not happened and state.paused_us is None:
+            happened += open_round(state, now_us, command)
     elif round_.state == "open" and now_us >= round_.deadline_us:
         happened.append(events.RoundClosed(round_id=round_.id, at_us=now_us, reason="deadline"))
     elif (
@@ -56,11 +55,57 @@ def _present_answered(round_: RoundRecord, absent: tuple[str, ...]) -> bool:
     return bool(present) and present <= round_.answers.keys()
 
 
-def open_round(state: State, now_us: int, seed_commitment: str, sealing_key: str = "") -> list[Event]:
-    """Return the call for everything that is open now; nothing if nothing is.
+def open_round(state: State, now_us: int, tick: Tick) -> list[Event]:
+    """Return the call for everything that is open now; nothing if nothing is, or its seal has no key.
 
     A round in which nobody is eligible closes at once where rounds may close early.
     """
+    orders, lots = _callable(state, now_us)
+    if not orders:
+        return []
+    round_id = _next_id(state, orders)
+    sealed = state.rules.sealed
+    if sealed and not (tick.sealing_key and tick.sealing_round == round_id):
+        return []
+    eligible = _eligible(state, lots)
+    opened = events.RoundOpened(
+        round_id=round_id,
+        number=state.next_round_number,
+        opened_us=now_us,
+        deadline_us=now_us + state.rules.response_us,
+        seed_commitment=tick.seed_commitment,
+        orders=tuple(orders),
+        lots=tuple(lots),
+        eligible=eligible,
+        sealing_key=tick.sealing_key if sealed else "",
+    )
+    if eligible or sealed or not state.rules.early_close:
+        return [opened]
+    return [opened, events.RoundClosed(round_id=round_id, at_us=now_us, reason="all_answered")]
+
+
+def key_due(state: State, now_us: int) -> str:
+    """Return the id of the sealed round that a tick at ``now_us`` could open, given its key; or nothing."""
+    if not state.rules.sealed or state.round is not None or state.paused_us is not None:
+        return ""
+    if now_us < state.next_call_us:
+        return ""
+    orders, _ = _callable(state, now_us)
+    return _next_id(state, orders) if orders else ""
+
+
+def _next_id(state: State, orders: list[str]) -> str:
+    """Return the id of the next round, numbered apart where no order in it is for everybody's eyes.
+
+    Whoever may know of no restricted order then sees no gap in the numbers either.
+    """
+    if any(is_open_class(state.orders[order_id].order) for order_id in orders):
+        return f"{PUBLIC_ROUND}{state.next_round_number - state.hidden_rounds:06d}"
+    return f"{HIDDEN_ROUND}{state.hidden_rounds + 1:06d}"
+
+
+def _callable(state: State, now_us: int) -> tuple[list[str], list[Lot]]:
+    """Return the orders that a round would call now, and their open lots; both by id."""
     lots: list[Lot] = []
     orders: list[str] = []
     waiting = [state.orders[order_id] for order_id in state.index.callable_orders]
@@ -72,27 +117,9 @@ def open_round(state: State, now_us: int, seed_commitment: str, sealing_key: str
             break
         orders.append(record.order.id)
         lots += called
-    if not orders:
-        return []
     orders.sort()
     lots.sort(key=lambda lot: lot.id)
-    number = state.next_round_number
-    round_id = f"r-{number:06d}"
-    eligible = _eligible(state, lots)
-    opened = events.RoundOpened(
-        round_id=round_id,
-        number=number,
-        opened_us=now_us,
-        deadline_us=now_us + state.rules.response_us,
-        seed_commitment=seed_commitment,
-        orders=tuple(orders),
-        lots=tuple(lots),
-        eligible=eligible,
-        sealing_key=sealing_key,
-    )
-    if eligible or sealing_key or not state.rules.early_close:
-        return [opened]
-    return [opened, events.RoundClosed(round_id=round_id, at_us=now_us, reason="all_answered")]
+    return orders, lots
 
 
 def _eligible(state: State, lots: list[Lot]) -> tuple[tuple[str, tuple[int, ...]], ...]:

@@ -24,7 +24,7 @@ NO_KEY = "the key to its sealed bids was not released in time"
 
 
 def open_seals(state: State, command: OpenSeals, now_us: int) -> Decision:
-    """Take the opened answers of a closed round: what is invalid is refused to its sender, the rest stands."""
+    """Take a closed round's opened answers: what is invalid is refused to its sender, the rest stands."""
     round_ = state.round
     if round_ is None or round_.id != command.round_id or round_.state != "opening":
         known = state.rounds.get(command.round_id)

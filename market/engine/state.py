@@ -220,6 +220,12 @@ class Index:
         _keep(self.delivered_orders, id_, record.state == "delivered")
         _keep(self.shipped_orders, id_, record.state == "shipped")
 
+    def move_deadline(self, before: Order, now: Order) -> None:
+        """Take note of an open order's new deadline."""
+        if before.id in self.open_orders:
+            del self.deadlines[bisect_left(self.deadlines, (before.terms.deadline_us, before.id))]
+            insort(self.deadlines, (now.terms.deadline_us, now.id))
+
     def forget_order(self, record: OrderRecord) -> None:
         """Take note that an ended order leaves the state, with its contracts."""
         ended = (record.history[-1].at_us, record.order.id)
@@ -275,6 +281,7 @@ class State:
     rounds: dict[str, RoundRecord] = field(default_factory=dict)
     contracting: Contracting = field(default_factory=Contracting)
     paused_us: int | None = None
+    hidden_rounds: int = 0
     pause_reason: str = ""
     index: Index = field(default_factory=Index, compare=False, repr=False)
 

@@ -19,23 +19,29 @@ from market.clearing.result import Clearing, clearing_to_json
 from market.desk import Change, Health, Terms
 from market.engine.admission import HOST
 from market.engine.decision import Inbound
+from market.engine.rounds import key_due
 from market.engine.snapshot import snapshot
 from market.engine.state import RoundRecord, State
 from market.errors import MarketUnavailableError
-from market.model.commands import Command, ReportClearing, VoidRound
+from market.model.commands import Command, OpenSeals, ReportClearing, VoidRound
 from market.model.events import RoundClosed
 from market.model.order import order_id
-from market.ports import Journal, MarketBus, ReadModel, RowChange
+from market.ports import Escrow, Journal, MarketBus, ReadModel, RowChange
+from market.service import recovery
 from market.service.clearing_worker import Clearer, fall_back
 from market.service.kernel import Handled, Kernel
 from market.service.lottery import Lottery
 from market.service.outbox_pump import OutboxPump
 from market.service.requests import RequestHandler
+from market.service.snapshots import Folder, Snapshots
+from market.service.seals import NoEscrow, Seals
+from market.service.signatures import Signed
 from market.service.watchers import Watchers
 from market.service.writer import Counters, Pending, Writer
 from takt_sdk.codec import digest_of, encode
 from takt_sdk.model.messages import Envelope, Receipt, Refused, Tick
 from takt_sdk.ports import Clock
+from takt_sdk.signing import Signer
 
 _LOG = logging.getLogger(__name__)
 
@@ -62,11 +68,14 @@ class MarketService:
         clock: Clock,
         clearer: Clearer,
         lottery: Lottery,
+        escrow: Escrow | None = None,
+        folder: Folder | None = None,
         tick_s: float | None = 0.25,
+        signer: Signer | None = None,
     ) -> None:
         self._journal, self._bus, self._clock = journal, bus, clock
         self._clearer, self._lottery, self._tick_s = clearer, lottery, tick_s
-        self._writer = Writer(journal, clock, self._committed)
+        self._writer = Writer(journal, clock, self._committed, signer)
         self._frozen_size = self._writer.kernel.state.size
         self._writing: asyncio.Task[None] | None = None
         self._loops: list[asyncio.Task[None]] = []
@@ -75,12 +84,28 @@ class MarketService:
         self._failed = asyncio.Event()
         self._problems: list[str] = []
         self._watchers = Watchers()
+        self.snapshots = Snapshots(
+            journal,
+            folder,
+            size=self._writer.snapshot_size,
+            entries=recovery.SNAPSHOT_ENTRIES,
+            now_us=self._writer.now_us,
+        )
+        self.requests = RequestHandler(
+            self.state_of,
+            self.submit,
+            self._writer.read,
+            self._writer.receipts.prove,
+            self._writer.now_us,
+            clock.monotonic_s,
+        )
+        self._started_us = self._writer.now_us()
         self.pump = OutboxPump(journal, bus, clock)
+        self._seals = Seals(journal, escrow or NoEscrow())
 
     # --- life --------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        handler = RequestHandler(self.state_of, self.submit, self._writer.read, self._writer.now_us)
         for participant, record in sorted(self.state_of().state.participants.items()):
             if record.admission.agent:
                 await self._bus.admit(participant)
@@ -89,8 +114,9 @@ class MarketService:
         self._loops.append(self._guarded(self.pump.run(), "outbox"))
         if self._tick_s is not None:
             self._loops.append(self._guarded(self._keep_time(self._tick_s), "clock"))
+        self._seals.forget_past(self.state_of().state)
         self._clear_if_closed()
-        await self._bus.start(handler.handle, handler.heartbeat)
+        await self._bus.start(self.requests.handle, self.requests.heartbeat, self.requests.arrived)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -100,11 +126,14 @@ class MarketService:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await self.snapshots.close()
+        self._writer.snapshot_size = max(self._writer.snapshot_size, self.snapshots.size)
         self._writer.stop()
         if self._writing is not None:
             await self._writing
         await self._bus.close()
         await self._clearer.close()
+        await self._seals.close()
 
     def _guarded(self, loop: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run a loop of ours; a crash makes the market unready instead of half alive."""
@@ -156,6 +185,7 @@ class MarketService:
         sequence: int = 0,
         source: str = "http",
         raw: bytes = b"",
+        signed: Signed | None = None,
     ) -> Receipt | Refused:
         """Put a command before the engine; returns after the commit, or with a refusal."""
         if self._stopping:
@@ -173,10 +203,17 @@ class MarketService:
             raw = encode(envelope)
         return await self._writer.submit(
             Pending(
-                inbound=Inbound(sender=sender, sequence=sequence, digest=digest_of(body), body=body),
+                inbound=Inbound(
+                    sender=sender,
+                    sequence=sequence,
+                    digest=digest_of(body),
+                    body=body,
+                    signed_by=None if signed is None else signed.key,
+                ),
                 message_id=message_id,
                 source=source,
                 raw=raw,
+                signature=b"" if signed is None else signed.signature,
                 answer=asyncio.get_running_loop().create_future(),
             )
         )
@@ -221,8 +258,11 @@ class MarketService:
             problems.append("the market is not open yet")
         if not self._bus.is_connected:
             problems.append("the bus is away")
+        ready = not problems and not self._stopping
+        if self._seals.trouble:  # orders are taken and wait
+            problems.append(self._seals.trouble)
         return Health(
-            ready=not problems and not self._stopping,
+            ready=ready,
             market=state.market,
             now_us=self._writer.now_us(),
             position=state.size,
@@ -243,9 +283,25 @@ class MarketService:
         What is due may make more due: call again until nothing is.
         """
         state = self.state_of().state
-        tick = Tick(now_us=now_us, seed_commitment=self._lottery.next_commitment(state))
+        sealed_round = key_due(state, now_us)
+        tick = Tick(
+            now_us=now_us,
+            seed_commitment=self._lottery.next_commitment(state),
+            absent=self._absent(state, now_us),
+            sealing_round=sealed_round,
+            sealing_key=await self._seals.key(state.market, sealed_round) if sealed_round else "",
+        )
         receipt = await self.submit(HOST, tick, message_id=f"tick-{now_us}-{state.size}", source="clock")
         return isinstance(receipt, Receipt) and receipt.position >= 0
+
+    def _absent(self, state: State, now_us: int) -> tuple[str, ...]:
+        """Return who is called and was not heard of for the rules' time, counted from the start at least."""
+        round_ = state.round
+        if not state.rules.heard_us or round_ is None or round_.state != "open":
+            return ()
+        since_us = now_us - state.rules.heard_us
+        heard = self.requests.last_heard_us
+        return tuple(name for name in round_.eligible if heard.get(name, self._started_us) < since_us)
 
     @property
     def is_settled(self) -> bool:
@@ -270,9 +326,12 @@ class MarketService:
                 self.pump.put(one.decided.outbox)
                 self._watchers.publish(Change(position=position, row=row) for row in one.decided.rows)
                 position += 1
-        if any(isinstance(event, RoundClosed) for one in handled for event in one.events):
+        happened = [event for one in handled for event in one.events]
+        if any(isinstance(event, RoundClosed) for event in happened):
             self._clear_if_closed()
+        self._seals.forget_when_over(self.market, happened)
         size = self.state_of().state.size
+        self.snapshots.committed(size)
         if size - self._frozen_size >= FREEZE_ENTRIES:
             self._frozen_size = size
             gc.collect()  # what is frozen is not looked at: this sees the last thousand entries only
@@ -282,7 +341,7 @@ class MarketService:
 
     def _closed_round(self) -> RoundRecord | None:
         round_ = self.state_of().state.round
-        return round_ if round_ is not None and round_.state == "clearing" else None
+        return round_ if round_ is not None and round_.state in {"opening", "clearing"} else None
 
     def _clear_if_closed(self) -> None:
         if self._closed_round() is not None and (self._clearing is None or self._clearing.done()):
@@ -291,7 +350,20 @@ class MarketService:
     async def _clear_all(self) -> None:
         """Clear the closed round, and the one that may have closed by the time it is reported."""
         while (round_ := self._closed_round()) is not None:
-            await self._clear(self.state_of().state, round_)
+            if round_.state == "opening":
+                await self._open(round_)
+            else:
+                await self._clear(self.state_of().state, round_)
+
+    async def _open(self, round_: RoundRecord) -> None:
+        """Have a sealed round's answers opened, for as long as the engine waits for them."""
+        command = await self._seals.opened(self.market, round_)
+        if command is not None:
+            reply = await self._decide(round_, command)
+            if isinstance(reply, Receipt):
+                return
+            _LOG.error("the opening of %s was refused: %s", round_.id, reply.detail)
+        await asyncio.sleep(RETRY_S)
 
     async def _clear(self, state: State, round_: RoundRecord) -> None:
         """Clear a round and report it; the greedy fallback if the engine refuses the answer."""
@@ -327,11 +399,14 @@ class MarketService:
         )
         return await self._decide(round_, command)
 
-    async def _decide(self, round_: RoundRecord, command: ReportClearing | VoidRound) -> Receipt | Refused:
+    async def _decide(
+        self, round_: RoundRecord, command: ReportClearing | OpenSeals | VoidRound
+    ) -> Receipt | Refused:
         """Put the host's word on a round before the engine, again while the journal cannot take it."""
         while True:
             try:
-                return await self.submit(HOST, command, message_id=f"clearing-{round_.id}", source="solver")
+                source = "escrow" if isinstance(command, OpenSeals) else "solver"
+                return await self.submit(HOST, command, message_id=f"clearing-{round_.id}", source=source)
             except MarketUnavailableError:
                 if self._stopping:
                     raise

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from takt_sdk.model.execution import ChangeQuote
 from takt_sdk.model.messages import (
+    BidsRefused,
     CallForProposals,
     ContractAmended,
     ContractNotice,
@@ -17,7 +19,17 @@ from takt_sdk.model.messages import (
 )
 from takt_sdk.ports import RequestChannel
 
-Incoming = CallForProposals | RoundResult | ContractAmended | ContractNotice | OrderNotice | SyncReply | Tick
+Incoming = (
+    CallForProposals
+    | RoundResult
+    | BidsRefused
+    | ContractAmended
+    | ContractNotice
+    | OrderNotice
+    | ChangeQuote
+    | SyncReply
+    | Tick
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,18 @@ from typing import Generic, Literal, TypeVar, get_args
 
 from takt_sdk.model.contract import Contract, ContractState
 from takt_sdk.model.errors import EmptyError
+from takt_sdk.model.execution import (
+    ChangeCommand,
+    ChangeQuote,
+    ExecutionReport,
+    QueryScorecard,
+    QueryStatement,
+    ScorecardReply,
+    StatementReply,
+)
 from takt_sdk.model.order import Lot, OrderTerms
 from takt_sdk.model.plan import Document, Part, ProcessPlan
+from takt_sdk.model.proof import ProofReply, QueryProof
 from takt_sdk.model.sealed import SealedSheet
 from takt_sdk.model.sheet import BidSheet
 from takt_sdk.model.values import (
@@ -42,13 +52,14 @@ class Tick:
 
     ``seed_commitment`` is the SHA-256 (hex) of the secret of the next round's lottery, should this
     tick open one. ``absent`` are called participants that were not heard of for the rules' time.
-    ``sealing_key`` is the public key to which the next round's bids are to be sealed.
+    ``sealing_key`` is the public key to which bids of the round ``sealing_round`` are to be sealed.
     """
 
     kind: Literal["takt.tick.v1"] = "takt.tick.v1"
     now_us: int
     seed_commitment: str = ""
     absent: tuple[str, ...] = ()
+    sealing_round: str = ""
     sealing_key: str = ""
 
     def __post_init__(self) -> None:
@@ -283,6 +294,7 @@ OrderState = Literal[
     "in_production",
     "at_risk",
     "reallocating",
+    "awaiting_approval",
     "shipped",
     "delivered",
     "settled",
@@ -359,7 +371,11 @@ class Tape:
 class Receipt:
     """The message is in the journal, fsynced, at ``position`` of a log whose head is (``size``, ``root``).
 
-    Hashes are lower-case hex. A repeated message gets the position of the first.
+    Hashes are lower-case hex. A repeated message gets the position of the first (``repeated``).
+
+    ``proof`` is the audit path of the leaf under the root, nearest sibling first. ``head_signature``
+    (base64url) is the market's over market, size, root and ``head_us``. Of a signed message, its exact
+    bytes with ``entered_us``, ``salt`` and ``outcome`` give the leaf; see the page on the journal.
     """
 
     kind: Literal["takt.receipt.v1"] = "takt.receipt.v1"
@@ -369,6 +385,13 @@ class Receipt:
     size: int
     root: str
     subject_id: str = ""
+    repeated: bool = False
+    entered_us: int = 0
+    salt: str = ""
+    outcome: str = ""
+    proof: tuple[str, ...] = ()
+    head_us: int = 0
+    head_signature: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -421,14 +444,15 @@ class SyncReply:
     orders: tuple[OrderNotice, ...]
 
 
-CustomerCommand = PublishPart | SubmitOrder | CancelOrder
+CustomerCommand = PublishPart | SubmitOrder | CancelOrder | ChangeCommand
 BidderCommand = BidSheet | DeclineCall | SealedSheet
-ReportCommand = ReportMilestone | ReportBreakdown
+ReportCommand = ReportMilestone | ReportBreakdown | ExecutionReport
+Query = QuerySync | QueryStatement | QueryScorecard | QueryProof
 ParticipantCommand = CustomerCommand | BidderCommand | ReportCommand
-Notice = RoundResult | BidsRefused | ContractNotice | ContractAmended | OrderNotice
+Notice = RoundResult | BidsRefused | ContractNotice | ContractAmended | OrderNotice | ChangeQuote
 Downlink = CallForProposals | Notice
-Reply = Receipt | Refused | SyncReply
-WireBody = ParticipantCommand | QuerySync | Heartbeat | Downlink | Tape | Reply
+Reply = Receipt | Refused | SyncReply | StatementReply | ScorecardReply | ProofReply
+WireBody = ParticipantCommand | Query | Heartbeat | Downlink | Tape | Reply
 
 
 BodyT = TypeVar("BodyT")
