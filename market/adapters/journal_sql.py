@@ -211,7 +211,7 @@ class SqlJournal:
         check_range(self.location, start, stop)
         end = self._frontier.size if stop is None else stop
         pages = self._pages(TREE_HEADS, TREE_HEADS.c.size, start + 1, end + 1)
-        return (_head(row) for page in pages for row in page)
+        return (read_head(row) for page in pages for row in page)
 
     def leaves(self, start: int = 0, stop: int | None = None) -> Sequence[bytes]:
         """Return the leaf hashes of entries ``start <= position < stop`` in order."""
@@ -398,7 +398,7 @@ class SqlJournal:
             last = connection.execute(select(TREE_HEADS).order_by(TREE_HEADS.c.size.desc()).limit(1)).first()
             kept = connection.execute(select(FRONTIERS).order_by(FRONTIERS.c.size.desc()).limit(1)).first()
             stored = connection.scalar(select(func.max(ENTRIES.c.position)))
-        head = TreeHead(size=0, root=EMPTY_ROOT) if last is None else _head(last)
+        head = TreeHead(size=0, root=EMPTY_ROOT) if last is None else read_head(last)
         size = 0 if stored is None else stored + 1
         if size != head.size:
             detail = f"the last tree head must cover all {size} entries; was of size {head.size}"
@@ -421,7 +421,8 @@ def _head_values(head: TreeHead) -> dict[str, int | bytes]:
     return {"size": head.size, "root": head.root, "at_us": head.at_us, "signature": head.signature}
 
 
-def _head(row: Row[*tuple[Any, ...]]) -> TreeHead:
+def read_head(row: Row[*tuple[Any, ...]]) -> TreeHead:
+    """Return the head that a row of its table holds."""
     size, root, at_us, signature = row
     return TreeHead(size=size, root=root, at_us=at_us, signature=signature)
 

@@ -70,6 +70,7 @@ class MemoryBroker:
         self.acknowledged: list[str] = []
         self.handler: Callable[[Request], Awaitable[bytes]] | None = None
         self.heard: Callable[[str, bytes], None] | None = None
+        self.arrived: Callable[[Request], bytes | None] | None = None
         self.started = asyncio.Event()
         self.slots = asyncio.Semaphore(max_requests)
         self.running: set[asyncio.Task[bytes]] = set()
@@ -99,8 +100,10 @@ class MemoryMarketBus:
         self,
         on_request: Callable[[Request], Awaitable[bytes]],
         on_heartbeat: Callable[[str, bytes], None],
+        on_arrival: Callable[[Request], bytes | None] | None = None,
     ) -> None:
         """Take requests and heartbeats from now on."""
+        self._broker.arrived = on_arrival
         self._broker.handler = on_request
         self._broker.heard = on_heartbeat
         self._broker.started.set()
@@ -150,7 +153,7 @@ class MemoryMarketBus:
             return
         self._closed = True
         self._broker.started.clear()
-        self._broker.handler = self._broker.heard = None
+        self._broker.handler = self._broker.heard = self._broker.arrived = None
         if self._broker.running:
             await asyncio.wait(self._broker.running)
 
@@ -209,6 +212,11 @@ class MemoryParticipantBus:
             task.exception()  # an answer that nobody waits for any more is no loose end
 
     async def _handled(self, request: Request) -> bytes:
+        refusal = None if self._broker.arrived is None else self._broker.arrived(request)
+        if refusal:
+            return refusal
+        if refusal is not None:
+            raise BusTimeoutError(f"no reply on {request.channel}")
         async with self._broker.slots:
             handler = self._broker.handler
             if handler is None:

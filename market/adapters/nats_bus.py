@@ -126,15 +126,22 @@ class NatsMarketBus:
         self,
         on_request: Callable[[Request], Awaitable[bytes]],
         on_heartbeat: Callable[[str, bytes], None],
+        on_arrival: Callable[[Request], bytes | None] | None = None,
     ) -> None:
         """Take requests and heartbeats from now on.
 
-        A handler that raises is logged and answered as failed, without its reason.
+        A handler that raises is logged and answered as failed, without its reason. What ``on_arrival``
+        refuses takes no slot.
         """
 
         async def take(message: Msg) -> None:
             request = self._request_of(message)
             if request is None:
+                return
+            refusal = None if on_arrival is None else on_arrival(request)
+            if refusal is not None:
+                if refusal:
+                    await self._reply(request, message.reply, refusal)
                 return
             await self._slots.acquire()
             task = asyncio.create_task(self._answer(on_request, request, message.reply))
@@ -192,8 +199,13 @@ class NatsMarketBus:
             failed = "internal"
         finally:
             self._slots.release()
+        await self._reply(request, reply_to, reply, {FAILED_HEADER: failed} if failed else None)
+
+    async def _reply(
+        self, request: Request, reply_to: str, reply: bytes, headers: dict[str, str] | None = None
+    ) -> None:
         try:
-            await self._client.publish(reply_to, reply, headers={FAILED_HEADER: failed} if failed else None)
+            await self._client.publish(reply_to, reply, headers=headers)
         except nats.errors.Error as error:
             _LOG.warning("reply to %s not sent: %r", request.participant, error)
 

@@ -17,6 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import Protocol
 
+from market.adapters.part_process import hire_process
 from market.adapters.solver_pulp import PulpSolver
 from market.clearing.clear import Limits, clear
 from market.clearing.problem import Problem
@@ -46,7 +47,7 @@ class Clearer(Protocol):
 
 def solve(problem: Problem, limits: Limits) -> Clearing:
     """Clear in this process with PuLP and HiGHS."""
-    return clear(problem, solver=PulpSolver(), limits=limits, clock=WallClock())
+    return clear(problem, solver=PulpSolver(), limits=limits, clock=WallClock(), hire=hire_process)
 
 
 def fall_back(problem: Problem) -> Clearing:
@@ -57,9 +58,16 @@ def fall_back(problem: Problem) -> Clearing:
 
 
 class ProcessClearer:
-    """A `Clearer` with one worker process, made anew when it dies."""
+    """A `Clearer` with one worker process, made anew when it dies.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    workers
+        Cores of one clearing, all by default; under a work limit they never change the answer.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._workers = workers or os.cpu_count() or 1
         self._pool: ProcessPoolExecutor | None = None
 
     async def warm_up(self) -> None:
@@ -68,6 +76,7 @@ class ProcessClearer:
 
     async def clear(self, problem: Problem, limits: Limits) -> Clearing:
         """Return the worker's clearing, or the fallback if it dies or hangs."""
+        limits = replace(limits, workers=max(limits.workers, self._workers))
         limit_s = UNLIMITED_S if limits.time_s is None else limits.time_s + GRACE_S
         try:
             async with asyncio.timeout(limit_s):
@@ -88,7 +97,7 @@ class ProcessClearer:
     def _running(self) -> ProcessPoolExecutor:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                max_workers=1, mp_context=multiprocessing.get_context("spawn"), initializer=_live_with_parent
+                max_workers=1, mp_context=multiprocessing.get_context("spawn"), initializer=live_with_parent
             )
         return self._pool
 
@@ -108,7 +117,7 @@ def _ready() -> bool:
     return True
 
 
-def _live_with_parent() -> None:
+def live_with_parent() -> None:
     """End this process when its parent has died; Ctrl-C is for the parent to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

@@ -40,16 +40,22 @@ class Handled:
 
 
 class Kernel:
-    """Holds the state; `handle` is the only way to change it."""
+    """Holds the state; `handle` is the only way to change it.
+
+    ``is_sound`` turns False where `handle` fails after it has begun to change the state: fold it anew then.
+    """
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self.is_sound = True
 
-    def handle(self, inbound: Inbound, now_us: int, *, source: str, raw: bytes) -> Handled:
+    def handle(
+        self, inbound: Inbound, now_us: int, *, source: str, raw: bytes, signature: bytes = b""
+    ) -> Handled:
         """Decide a message, fold its events, and return what must be stored.
 
         ``raw`` is the message exactly as received, ``source`` names where from (a subject, ``http``,
-        ``clock``, ``solver``, ``operator``).
+        ``clock``, ``solver``, ``operator``), ``signature`` is that of ``inbound.signed_by`` over it.
         """
         state = self.state
         decision = decide(state, inbound, now_us)
@@ -58,6 +64,7 @@ class Kernel:
             return Handled(decision=decision, decided=None, position=decision.reply.position)
         if not decision.events:
             return Handled(decision=decision, decided=None, position=-1)
+        self.is_sound = False
         fold(state, now_us, decision.events)
         entry = Entry(
             now_us=now_us,
@@ -66,6 +73,8 @@ class Kernel:
             events=encode_events(decision.events),
             engine_version=ENGINE_VERSION,
             rules_version=state.rules.version,
+            signature=signature,
+            key=inbound.signed_by or "",
         )
         messages = outgoing(state, decision.events, position)
         decided = Decided(
@@ -74,6 +83,7 @@ class Kernel:
             outbox=tuple(self._outbox_message(message, now_us) for message in messages),
         )
         told = tuple(message.body.kind for message in messages)
+        self.is_sound = True
         return Handled(decision=decision, decided=decided, position=position, told=told)
 
     def rows(self) -> tuple[RowChange, ...]:

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, cast, get_args
 
+from market.engine.decision import Refusal
 from market.engine.views import sync_reply
-from market.errors import MarketUnavailableError
+from market.errors import MarketBusyError, MarketUnavailableError
 from market.model.commands import Command
 from market.ports import Request
+from market.service.intake import UNREAD, Intake
 from market.service.kernel import Kernel
+from market.service.kernel import refused as refused_as
+from market.service.signatures import Signed, check_signature
 from takt_sdk.codec import DecodeError, decode_envelope, encode
 from takt_sdk.model.messages import (
     BidderCommand,
@@ -25,18 +29,16 @@ from takt_sdk.model.messages import (
     ReportCommand,
     WireBody,
 )
+from takt_sdk.model.proof import ProofReply, QueryProof
 from takt_sdk.ports import RequestChannel
 
 _ALLOWED: Mapping[RequestChannel, tuple[type, ...]] = {
     "bid": get_args(BidderCommand),
     "report": get_args(ReportCommand),
     "order": get_args(CustomerCommand),
-    "query": (QuerySync,),
+    "query": (QuerySync, QueryProof),
 }
 """Which bodies each channel carries."""
-
-UNREAD = "unread"
-"""Message id in the refusal of bytes whose own id could not be read."""
 
 
 class Submit(Protocol):
@@ -51,6 +53,7 @@ class Submit(Protocol):
         sequence: int = 0,
         source: str = "",
         raw: bytes = b"",
+        signed: Signed | None = None,
     ) -> Receipt | Refused:
         """Put a command before the engine."""
         ...
@@ -63,15 +66,32 @@ class RequestHandler:
         self,
         kernel: Callable[[], Kernel],
         submit: Submit,
-        read: Callable[[Callable[[Kernel], bytes]], Awaitable[bytes]],
+        read: Callable[[str, Callable[[Kernel], bytes]], Awaitable[bytes]],
+        prove: Callable[[str, QueryProof], Awaitable[ProofReply | Refusal]],
         now_us: Callable[[], int],
+        monotonic_s: Callable[[], float],
     ) -> None:
         self._kernel, self._submit, self._read, self._now_us = kernel, submit, read, now_us
+        self._prove, self._monotonic_s = prove, monotonic_s
+        self.intake = Intake()
         self.last_heard_us: dict[str, int] = {}
+
+    def arrived(self, request: Request) -> bytes | None:
+        """Return None if a request is to be handled; what to answer otherwise, nothing if empty."""
+        state = self._kernel().state
+        known = request.participant in state.participants
+        return self.intake.arrived(request, state.rules, self._monotonic_s(), known=known)
 
     async def handle(self, request: Request) -> bytes:
         """Return the reply to a request: a receipt, a refusal, or the answer to a query."""
-        self.last_heard_us[request.participant] = self._now_us()
+        self.intake.begun(request.participant)
+        try:
+            return await self._handle(request)
+        finally:
+            self.intake.ended(request.participant)
+
+    async def _handle(self, request: Request) -> bytes:
+        self.heartbeat(request.participant)
         try:
             envelope = decode_envelope(request.body)
         except DecodeError as error:
@@ -87,10 +107,17 @@ class RequestHandler:
         refused = self._refused(request, envelope)
         if refused is not None:
             return encode(refused)
+        signed = check_signature(self._kernel().state, request)
+        if isinstance(signed, Refusal):
+            return encode(refused_as(envelope.message_id, signed))
         try:
+            if isinstance(envelope.body, QueryProof):
+                proof = await self._prove(request.participant, envelope.body)
+                return encode(refused_as(envelope.message_id, proof) if isinstance(proof, Refusal) else proof)
             if isinstance(envelope.body, QuerySync):
                 return await self._read(
-                    lambda kernel: encode(sync_reply(kernel.state, request.participant, self._now_us()))
+                    request.participant,
+                    lambda kernel: encode(sync_reply(kernel.state, request.participant, self._now_us())),
                 )
             reply = await self._submit(
                 request.participant,
@@ -99,14 +126,24 @@ class RequestHandler:
                 sequence=envelope.sequence,
                 source=request.channel,
                 raw=request.body,
+                signed=signed,
+            )
+        except MarketBusyError as error:
+            reply = Refused(
+                message_id=envelope.message_id,
+                code="busy",
+                detail=str(error),
+                retryable=True,
+                retry_after_us=error.retry_after_us,
             )
         except MarketUnavailableError as error:
             reply = Refused(message_id=envelope.message_id, code="state", detail=str(error), retryable=True)
         return encode(reply)
 
-    def heartbeat(self, participant: str, _body: bytes) -> None:
-        """Take note that a participant lives."""
-        self.last_heard_us[participant] = self._now_us()
+    def heartbeat(self, participant: str, _body: bytes = b"") -> None:
+        """Take note that a participant of this market lives."""
+        if participant in self._kernel().state.participants:
+            self.last_heard_us[participant] = self._now_us()
 
     def _refused(self, request: Request, envelope: Envelope[WireBody]) -> Refused | None:
         if envelope.sender != request.participant:

@@ -33,9 +33,9 @@ from market.service.kernel import Handled, Kernel
 from market.service.lottery import Lottery
 from market.service.outbox_pump import OutboxPump
 from market.service.requests import RequestHandler
-from market.service.snapshots import Folder, Snapshots
 from market.service.seals import NoEscrow, Seals
 from market.service.signatures import Signed
+from market.service.snapshots import Folder, Snapshots
 from market.service.watchers import Watchers
 from market.service.writer import Counters, Pending, Writer
 from takt_sdk.codec import digest_of, encode

@@ -1,8 +1,9 @@
 """The single writer: takes messages one after the other, decides, commits in groups, then answers.
 
-Nothing is answered, sent or shown before its entry is fsynced. A commit that fails leaves the state as the
-journal has it, and its messages unanswered but for "try again". A message that breaks the engine is refused
-and logged; it takes nobody else's down. Decides nothing itself.
+Nothing is answered, sent or shown before its entry is fsynced. A commit for which there is no space or no
+lock is tried again until it succeeds; meanwhile everybody is told to try again. After any other failure
+the state is folded anew from the journal. A message that breaks the engine is refused and logged; it takes
+nobody else's down. Decides nothing itself.
 """
 
 from __future__ import annotations
@@ -12,25 +13,37 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from market.engine.admission import RESERVED_IDS
-from market.engine.decision import Inbound, Refusal
+from market.engine.decision import Inbound, Refusal, Repeated
 from market.errors import InvariantError, MarketUnavailableError
 from market.journal_errors import JournalError, JournalUnknownError
 from market.ports import Decided, Journal, TreeHead
+from market.service.fair_queue import FairQueue
 from market.service.kernel import Handled, Kernel, refused, subject_of
+from market.service.receipts import Receipts
 from market.service.recovery import recover, restart, save_snapshot
 from takt_sdk.model.messages import Receipt, Refused, Tick
 from takt_sdk.ports import Clock
+from takt_sdk.signing import Signer
 
 _LOG = logging.getLogger(__name__)
 
 GROUP = 256
 """Most messages committed together."""
 
-WAITING = 10_000
-"""Most messages that wait for the writer; more are told to try again."""
+WAITING, WAITING_BYTES = 10_000, 256 << 20
+"""Most messages that wait for the writer, and their bytes; more are told to try again."""
+
+WAITING_EACH, WAITING_EACH_BYTES = 1_000, 16 << 20
+"""The same of one sender."""
+
+PATIENCE_S = 2.0
+"""How long a commit is tried before those who wait for it are told to ask again."""
+
+FIRST_RETRY_S, LONGEST_RETRY_S = 0.05, 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,6 +55,12 @@ class Pending:
     source: str
     raw: bytes
     answer: asyncio.Future[Receipt | Refused]
+    signature: bytes = b""
+
+    @property
+    def size_bytes(self) -> int:
+        """What the message takes up while it waits."""
+        return len(self.raw)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,6 +70,11 @@ class _Reading:
     view: Callable[[Kernel], bytes]
     answer: asyncio.Future[bytes]
     seen: bytes = b""
+
+    @property
+    def size_bytes(self) -> int:
+        """A view is made when its turn comes."""
+        return 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +86,9 @@ class Counters:
     refused: int = 0
     repeated: int = 0
     broken: int = 0
+    failed_commits: int = 0
+    commit_s: float = 0.0
+    bytes: int = 0
     messages: Counter[str] = field(default_factory=Counter)
 
 
@@ -73,24 +100,35 @@ class Writer:
     """
 
     def __init__(
-        self, journal: Journal, clock: Clock, committed: Callable[[int, Sequence[Handled]], None]
+        self,
+        journal: Journal,
+        clock: Clock,
+        committed: Callable[[int, Sequence[Handled]], None],
+        signer: Signer | None = None,
     ) -> None:
         self._journal, self._clock, self._committed = journal, clock, committed
         state, held = restart(journal)
         self.kernel = Kernel(state)
-        self._snapshot_size = save_snapshot(journal, state, since=held)
+        self.snapshot_size = save_snapshot(journal, state, since=held)
         self.counters = Counters()
         self.trouble = ""
-        self._queue: asyncio.Queue[Pending | _Reading | None] = asyncio.Queue(maxsize=WAITING)
+        self.queue: FairQueue[Pending | _Reading] = FairQueue(
+            each=WAITING_EACH,
+            each_bytes=WAITING_EACH_BYTES,
+            every=WAITING,
+            every_bytes=WAITING_BYTES,
+            unbounded=RESERVED_IDS,
+        )
         self._batch: list[Pending | _Reading] = []
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
-        self._leaves: dict[int, bytes] = {}
+        self.receipts = Receipts(journal, lambda: self.kernel.state, signer)
         self._stopping = False
+        self._is_held = False
 
     @property
     def is_idle(self) -> bool:
         """Whether no message waits or is being committed."""
-        return self._queue.empty() and not self._batch
+        return not self.queue and not self._batch
 
     def now_us(self) -> int:
         """Return market time: the clock's, but never back."""
@@ -104,11 +142,11 @@ class Writer:
         MarketUnavailableError
             If nothing was done and it should be tried again.
         """
-        self._put(pending)
+        self._put(pending.inbound.sender, pending)
         return await pending.answer
 
-    async def read(self, view: Callable[[Kernel], bytes]) -> bytes:
-        """Return a view of the state; all that it shows is committed.
+    async def read(self, sender: str, view: Callable[[Kernel], bytes]) -> bytes:
+        """Return a view of the state for a sender, in its turn; all that it shows is committed.
 
         Raises
         ------
@@ -116,32 +154,29 @@ class Writer:
             As `submit`.
         """
         reading = _Reading(view=view, answer=asyncio.get_running_loop().create_future())
-        self._put(reading)
+        self._put(sender, reading)
         return await reading.answer
 
-    def _put(self, item: Pending | _Reading) -> None:
+    def _put(self, sender: str, item: Pending | _Reading) -> None:
         if self._stopping:
             raise MarketUnavailableError("the market is stopping")
-        try:
-            self._queue.put_nowait(item)
-        except asyncio.QueueFull:
-            raise MarketUnavailableError(f"more than {WAITING} messages wait") from None
+        if self._is_held:
+            raise MarketUnavailableError(self.trouble)
+        self.queue.put(sender, item)
 
     # --- the loop ----------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Commit until `stop`; what was taken by then is committed and answered."""
         try:
-            while not (self._stopping and self._queue.empty()):
-                first = await self._queue.get()
-                taken = [first]
-                while len(taken) < GROUP and not self._queue.empty():
-                    taken.append(self._queue.get_nowait())
-                self._batch = [item for item in taken if item is not None]
+            while not (self._stopping and not self.queue):
+                if not self.queue:
+                    await self.queue.wait()
+                self._batch = self.queue.take(GROUP)
                 await self._commit(self._batch)
                 self._batch = []
             state = self.kernel.state
-            await asyncio.to_thread(save_snapshot, self._journal, state, since=self._snapshot_size)
+            await asyncio.to_thread(save_snapshot, self._journal, state, since=self.snapshot_size)
         finally:
             self._stopping = True
             self._abandon()
@@ -149,25 +184,24 @@ class Writer:
 
     def stop(self) -> None:
         """Take nothing more; `run` ends once what was taken is answered."""
-        if not self._stopping:
-            self._stopping = True
-            if not self._queue.full():  # a full one has something to wake up for
-                self._queue.put_nowait(None)
+        self._stopping = True
+        self.queue.wake()
 
     def _abandon(self) -> None:
         """Leave nobody waiting for an answer that will not come."""
-        while not self._queue.empty():
-            item = self._queue.get_nowait()
-            if item is not None:
-                self._batch.append(item)
+        self._fail_waiting(MarketUnavailableError("the market has stopped"))
         _fail(self._batch, MarketUnavailableError("the market has stopped"))
         self._batch = []
+
+    def _fail_waiting(self, error: MarketUnavailableError) -> None:
+        while self.queue:
+            _fail(self.queue.take(GROUP), error)
 
     async def _commit(self, batch: list[Pending | _Reading]) -> None:
         handled = await self._handle_all(batch)
         decided = [one.decided for one in handled.values() if one.decided is not None]
         try:
-            head = await self._store(decided)
+            head = await self._store(decided, batch)
         except JournalUnknownError:  # what is stored must be learnt by opening the journal anew
             _fail(batch, MarketUnavailableError("it is not known what was stored; ask again after a restart"))
             raise
@@ -204,6 +238,8 @@ class Writer:
                     self.counters.broken += 1
                     broken.add(number)
                     _refuse_broken(item)
+                    if self.kernel.is_sound:  # it broke before anything was changed
+                        continue
                     await self._recover()
                     break
             else:
@@ -213,25 +249,58 @@ class Writer:
         body = pending.inbound.body
         state = self.kernel.state
         now_us = max(body.now_us, state.now_us) if isinstance(body, Tick) else self.now_us()
-        return self.kernel.handle(pending.inbound, now_us, source=pending.source, raw=pending.raw)
+        return self.kernel.handle(
+            pending.inbound,
+            now_us,
+            source=pending.source,
+            raw=pending.raw,
+            signature=pending.signature,
+        )
 
-    async def _store(self, decided: list[Decided]) -> TreeHead:
+    async def _store(self, decided: list[Decided], batch: Sequence[Pending | _Reading]) -> TreeHead:
         if not decided:
             return self._journal.head()
-        loop = asyncio.get_running_loop()
-        leaves, head = await loop.run_in_executor(self._thread, self._journal.append, decided)
-        first = head.size - len(leaves)
-        self._leaves = {first + index: leaf for index, leaf in enumerate(leaves)}
+        started_s = self._clock.monotonic_s()
+        leaves, head = await self._append(decided, batch)
+        self.counters.commit_s += self._clock.monotonic_s() - started_s
+        self.counters.bytes += sum(len(one.entry.message) + len(one.entry.events) for one in decided)
+        self.receipts.stored([one.entry for one in decided], leaves, head.size)
         self.counters.commits += 1
         self.counters.entries += len(decided)
-        self.trouble = ""
+        self.trouble, self._is_held = "", False
         if head.size != self.kernel.state.size:
             raise InvariantError(f"journal has {head.size} entries, state {self.kernel.state.size}")
         return head
 
+    async def _append(
+        self, decided: list[Decided], batch: Sequence[Pending | _Reading]
+    ) -> tuple[Sequence[bytes], TreeHead]:
+        """Append, again and again while there is no space or no lock: nothing was stored then.
+
+        Whoever waits for longer than is polite is told to ask again, and so is everybody who comes.
+        """
+        loop = asyncio.get_running_loop()
+        append = partial(self._journal.append, decided, sign=self.receipts.sign)
+        waited_s, pause_s = 0.0, FIRST_RETRY_S
+        while True:
+            try:
+                return await loop.run_in_executor(self._thread, append)
+            except JournalError as error:
+                self.counters.failed_commits += 1
+                if not error.retryable or self._stopping:
+                    raise
+                _LOG.error("a group is not stored yet: %s", error)
+                self.trouble = str(error)
+                if waited_s >= PATIENCE_S:
+                    self._is_held = True
+                    _fail(batch, MarketUnavailableError(self.trouble))
+                    self._fail_waiting(MarketUnavailableError(self.trouble))
+            await asyncio.sleep(pause_s)
+            waited_s, pause_s = waited_s + pause_s, min(LONGEST_RETRY_S, 1.5 * pause_s)
+
     async def _roll_back(self, error: JournalError) -> None:
         _LOG.error("nothing of a group was stored: %s", error)
-        self.trouble = str(error)
+        self.trouble, self._is_held = str(error), False
         await self._recover()
 
     async def _recover(self) -> None:
@@ -249,30 +318,14 @@ class Writer:
             self.counters.refused += 1
             _answer(pending.answer, refused(pending.message_id, reply))
             return
+        repeated = isinstance(reply, Repeated)
+        self.counters.repeated += repeated
         try:
-            leaf = await self._leaf(handled.position)
+            receipt = await self.receipts.of(pending.message_id, handled.position, head, repeated=repeated)
         except JournalError as error:
             _fail([pending], MarketUnavailableError(str(error)))
             return
-        receipt = Receipt(
-            message_id=pending.message_id,
-            position=handled.position,
-            leaf=leaf.hex(),
-            size=head.size,
-            root=head.root.hex(),
-            subject_id=subject_of(handled.decision),
-        )
-        _answer(pending.answer, receipt)
-
-    async def _leaf(self, position: int) -> bytes:
-        """Return the leaf of an entry, empty for position -1 (nothing had to be stored)."""
-        if position < 0:
-            return b""
-        leaf = self._leaves.get(position)
-        if leaf is None:
-            self.counters.repeated += 1
-            leaf = await self.leaf_at(position)
-        return leaf
+        _answer(pending.answer, replace(receipt, subject_id=subject_of(handled.decision)))
 
     async def leaf_at(self, position: int) -> bytes:
         """Return the leaf that the journal holds at a position."""

@@ -23,7 +23,7 @@ from market.journal_errors import JournalError
 from market.model.commands import AdmitParticipant, Body, Command, OpenMarket
 from market.model.network import Lane, Network, Site
 from market.model.rules import Rules
-from market.ports import Decided, Journal, TreeHead
+from market.ports import Decided, HeadSigner, Journal, TreeHead
 from market.service.clearing_worker import Clearer, InlineClearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
@@ -35,12 +35,15 @@ from takt_sdk.model.plan import PlannedLot, ProcessPlan
 from takt_sdk.model.sheet import Bids, BidSheet
 from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US
 from takt_sdk.ports import RequestChannel
+from takt_sdk.signed_bus import SignedBus
 from takt_sdk.wall_clock import OsEntropy
 
 MARKET = "small"
+from tests.signers import market_signer, signer_of
+
 START_US = 20_605 * DAY_US
 DEADLINE_S = 20.0
-RULES = Rules(takt_us=HOUR_US, response_us=10 * MINUTE_US)
+RULES = Rules(signatures="required", takt_us=HOUR_US, response_us=10 * MINUTE_US)
 PLANTS = ("anna", "bert")
 PLAN = ProcessPlan(
     lots=(
@@ -78,11 +81,19 @@ def opening() -> tuple[Command, ...]:
     """Return what opens the market and admits the customer and the plants."""
     milling = Qualification(capabilities=(Capability(process="milling", materials=("steel",)),))
     return (
-        OpenMarket(market=MARKET, rules=RULES, network=NETWORK, seed=7),
-        AdmitParticipant(participant="buyer", roles=("customer",)),
-        AdmitParticipant(participant="rival", roles=("customer",)),
+        OpenMarket(market=MARKET, rules=RULES, network=NETWORK, seed=7, market_key=market_signer(MARKET).key),
         *(
-            AdmitParticipant(participant=plant, roles=("plant",), sites=(plant,), qualification=milling)
+            AdmitParticipant(participant=name, roles=("customer",), signing_key=signer_of(name).key)
+            for name in ("buyer", "rival")
+        ),
+        *(
+            AdmitParticipant(
+                participant=plant,
+                roles=("plant",),
+                sites=(plant,),
+                qualification=milling,
+                signing_key=signer_of(plant).key,
+            )
             for plant in PLANTS
         ),
     )
@@ -99,14 +110,16 @@ class BreakableJournal(MemoryJournal):
         self.failures: list[JournalError | None] = []
         self.close_failures: list[JournalError] = []
 
-    def append(self, batch: Sequence[Decided]) -> tuple[Sequence[bytes], TreeHead]:
+    def append(
+        self, batch: Sequence[Decided], *, sign: HeadSigner | None = None
+    ) -> tuple[Sequence[bytes], TreeHead]:
         """Wait for the gate, fail if it is the turn of a failure, store otherwise."""
         self.entered.set()
         assert self.gate.wait(DEADLINE_S)
         failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
             raise failure
-        return super().append(batch)
+        return super().append(batch, sign=sign)
 
     def close_outbox(self, message_ids: Sequence[str]) -> None:
         """Fail if told to, close otherwise."""
@@ -156,6 +169,7 @@ class SmallMarket:
             clearer=clearer or InlineClearer(),
             lottery=Lottery(bytes(32)),
             tick_s=tick_s,
+            signer=market_signer(MARKET),
         )
         async with service:
             if not service.market:
@@ -173,7 +187,7 @@ class SmallMarket:
         sequence: int = 0,
         named: str | None = None,
     ) -> Reply:
-        """Return the market's reply to a request over the bus."""
+        """Return the market's reply to a request over the bus, signed with the sender's key."""
         envelope = Envelope(
             message_id=message_id,
             correlation_id="",
@@ -183,8 +197,18 @@ class SmallMarket:
             occurred_us=self.clock.now_us(),
             body=body,
         )
-        raw = await self.broker.participant(sender).request(channel, encode(envelope), timeout_s=DEADLINE_S)
+        raw = await self.bus(sender).request(channel, encode(envelope), timeout_s=DEADLINE_S)
         return decode_reply(raw)
+
+    def bus(self, sender: str) -> SignedBus:
+        """Return a participant's bus, which signs and checks receipts."""
+        return SignedBus(
+            self.broker.participant(sender),
+            MARKET,
+            sender,
+            signer_of(sender),
+            market_key=market_signer(MARKET).key,
+        )
 
     async def bid(self, service: MarketService, plant: str, price_minor: int, number: int = 1) -> Reply:
         """Answer the open round with one package for each of its lots."""

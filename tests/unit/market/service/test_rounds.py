@@ -225,9 +225,9 @@ async def test_a_round_that_closes_in_the_commit_that_publishes_the_one_before_i
         journal.entered.clear()
         held = asyncio.create_task(submitted(service, "buyer", order("third"), "m-3"))
         await asyncio.to_thread(journal.entered.wait)
-        queued = service._writer._queue.qsize()
+        queued = len(service._writer.queue)
         clearer.gate.set()
-        await until(lambda: service._writer._queue.qsize() > queued)
+        await until(lambda: len(service._writer.queue) > queued)
         tick = asyncio.create_task(service.tick(small.clock.now_us()))  # same group as the clearing's report
         await asyncio.sleep(0)
         journal.gate.set()

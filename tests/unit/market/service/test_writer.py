@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, NoReturn
 
 import pytest
 
 from market.adapters.codec import state_digest
 from market.engine.decision import Inbound
-from market.errors import MarketUnavailableError
+from market.errors import MarketBusyError, MarketUnavailableError
 from market.journal_errors import (
     JournalConflictError,
     JournalFullError,
@@ -15,6 +16,7 @@ from market.journal_errors import (
 from market.ports import Snapshot
 from market.service import recovery as recovery_module
 from market.service import writer as writer_module
+from market.service.fair_queue import TURN
 from market.service.kernel import Handled, Kernel
 from market.service.recovery import recover
 from market.service.writer import Writer
@@ -89,10 +91,10 @@ async def test_what_arrives_during_a_commit_is_committed_together(
         assert len({receipt.size for receipt in receipts if isinstance(receipt, Receipt)}) == 2
 
 
-@pytest.mark.parametrize("error", [FULL, JournalUnavailableError("memory", "is gone")])
 async def test_a_failed_commit_leaves_the_state_as_the_journal_has_it_and_later_orders_are_fine(
-    small: SmallMarket, journal: BreakableJournal, error: JournalFullError
+    small: SmallMarket, journal: BreakableJournal
 ) -> None:
+    error = JournalUnavailableError("memory", "is gone")
     async with small.running() as service:
         await accepted(service, "buyer", order("kept"), "m-kept")
         journal.failures = [error]
@@ -107,6 +109,86 @@ async def test_a_failed_commit_leaves_the_state_as_the_journal_has_it_and_later_
         assert receipt.position == journal.head().size - 1
         assert states(service) == {"kept": "submitted", "lost": "submitted"}
         assert (await service.health()).ready
+
+
+async def test_a_commit_that_finds_no_space_is_tried_again_and_nobody_notices_if_that_helps_soon(
+    small: SmallMarket, journal: BreakableJournal
+) -> None:
+    async with small.running() as service:
+        journal.failures = [FULL, FULL]
+        receipt = await accepted(service, "buyer", order("k"), "m-k")
+        assert receipt.position == journal.head().size - 1
+        assert service.counters.failed_commits == 2
+        assert (await service.health()).ready
+
+
+async def test_a_disk_that_stays_full_is_told_to_everybody_and_what_was_decided_is_stored_once_there_is_space(
+    small: SmallMarket, journal: BreakableJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(recovery_module, "restart", _no_replay)
+    async with small.running() as service:
+        journal.failures = [FULL] * 5
+        outcomes = await asyncio.gather(
+            *(submitted(service, "buyer", order(f"k-{n}"), f"m-{n}") for n in range(40)),
+            service._writer.read("buyer", lambda _: b""),
+            return_exceptions=True,
+        )
+        assert {type(outcome) for outcome in outcomes} == {MarketUnavailableError}
+        assert not (await service.health()).ready
+        with pytest.raises(MarketUnavailableError, match="no space is left"):
+            await submitted(service, "buyer", order("late"), "m-late")
+        await until(lambda: not service._writer.trouble)
+        assert (await service.health()).ready
+        again = [await accepted(service, "buyer", order(f"k-{n}"), f"m-{n}") for n in range(40)]
+        assert len({receipt.position for receipt in again}) == 40
+    monkeypatch.undo()
+    assert state_digest(recover(journal)) == state_digest(service.state_of().state)
+
+
+async def test_a_stop_while_the_disk_is_full_ends_and_keeps_what_was_acknowledged(
+    small: SmallMarket, journal: BreakableJournal
+) -> None:
+    async with small.running() as service:
+        await accepted(service, "buyer", order("kept"), "m-kept")
+        journal.failures = [FULL] * 1_000
+        lost = asyncio.create_task(submitted(service, "buyer", order("lost"), "m-lost"))
+        await until(lambda: service.counters.failed_commits > 0)
+    with pytest.raises(MarketUnavailableError):
+        await lost
+    assert [record.idempotency_key for record in recover(journal).orders.values()] == ["kept"]
+
+
+def _no_replay(_: object) -> NoReturn:
+    raise AssertionError("nothing was lost: nothing is to be read back")
+
+
+async def test_one_sender_that_floods_waits_alone(small: SmallMarket, journal: BreakableJournal) -> None:
+    async with small.running() as service:
+        journal.gate.clear()
+        journal.entered.clear()
+        held = asyncio.create_task(submitted(service, "rival", order("first"), "m"))
+        await entered(journal)
+        flood = [
+            asyncio.create_task(submitted(service, "buyer", order(f"k-{n}"), f"m-{n}"))
+            for n in range(writer_module.WAITING_EACH + 7)
+        ]
+        honest = asyncio.create_task(submitted(service, "rival", order("mine"), "m-mine"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(service._writer.queue) == writer_module.WAITING_EACH + 1
+        journal.gate.set()
+        await held
+        receipt = await honest
+        assert isinstance(receipt, Receipt)
+        assert receipt.position <= journal.head().size
+        mine = next(o for o in service.state_of().state.orders.values() if o.idempotency_key == "mine")
+        before = [o for o in service.state_of().state.orders.values() if o.position < mine.position]
+        assert len(before) <= 1 + TURN, "the flood's turn is a short one"
+        outcomes = await asyncio.gather(*flood, return_exceptions=True)
+    busy = [one for one in outcomes if isinstance(one, MarketBusyError)]
+    assert (len(busy), busy[0].retryable) == (7, True)
+    assert busy[0].retry_after_us > 0
 
 
 async def test_a_message_that_cannot_be_stored_takes_nobody_elses_down(
@@ -132,7 +214,7 @@ async def test_a_sender_that_has_gone_away_stops_nobody(
     small: SmallMarket, journal: BreakableJournal
 ) -> None:
     async with small.running() as service:
-        for failures in ([], [FULL]):
+        for failures in ([], [FULL]):  # a commit that must be repeated
             journal.gate.clear()
             journal.entered.clear()
             gone = asyncio.create_task(submitted(service, "buyer", order(f"gone-{len(failures)}"), "m-gone"))
@@ -143,12 +225,13 @@ async def test_a_sender_that_has_gone_away_stops_nobody(
             await asyncio.wait([gone])
             await accepted(service, "buyer", order(f"next-{len(failures)}"), "m-next")
         assert (await service.health()).ready
-        assert set(states(service)) == {"gone-0", "next-0", "next-1"}
+        assert set(states(service)) == {"gone-0", "next-0", "gone-1", "next-1"}
 
 
 async def test_a_disk_that_is_full_for_a_while_does_not_stop_the_clock(
-    small: SmallMarket, journal: BreakableJournal
+    small: SmallMarket, journal: BreakableJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(writer_module, "LONGEST_RETRY_S", 0.01)
     async with small.running(tick_s=0.001) as service:
         await accepted(service, "buyer", order("k"), "m-k")
         await until(lambda: states(service)["k"] == "calling")
@@ -162,18 +245,30 @@ async def test_a_disk_that_is_full_for_a_while_does_not_stop_the_clock(
 
 
 class _Breaking(Kernel):
-    def handle(self, inbound: Inbound, now_us: int, *, source: str, raw: bytes) -> Handled:
-        handled = super().handle(inbound, now_us, source=source, raw=raw)
+    early = False
+
+    def handle(
+        self,
+        inbound: Inbound,
+        now_us: int,
+        **rest: Any,  # noqa: ANN401
+    ) -> Handled:
+        if self.early and isinstance(inbound.body, PublishPart):
+            raise ZeroDivisionError(inbound.body.part.id)
+        handled = super().handle(inbound, now_us, **rest)
         if isinstance(inbound.body, PublishPart):
+            self.is_sound = False
             raise ZeroDivisionError(inbound.body.part.id)
         return handled
 
 
+@pytest.mark.parametrize("early", [False, True])
 async def test_a_message_that_breaks_the_engine_is_refused_and_changes_nothing(
-    small: SmallMarket, journal: BreakableJournal
+    small: SmallMarket, journal: BreakableJournal, early: bool
 ) -> None:
     async with small.running() as service:
-        service._writer.kernel = _Breaking(service.state_of().state)
+        breaking = service._writer.kernel = _Breaking(service.state_of().state)
+        breaking.early = early
         poison = PublishPart(part=Part(id="poison", name="Poison", plan=PLAN))
         replies = await asyncio.gather(
             submitted(service, "buyer", order("before"), "m-1"),
@@ -187,6 +282,7 @@ async def test_a_message_that_breaks_the_engine_is_refused_and_changes_nothing(
         assert state_digest(state) == state_digest(recover(journal))
         assert "buyer" not in state.parts
         assert service.counters.broken == 1
+        assert (service._writer.kernel is breaking) == early, "what was not touched is not folded anew"
 
 
 async def test_a_stop_answers_everybody_and_keeps_what_it_has_acknowledged(
@@ -243,7 +339,7 @@ async def test_more_than_can_wait_is_told_to_try_again(
     async with small.running():
         pass
     writer = Writer(journal, small.clock, lambda _position, _handled: None)
-    waiting = [asyncio.create_task(writer.read(lambda _: b"seen")) for _ in range(6)]
+    waiting = [asyncio.create_task(writer.read("buyer", lambda _: b"seen")) for _ in range(6)]
     await asyncio.sleep(0)
     with pytest.raises(MarketUnavailableError, match="more than 5 messages wait"):
         await waiting[5]
