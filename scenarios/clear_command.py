@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from market.adapters.guarded_process import JobResult, Link
+    from market.clearing.part_search import Hire
     from market.clearing.result import Clearing
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "fallback": 0, "infeasible": 3, "unknown": 4}
@@ -78,6 +79,7 @@ class _Task:
     workers: int
     mechanism: str | None
     explain: str | None
+    cluster: str | None
     age_s: float
     """Age of the process when the child was forked."""
 
@@ -98,7 +100,7 @@ class _Task:
 )
 @click.option("--gap", type=_Gap(), default=0, help="Good enough: stop there. 5000 and 0.5% are the same.")
 @click.option(
-    "--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Threads. [default: all cores]"
+    "--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Cores. [default: all]"
 )
 @click.option(
     "--mechanism",
@@ -106,6 +108,11 @@ class _Task:
     help="Payment rule instead of the file's.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="[default: standard output]")
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Ray cluster that searches parts of the market, as auto or 10.0.0.1:6379. [default: this machine]",
+)
 @click.option("--explain", metavar="BID", help="Say instead what this bid would have had to be to win.")
 def clear(
     file: Path,
@@ -116,6 +123,7 @@ def clear(
     mechanism: str | None,
     out: Path | None,
     explain: str | None,
+    cluster: str | None,
 ) -> None:
     """Clear the market in FILE (takt.problem.v1, .json or .json.gz) and write the takt.clearing.v1.
 
@@ -135,6 +143,7 @@ def clear(
         workers=workers,
         mechanism=mechanism,
         explain=explain,
+        cluster=cluster,
         age_s=process_age_s(),
     )
     with _running(task) as result:
@@ -209,7 +218,8 @@ def _cleared(task: _Task, link: Link, *, fallback: bool) -> bytes:
         problem = replace(problem, mechanism=task.mechanism)
     read_s = clock.monotonic_s()
     from market.adapters.solver_pulp import PulpSolver  # noqa: PLC0415
-    from market.clearing.clear import Limits, publishing_s  # noqa: PLC0415
+    from market.clearing.clear import Limits  # noqa: PLC0415
+    from market.clearing.hunt import publishing_s  # noqa: PLC0415
     from market.clearing.result import Seconds  # noqa: PLC0415
     from market.service.guarded_clearing import clear_in_child  # noqa: PLC0415
 
@@ -234,8 +244,20 @@ def _cleared(task: _Task, link: Link, *, fallback: bool) -> bytes:
         link=link,
         write=_answer,
         before=Seconds(read=read_s - born_s, build=now_s - read_s),
+        hire=_hire(task),
     )
     return _answer(_marked(clearing) if fallback else clearing)
+
+
+def _hire(task: _Task) -> Hire:
+    """Return what hires helpers: processes here, or the cluster's."""
+    if task.cluster is None:
+        from market.adapters.part_process import hire_process  # noqa: PLC0415
+
+        return hire_process
+    from market.adapters.part_ray import hire_on  # noqa: PLC0415
+
+    return hire_on(task.cluster)
 
 
 def _marked(clearing: Clearing) -> Clearing:

@@ -3,6 +3,7 @@
 ::
 
     ClearingError
+    ├── HelperLostError     a helper that ended before it answered; its part is searched here
     ├── ProblemError        a problem document that cannot be cleared: names path and value
     ├── SolverError         a solver that crashed or answered nonsense; the clearing falls back
     └── UnprovenError       an optimum asked for exactly that could not be proven in its limits
@@ -31,6 +32,14 @@ class ProblemError(ClearingError):
     def __init__(self, path: str, detail: str) -> None:
         super().__init__(f"{path}: {detail}")
         self.path = path
+        self.detail = detail
+
+
+class HelperLostError(ClearingError):
+    """A helper in another process that is no longer there."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
         self.detail = detail
 
 

@@ -6,12 +6,13 @@ publishes the best so far when the search does not come back in time. Decides no
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import replace
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-from market.clearing.clear import Hunt, publishing_s
+from market.clearing.hunt import Hunt, publishing_s
 from market.clearing.publish import publish
 from market.clearing.result import Clearing, Seconds
 from market.mechanisms.rule import UNRESOLVED
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from market.adapters.guarded_process import Link
     from market.clearing.clear import Limits, Stopwatch
+    from market.clearing.part_search import Hire
     from market.clearing.problem import Problem
     from market.clearing.program import Solver
     from market.clearing.publish import Found
@@ -57,12 +59,15 @@ def clear_in_child(
     link: Link,
     write: Callable[[Clearing], bytes],
     before: Seconds,
+    hire: Hire | None = None,
 ) -> Clearing:
     """Clear a problem under the guard's eyes and return the checked result.
 
-    ``write`` makes the bytes of a draft; ``before`` holds the seconds that passed already.
+    ``write`` makes the bytes of a draft; ``before`` holds the seconds that passed already; ``hire``
+    returns helpers for parts of the market.
     """
-    return _Watched(Hunt(problem, solver, limits, clock, link.halt), clock, link, write, before).clear()
+    hunt = Hunt(problem, solver, limits, clock, link.halt, hire=hire)
+    return _Watched(hunt, clock, link, write, before).clear()
 
 
 class _Watched:
@@ -140,20 +145,12 @@ class _Watched:
 
     def _tell(self) -> None:
         """Tell the parent where the search stands."""
-        hunt = self.hunt
-        cases = [case for _, case in hunt.cases]
-        if hunt.current is not None and hunt.current not in cases:
-            cases.append(hunt.current)
-        best = [case.incumbent.best for case in cases]
-        bounds = sum(case.incumbent.bound for case in cases)
-        whole = len(cases) == max(1, len(hunt.parts))
+        objective, bound, begun = self.hunt.standing()
         standing = Standing(
-            objective=sum(a.objective for a in best if a is not None)
-            if len(best) > best.count(None)
-            else None,
-            bound=bounds if whole and bounds < float("inf") else None,
-            part=len(cases),
-            parts=len(hunt.parts),
+            objective=int(objective) if math.isfinite(objective) else None,
+            bound=bound if math.isfinite(bound) else None,
+            part=begun,
+            parts=len(self.hunt.parts),
         )
         self.told = standing
         self.link.news(standing.to_bytes())

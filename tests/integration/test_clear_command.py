@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -319,6 +320,60 @@ def test_a_killed_child_leaves_its_draft(tmp_path: Path) -> None:
         assert running.wait(PATIENCE_S) == 0
         assert result["checked"]
         assert result["status"] in {"feasible", "fallback"}
+
+
+def regions_market(regions: int = 3, columns: int = 1_100) -> dict[str, Any]:
+    """Return hard parts that do not touch, enough for a helper."""
+    market = document()
+    for region in range(regions):
+        text = json.dumps(hard_market(columns=columns, rows=5, seed=region))
+        for name in ("c", "r"):
+            text = re.sub(rf'"{name}(\d+)"', rf'"{region}/{name}\1"', text)
+        part = json.loads(text)
+        for name in ("orders", "resources", "bids"):
+            market[name] += part[name]
+    return market
+
+
+def helpers(running: subprocess.Popen[str]) -> list[psutil.Process]:
+    return [child for child in descendants(running) if "market.adapters.part_worker" in child.cmdline()]
+
+
+@pytest.mark.parametrize("end", ["interrupt", "kill", "kill_helper"])
+def test_helpers_end_with_the_command(tmp_path: Path, end: str) -> None:
+    """Parts that are searched side by side: interrupted, killed, or with a helper that crashes."""
+    file = write(tmp_path, regions_market())
+    limit_s = 8 if end == "kill_helper" else 300
+    running = subprocess.Popen(
+        [*COMMAND, str(file), "--workers", "2", "--time-limit", str(limit_s)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while not helpers(running):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)  # a process that starts tells nobody
+        children = descendants(running)
+        if end == "kill":
+            running.kill()
+        else:
+            (helpers(running)[0].kill if end == "kill_helper" else running.terminate)()
+            result = answer_of(running)
+            assert running.wait(PATIENCE_S) == 0
+            assert result["checked"]
+            assert result["components"] == 3
+            assert result["objective"] >= result["greedy_objective"]
+        assert psutil.wait_procs(children, timeout=5)[1] == []
+        assert names_in(tmp_path) == ["market.json"]
+    finally:
+        running.kill()
+        running.wait()
+        assert running.stdout is not None
+        running.stdout.close()
 
 
 def test_the_command_loads_neither_servers_nor_agents() -> None:
