@@ -15,13 +15,15 @@ from market.engine.decision import Inbound
 from market.engine.engine import ENGINE_VERSION, decide, fold
 from market.engine.lottery import seed_of
 from market.engine.state import State
-from market.errors import InvariantError, ReplayError
+from market.errors import EscrowError, InvariantError, ReplayError
 from market.leaf import entry_leaf
 from market.merkle import Frontier
-from market.model.commands import Command, ReportClearing
+from market.model.commands import Command, OpenSeals, ReportClearing
 from market.model.events import ClearingPublished
 from market.ports import Journal, Stored
+from market.service.opening import opened_answers, same_opening
 from takt_sdk.codec import DecodeError, digest_of
+from takt_sdk.sealing import SealError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ def audit(journal: Journal, *, show: Callable[[int], None] = lambda _: None) -> 
         if entry_leaf(stored.entry, stored.salt) != stored.leaf:
             raise ReplayError(f"entry {stored.position} does not have the leaf that the tree holds")
         frontier = frontier.extend([stored.leaf])
-        decided += _replay(state, stored, leaves)
+        decided += _replay(state, stored, leaves, journal)
         leaves.append(stored.leaf)
         events = decode_events(stored.entry.events)
         clearings += sum(isinstance(event, ClearingPublished) for event in events)
@@ -85,7 +87,7 @@ _UNFOLDABLE = (
 """What a made-up entry can bring about in decoding, deciding and folding it."""
 
 
-def _replay(state: State, stored: Stored, leaves: Sequence[bytes]) -> int:
+def _replay(state: State, stored: Stored, leaves: Sequence[bytes], journal: Journal) -> int:
     """Fold one entry into the state; decide it again where the version matches. Return whether it did.
 
     ``leaves`` are those of the entries before it.
@@ -104,6 +106,8 @@ def _replay(state: State, stored: Stored, leaves: Sequence[bytes]) -> int:
             )
             if isinstance(body, ReportClearing) and not _is_drawn(state, body, leaves):
                 raise ReplayError(f"entry {position} clears with a seed that its round did not draw")
+            if isinstance(body, OpenSeals):
+                _check_opening(state, body, journal, position)
             made = decide(state, inbound, entry.now_us).events
             if made != events:  # as values: a later release writes more fields, with their defaults
                 raise ReplayError(f"entry {position} decides to other events than the journal states")
@@ -111,6 +115,19 @@ def _replay(state: State, stored: Stored, leaves: Sequence[bytes]) -> int:
     except _UNFOLDABLE as error:
         raise ReplayError(f"entry {position} cannot be folded: {error}") from error
     return int(again)
+
+
+def _check_opening(state: State, command: OpenSeals, journal: Journal, position: int) -> None:
+    """Open a round's ciphertexts again with the journaled key; they must hold what the entry says."""
+    round_ = state.rounds.get(command.round_id)
+    if round_ is None or round_.state != "opening":
+        raise ReplayError(f"entry {position} opens a round that is not waiting for it")
+    try:
+        again = opened_answers(journal, state.market, round_, command.private_key)
+    except (EscrowError, SealError) as error:
+        raise ReplayError(f"entry {position} opens {round_.id} with a wrong key: {error}") from error
+    if not same_opening(again, command):
+        raise ReplayError(f"entry {position} states other answers than the ciphertexts of {round_.id} hold")
 
 
 def _is_drawn(state: State, command: ReportClearing, leaves: Sequence[bytes]) -> bool:
