@@ -13,6 +13,7 @@ COMMANDS = {
     "join": ("agents.join_command", "join"),
     "order": ("gateway.order_command", "order"),
     "clear": ("scenarios.clear_command", "clear"),
+    "escrow": ("scenarios.escrow_command", "escrow"),
     "verify": ("scenarios.verify_command", "verify"),
 }
 """Name → (module, attribute)."""

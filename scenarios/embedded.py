@@ -20,9 +20,11 @@ from gateway.server import ServerSettings, serving
 from gateway.settings import GatewaySettings
 from market.adapters.addresses import local_host
 from market.adapters.embedded_nats import EmbeddedNats, ListenAddress
+from market.adapters.escrow_client import ChildEscrow
 from market.adapters.journal import open_journal
 from market.adapters.nats_bus import NatsMarketBus
 from market.bus_errors import BusServerError
+from market.ports import Escrow
 from market.service.clearing_worker import Clearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
@@ -78,12 +80,14 @@ async def embedded_market(
     tick_s: float | None,
     ports: Ports | None = None,
     listen: Listen | None = None,
+    escrow: Escrow | None = None,
 ) -> AsyncIterator[RunningMarket]:
     """Run a market until the block is left.
 
     ``ports`` are taken if given; else the ones that the folder had before, or free ones where those are
     taken by now. ``tick_s`` None leaves time to the caller (`MarketService.tick`). A nats-server that dies
-    is started again.
+    is started again. ``escrow`` keeps the keys of sealed rounds: a child process with its own folder unless
+    given, started when the rules seal bids.
 
     Raises
     ------
@@ -120,16 +124,17 @@ async def embedded_market(
             nats.url, nats.market_creds(), market, server_name=nats.name, tls=nats.tls()
         )
         stack.push_async_callback(bus.close)
-        service = await stack.enter_async_context(
-            MarketService(
-                journal,
-                bus,
-                clock=clock,
-                clearer=clearer,
-                lottery=Lottery(bytes.fromhex(folder.secret("lottery"))),
-                tick_s=tick_s,
-            )
+        child = ChildEscrow(folder.escrow, market_key=lambda: service.state_of().state.market_key)
+        service = MarketService(
+            journal,
+            bus,
+            clock=clock,
+            clearer=clearer,
+            lottery=Lottery(bytes.fromhex(folder.secret("lottery"))),
+            escrow=escrow or child,
+            tick_s=tick_s,
         )
+        await stack.enter_async_context(service)
         operator_key = folder.secret("operator")
         app = create_app(service, GatewaySettings(operator_key_sha256=key_digest(operator_key)))
         server = await stack.enter_async_context(serving(app, _settings(listen, http_port)))

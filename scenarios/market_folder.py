@@ -80,6 +80,11 @@ class MarketFolder:
         return self.path / "nats"
 
     @property
+    def escrow(self) -> Path:
+        """Keys of sealed rounds: the escrow's, whom nothing of the market reads but its process."""
+        return self.path / "escrow"
+
+    @property
     def address(self) -> Path:
         """``market.json``, there while the market runs."""
         return self.path / "market.json"

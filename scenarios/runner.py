@@ -20,6 +20,8 @@ from agents.hosts.assignment import Assignment, NatsAddress
 from agents.hosts.fleet import Fleet
 from agents.hosts.ray_host import RayFleet
 from agents.profile import CustomerProfile
+from market.adapters.escrow_keys import seeded_keys
+from market.adapters.escrow_memory import MemoryEscrow
 from market.adapters.manual_clock import ManualClock
 from market.clearing.clear import Limits
 from market.clearing.problem import Problem
@@ -256,6 +258,7 @@ class _Stack:
                 clearer=self.clearer,
                 pid=os.getpid(),
                 tick_s=None,
+                escrow=MemoryEscrow(seeded_keys(population.seed)),
             ) as market,
             httpx.AsyncClient(base_url=market.address.http_url, timeout=60.0) as http,
         ):

@@ -21,9 +21,11 @@ from market.engine.admission import OPERATOR
 from market.journal_errors import JournalError
 from market.model.commands import ChangeRules, OpenMarket
 from market.model.rules import SECOND_US, Rules
+from market.ports import Escrow
 from market.service.clearing_worker import ProcessClearer
 from scenarios.embedded import RunningMarket, embedded_market
 from scenarios.errors import RunError, ScenarioError
+from scenarios.escrow_command import escrow_at
 from scenarios.local_ray import local_ray
 from scenarios.market_folder import FOLDER, Listen, MarketFolder, Ports, key_digest
 from scenarios.population import Population, build
@@ -62,6 +64,11 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--ray-address", default=None, help="A running Ray; default: one of its own.")
 @click.option("--takt-s", type=SECONDS, help=f"Default: {TAKT_S}, or what the market has.")
 @click.option("--response-s", type=SECONDS, help=f"Default: {RESPONSE_S}, or what the market has.")
+@click.option("--sealed/--open-bids", default=None, help="Default: open, or what the market has.")
+@click.option("--escrow", metavar="HOST:PORT", help="A running `takt escrow`; default: a child process.")
+@click.option(
+    "--escrow-token", type=click.Path(exists=True, path_type=Path), help="The token file of that escrow."
+)
 def up(
     data: Path,
     scenario: Path,
@@ -77,17 +84,29 @@ def up(
     ray_address: str | None,
     takt_s: int | None,
     response_s: int | None,
+    sealed: bool | None,  # noqa: FBT001 - a flag
+    escrow: str | None,
+    escrow_token: Path | None,
 ) -> None:
     """Run a market until Ctrl-C; started again on the same folder, it goes on where it was."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         population = _live(build(load_scenario(scenario)))
-        beat = Beat(takt_s=takt_s, response_s=response_s)
+        beat = Beat(takt_s=takt_s, response_s=response_s, sealed=sealed)
         beat.of(population.rules)
         ports = Ports(http=http_port, nats=nats_port)
         listen = _listen(http_host, nats_host, tls_cert, tls_key, plain_text=plain_text)
         asyncio.run(
-            _up(population, beat, MarketFolder(data), ports, listen, None if empty else hosts, ray_address)
+            _up(
+                population,
+                beat,
+                MarketFolder(data),
+                ports,
+                listen,
+                None if empty else hosts,
+                ray_address,
+                escrow_at(escrow, escrow_token),
+            )
         )
     except (ScenarioError, RunError, JournalError, BusError) as error:
         raise click.ClickException(str(error)) from error
@@ -113,6 +132,7 @@ class Beat:
 
     takt_s: int | None
     response_s: int | None
+    sealed: bool | None = None
 
     def of(self, rules: Rules) -> Rules:
         """Return rules with this beat.
@@ -129,7 +149,8 @@ class Beat:
                 f"must be at most the takt of {takt_us / SECOND_US:g} s; was {response_us / SECOND_US:g}",
                 param_hint="--response-s",
             )
-        return replace(rules, takt_us=takt_us, response_us=response_us)
+        sealed = rules.sealed if self.sealed is None else self.sealed
+        return replace(rules, takt_us=takt_us, response_us=response_us, sealed=sealed)
 
 
 def _live(population: Population) -> Population:
@@ -157,6 +178,7 @@ async def _up(
     listen: Listen,
     hosts: int | None,
     ray_address: str | None,
+    escrow: Escrow | None,
 ) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -173,6 +195,7 @@ async def _up(
                 tick_s=TICK_S,
                 ports=ports,
                 listen=listen,
+                escrow=escrow,
             )
         )
         customer, key = await _prepare(population, beat, market, folder, hosted=hosts is not None)

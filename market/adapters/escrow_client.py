@@ -74,7 +74,7 @@ class ChildEscrow(RemoteEscrow):
     Its keys are in its folder, so that a restart loses none. The child ends when this process does.
     """
 
-    def __init__(self, folder: Path, *, market_key: str = "") -> None:
+    def __init__(self, folder: Path, *, market_key: Callable[[], str] = str) -> None:
         super().__init__(lambda: address_of(folder), lambda: token_of(folder))
         self._folder, self._market_key = folder, market_key
         self._child: asyncio.subprocess.Process | None = None
@@ -101,7 +101,8 @@ class ChildEscrow(RemoteEscrow):
         if self._child is not None:
             _LOG.error("the escrow has ended with %s and is started again", self._child.returncode)
         token_of(self._folder)
-        arguments = [str(self._folder), *(["--market-key", self._market_key] if self._market_key else [])]
+        key = self._market_key()
+        arguments = [str(self._folder), *(["--market-key", key] if key else [])]
         self._child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
