@@ -16,7 +16,7 @@ from typing import Any, Self
 from market.clearing.clear import Limits
 from market.clearing.errors import ClearingError
 from market.clearing.result import Clearing, clearing_to_json
-from market.desk import Change, Health, Terms
+from market.desk import Change, Health, Status, Terms
 from market.engine.admission import HOST
 from market.engine.decision import Inbound
 from market.engine.rounds import key_due
@@ -36,6 +36,7 @@ from market.service.requests import RequestHandler
 from market.service.seals import NoEscrow, Seals
 from market.service.signatures import Signed
 from market.service.snapshots import Folder, Snapshots
+from market.service.status import counted, of_state
 from market.service.watchers import Watchers
 from market.service.writer import Counters, Pending, Writer
 from takt_sdk.codec import digest_of, encode
@@ -268,6 +269,26 @@ class MarketService:
             position=state.size,
             round_id=state.round_id,
             problems=tuple(problems),
+            pause_reason=state.pause_reason,
+        )
+
+    async def status(self) -> Status:
+        """Return what an operator looks at."""
+        return Status(
+            **of_state(self.state_of().state, self.requests.last_heard_us),
+            health=await self.health(),
+            started_us=self._started_us,
+            journal_bytes=await asyncio.to_thread(self._journal.size_bytes),
+            snapshot_entries=max(self._writer.snapshot_size, self.snapshots.size),
+            snapshot_us=self.snapshots.taken_us,
+            waiting_messages=len(self._writer.queue),
+            waiting_bytes=self._writer.queue.size_bytes,
+            waiting_senders=self._writer.queue.senders,
+            waiting_most=self._writer.queue.most,
+            outbox_open=self.pump.open_count,
+            bus_connected=self._bus.is_connected,
+            escrow=self._seals.trouble,
+            **counted(self._writer.counters, self.requests.intake, self.snapshots.failures),
         )
 
     async def terms(self) -> Terms:

@@ -45,6 +45,9 @@ PATIENCE_S = 2.0
 
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.05, 1.0
 
+COMMIT_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, float("inf"))
+"""Upper bounds of the durations that commits are counted by."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Pending:
@@ -88,6 +91,7 @@ class Counters:
     broken: int = 0
     failed_commits: int = 0
     commit_s: float = 0.0
+    commits_by_s: Counter[float] = field(default_factory=Counter)
     bytes: int = 0
     messages: Counter[str] = field(default_factory=Counter)
 
@@ -262,7 +266,9 @@ class Writer:
             return self._journal.head()
         started_s = self._clock.monotonic_s()
         leaves, head = await self._append(decided, batch)
-        self.counters.commit_s += self._clock.monotonic_s() - started_s
+        took_s = self._clock.monotonic_s() - started_s
+        self.counters.commit_s += took_s
+        self.counters.commits_by_s[next(bound_s for bound_s in COMMIT_BOUNDS_S if took_s <= bound_s)] += 1
         self.counters.bytes += sum(len(one.entry.message) + len(one.entry.events) for one in decided)
         self.receipts.stored([one.entry for one in decided], leaves, head.size)
         self.counters.commits += 1

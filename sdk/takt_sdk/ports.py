@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 
 class Clock(Protocol):
@@ -28,6 +28,7 @@ class Entropy(Protocol):
 
 
 RequestChannel = Literal["bid", "report", "order", "query"]
+REQUEST_CHANNELS: tuple[str, ...] = get_args(RequestChannel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,9 +37,9 @@ from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US
 from takt_sdk.ports import RequestChannel
 from takt_sdk.signed_bus import SignedBus
 from takt_sdk.wall_clock import OsEntropy
+from tests.signers import market_signer, signer_of
 
 MARKET = "small"
-from tests.signers import market_signer, signer_of
 
 START_US = 20_605 * DAY_US
 DEADLINE_S = 20.0

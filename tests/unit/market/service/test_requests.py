@@ -161,7 +161,7 @@ async def test_another_customers_order_does_not_exist(small: SmallMarket) -> Non
 async def test_a_message_over_the_bus_is_journaled_as_it_was_received(small: SmallMarket) -> None:
     async with small.running():
         spaced = json.dumps(_envelope(), indent=1).encode()
-        raw = await small.broker.participant("buyer").request("order", spaced, timeout_s=DEADLINE_S)
+        raw = await small.bus("buyer").request("order", spaced, timeout_s=DEADLINE_S)
         receipt = decode_reply(raw)
         assert isinstance(receipt, Receipt)
         (stored,) = small.journal.read(receipt.position, receipt.position + 1)
