@@ -66,9 +66,7 @@ def change_rules(state: State, command: ChangeRules) -> Decision:
 
 
 def publish_network(state: State, command: PublishNetwork) -> Decision:
-    """Replace the network, between rounds; sites in use must stay."""
-    if state.round_id is not None:
-        return refuse("state", "the network changes between rounds", state="open", retryable=True)
+    """Replace the network; sites in use must stay. A round that is being cleared keeps the one it had."""
     known = {site.id for site in command.network.sites}
     for owner, site in _sites_in_use(state):
         if site not in known:

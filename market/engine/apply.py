@@ -254,7 +254,7 @@ def _round_closed(state: State, event: events.RoundClosed) -> None:
     round_.state = require(ROUND_TRANSITIONS, round_.state, trigger, f"round {round_.id}")
     round_.closed_us, round_.close_position = event.at_us, state.size
     for order_id in round_.orders:
-        if state.orders[order_id].state != "cancelled":
+        if state.orders[order_id].state in {"calling", "reallocating"}:
             move_order(state, order_id, "closed", event.at_us, f"round closed: {event.reason}")
         for contract_id in sorted(state.orders[order_id].contracts):
             known = state.contracts[contract_id]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from market.clearing.result import Clearing, Status
+from market.clearing.result import Clearing, Move, Status
 from market.clearing.result_json import clearing_from_json
 from market.clearing.verify import verify
 from market.engine.decision import Decision, accept, refuse
+from market.engine.goods import KEPT, Piece, contract_of, pieces, sunk_minor
 from market.engine.lottery import commitment
 from market.engine.orders import cancellation
-from market.engine.snapshot import KEPT, cleared_orders, fee_minor, kept_of, logistics, snapshot
+from market.engine.pricing import shares
+from market.engine.snapshot import cleared_orders, fee_minor, kept_of, logistics, snapshot
 from market.engine.state import OrderRecord, RoundRecord, State
 from market.engine.transitions import STANDING
+from market.logistics.network import Route
 from market.model import events
 from market.model.commands import ReportClearing, VoidRound
 from market.model.events import Event
@@ -119,8 +122,14 @@ class _Awards:
             for participant, answer in round_.answers.items()
             if answer.sheet is not None
         }
-        self.payment = self._payments()
         self.charge = {charge.order: charge.amount for charge in clearing.charges or ()}
+        self.pieces = {
+            f"{piece.contract.participant}/{piece.local_id}": piece
+            for record in cleared_orders(state, round_)
+            for piece in pieces(state, round_, record)
+        }
+        self.moves = self._moves()
+        self.payment = self._payments()
         self.served = {served.order: served for served in clearing.served}
         self.unserved = {unserved.order: unserved for unserved in clearing.unserved}
         self.won = {
@@ -144,25 +153,48 @@ class _Awards:
         return happened
 
     def _payments(self) -> dict[str, int]:
-        """Return what each accepted bid is paid; a group's fixed price goes to its first accepted bid."""
-        paid: dict[str, int] = {}
-        first: dict[str, str] = {}
+        """Return what each accepted bid is paid.
+
+        Every order pays its own share of a group's fixed price, through the first accepted bid of the
+        group in that order: what another order cancels leaves it untouched.
+        """
+        first: dict[str, dict[str, str]] = {}
+        owed = dict(self.charge)
+        order_of: dict[str, str] = {}
         for bid_id in sorted(accepted.bid for accepted in self.clearing.accepted):
             participant, local = bid_id.split("/", 1)
             if not local.startswith(KEPT):
                 sheet, index = self.bids[participant]
-                for group in sheet.bid(index[local]).groups:
-                    first.setdefault(f"{participant}/{sheet.groups.id[group]}", bid_id)
+                bid = sheet.bid(index[local])
+                order_of[bid_id] = self.order_of_lot[bid.items[0][0]]
+                for group in bid.groups:
+                    users = first.setdefault(f"{participant}/{sheet.groups.id[group]}", {})
+                    users.setdefault(order_of[bid_id], bid_id)
+        paid: dict[str, int] = {}
+        groups: list[tuple[str, int]] = []
         for payment in self.clearing.payments or ():
-            bid = payment.bid if payment.group is None else first[payment.group]
-            assert bid is not None
-            paid[bid] = paid.get(bid, 0) + payment.amount
+            if payment.group is not None:
+                groups.append((payment.group, payment.amount))
+            elif payment.bid is not None:
+                paid[payment.bid] = paid.get(payment.bid, 0) + payment.amount
+                if payment.bid in order_of:
+                    owed[order_of[payment.bid]] -= payment.amount
+        for move, route in self.moves:
+            order_id = move.arc.rsplit(".", 1)[0]
+            owed[order_id] = owed.get(order_id, 0) - route.cost_minor(move.quantity)
+        split = shares([(amount, sorted(first[name])) for name, amount in groups], owed)
+        for (name, amount), parts in zip(groups, split, strict=True):
+            bids = first[name]
+            rest = amount - sum(parts.values())
+            for position, order_id in enumerate(sorted(bids)):
+                share = parts[order_id] + (0 if position else rest)
+                paid[bids[order_id]] = paid.get(bids[order_id], 0) + share
         return paid
 
     def _won(self, bid_id: str, quantity: int) -> _Won:
         participant, local = bid_id.split("/", 1)
         if local.startswith(KEPT):
-            return _Won(contract=self.round.kept[local.removeprefix(KEPT)].contract, kept=True)
+            return _Won(contract=self.round.kept[contract_of(local)].contract, kept=True)
         sheet, index = self.bids[participant]
         bid = sheet.bid(index[local])
         whole = bid.min_quantity == 0
@@ -195,34 +227,57 @@ class _Awards:
             kept=False,
         )
 
-    def _shipments(self) -> dict[str, list[Shipment]]:
+    def _site(self, bid_id: str) -> str:
+        """Return where the goods of an accepted bid are."""
+        piece = self.pieces.get(bid_id)
+        if piece is not None:
+            return piece.site
+        participant, local = bid_id.split("/", 1)
+        sheet, index = self.bids[participant]
+        return sheet.bids.site[index[local]]
+
+    def _moves(self) -> list[tuple[Move, Route]]:
+        """Return the clearing's moves with their routes."""
         routes = logistics(self.state.network)
-        shipments: dict[str, list[Shipment]] = {}
+        found = []
         for move in self.clearing.moves:
-            source = self.won[move.from_bid].contract
-            target = None if move.to_bid is None else self.won[move.to_bid].contract
-            to_site = move.to_site if target is None else target.site
+            to_site = move.to_site if move.to_bid is None else self._site(move.to_bid)
             assert to_site is not None
-            route = routes.route(source.site, to_site)
-            assert route is not None, (source.site, to_site)
+            route = routes.route(self._site(move.from_bid), to_site)
+            assert route is not None, move
+            found.append((move, route))
+        return found
+
+    def _shipments(self) -> dict[str, list[Shipment]]:
+        shipments: dict[str, list[Shipment]] = {}
+        for move, route in self.moves:
+            target = None if move.to_bid is None else self.won[move.to_bid].contract
+            to_site = move.to_site if move.to_bid is None else self._site(move.to_bid)
+            assert to_site is not None
             shipments.setdefault(move.from_bid, []).append(
                 Shipment(
                     arc_id=move.arc,
                     to_site=to_site,
                     to_contract=None if target is None else target.id,
                     quantity=move.quantity,
-                    transit_minutes=route.transit_minutes,
+                    transit_minutes=self._moved_minutes(move.from_bid) + route.transit_minutes,
                     cost_minor=route.cost_minor(move.quantity),
                     emissions_g=route.total_emissions_g(move.quantity),
                 )
             )
         return shipments
 
+    def _moved_minutes(self, bid_id: str) -> int:
+        """Return how long the goods of a bid were on their way before this round."""
+        piece: Piece | None = self.pieces.get(bid_id)
+        return 0 if piece is None else max((s.transit_minutes for s in piece.moved), default=0)
+
     def _awarded(self, record: OrderRecord) -> events.OrderAwarded:
         order_id = record.order.id
         new: list[Contract] = []
-        kept: list[tuple[str, tuple[Shipment, ...]]] = []
-        promised_us = transport = owed = 0
+        kept: dict[str, tuple[Shipment, ...]] = {}
+        owed: dict[str, int] = {}
+        promised_us = transport = 0
         for bid_id in self.by_order.get(order_id, ()):
             won = self.won[bid_id]
             shipments = tuple(self.shipments.get(bid_id, ()))
@@ -231,12 +286,13 @@ class _Awards:
             promised_us = max([promised_us, *(won.contract.end_us + transit_us for transit_us in arrivals)])
             if won.kept:
                 if self.state.contracts[won.contract.id].state in STANDING:
-                    kept.append((won.contract.id, shipments))
-                owed += won.contract.payment_minor
+                    kept[won.contract.id] = (*kept.get(won.contract.id, ()), *shipments)
+                owed[won.contract.id] = won.contract.payment_minor
             else:
-                fields = {name: getattr(won.contract, name) for name in Contract.__slots__}
-                new.append(Contract(**{**fields, "shipments": shipments}))
-        cost = self.charge[order_id] + owed
+                new.append(replace(won.contract, shipments=shipments))
+        sunk = sunk_minor(self.state, order_id)
+        transport += sunk
+        cost = self.charge[order_id] + sum(owed.values()) + sunk
         served = self.served[order_id]
         fee = fee_minor(self.state.rules, cost)
         return events.OrderAwarded(
@@ -254,7 +310,7 @@ class _Awards:
             fee_minor=fee,
             promised_us=promised_us,
             contracts=tuple(new),
-            kept=tuple(kept),
+            kept=tuple(kept.items()),
             ended=tuple(
                 id_ for id_ in sorted(record.contracts) if self.state.contracts[id_].state == "at_risk"
             ),

@@ -1,13 +1,13 @@
-"""What follows from events that were decided: money, terms, records. One pass, after the decision.
+"""What follows from events that were decided: losses, risks, terms, money, records.
 
-A pure function of the state before and the events; whoever decided need not know of it.
+Pure functions of the state before and the events; whoever decided need not know of them.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from market.engine import ledger, pricing
+from market.engine import ledger, pricing, reallocation, reliability
 from market.engine.decision import Decision
 from market.engine.state import State
 
@@ -16,8 +16,12 @@ def with_consequences(state: State, decision: Decision, now_us: int) -> Decision
     """Return the decision with what follows from its events behind them."""
     if not decision.events:
         return decision
-    following = [
-        *pricing.terms(state, decision.events),
-        *ledger.postings(state, decision.events, now_us),
-    ]
-    return replace(decision, events=(*decision.events, *following)) if following else decision
+    told = (*decision.events, *reallocation.consequences(state, decision.events, now_us))
+    told = (
+        *told,
+        *reallocation.risks(state, told, now_us),
+        *pricing.terms(state, told, now_us),
+        *ledger.postings(state, told, now_us),
+        *reliability.observations(state, told, now_us),
+    )
+    return decision if len(told) == len(decision.events) else replace(decision, events=told)

@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from market.engine import admission, awards, bidding, execution, operation, orders, rounds, sealing
+from market.engine import (
+    admission,
+    awards,
+    bidding,
+    contracts,
+    execution,
+    notifications,
+    operation,
+    orders,
+    rounds,
+    sealing,
+)
 from market.engine.apply import apply, fold
 from market.engine.consequences import with_consequences
 from market.engine.decision import Decision, Inbound, refuse
@@ -30,6 +41,19 @@ from market.model.commands import (
     SuspendParticipant,
     VoidClearing,
     VoidRound,
+)
+from market.model.contract_commands import (
+    ApproveReallocation,
+    NoteSilence,
+    RecordPayment,
+    ResolveAppeal,
+)
+from takt_sdk.model.execution import (
+    AcceptChange,
+    AppealScore,
+    NotifyDisruption,
+    ReportProgress,
+    RequestChange,
 )
 from takt_sdk.model.messages import (
     CancelOrder,
@@ -77,6 +101,8 @@ def _sender_refused(state: State, inbound: Inbound) -> Decision | None:
         allowed, detail = sender == admission.OPERATOR, "only the operator may do this"
     elif isinstance(inbound.body, HostCommand):
         allowed, detail = sender == admission.HOST, "only the market's host may do this"
+    elif isinstance(inbound.body, NotifyDisruption) and sender == admission.OPERATOR:
+        return None
     else:
         allowed, detail = sender in state.participants, "not admitted to this market"
     return (
@@ -96,6 +122,8 @@ def _host(state: State, command: HostCommand, now_us: int) -> Decision:
             return awards.publish(state, command, now_us)
         case VoidRound():
             return awards.void(state, command, now_us)
+        case NoteSilence():
+            return notifications.silence(state, command, now_us)
         case _:
             assert_never(command)
 
@@ -114,6 +142,8 @@ def _participant(state: State, inbound: Inbound, command: ParticipantCommand, no
             return execution.milestone(state, inbound, command, now_us)
         case ReportBreakdown():
             return execution.breakdown(state, inbound, command, now_us)
+        case ReportProgress() | NotifyDisruption() | AppealScore() | RequestChange() | AcceptChange():
+            return contracts.participant(state, inbound, command, now_us)
         case _:
             assert_never(command)
 
@@ -134,6 +164,8 @@ def _operator(state: State, command: OperatorCommand, now_us: int) -> Decision:
             return admission.reinstate(state, command)
         case PauseMarket() | ResumeMarket() | VoidClearing():
             return operation.operate(state, command, now_us)
+        case ApproveReallocation() | RecordPayment() | ResolveAppeal():
+            return contracts.operator(state, command, now_us)
         case RotateKey():
             return admission.rotate_key(state, command)
         case RevokeParticipant():

@@ -248,16 +248,19 @@ def settlements(state: State, now_us: int) -> list[Event]:
     for order_id in sorted(state.index.delivered_orders):
         record = state.orders[order_id]
         if now_us >= record.history[-1].at_us + state.rules.acceptance_us:
-            assert record.charge_minor is not None
-            happened.append(
-                events.OrderSettled(
-                    order_id=order_id,
-                    at_us=now_us,
-                    charge_minor=record.charge_minor,
-                    payments=_payments(state, record, STANDING),
-                )
-            )
+            happened.append(settlement(state, record, now_us))
     return happened
+
+
+def settlement(state: State, record: OrderRecord, now_us: int) -> events.OrderSettled:
+    """Return the settlement of an order whose goods have left: everybody who stands is paid."""
+    assert record.charge_minor is not None
+    return events.OrderSettled(
+        order_id=record.order.id,
+        at_us=now_us,
+        charge_minor=record.charge_minor,
+        payments=_payments(state, record, STANDING),
+    )
 
 
 def expiries(state: State, now_us: int) -> list[Event]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from market.engine.pricing import PPM
 from market.engine.state import ContractRecord, OrderRecord, State
 from market.engine.transitions import STANDING
 from market.model import events
-from market.model.contract_events import LedgerPosted
+from market.model.contract_events import ContractReduced, LedgerPosted, PaymentRecorded
+from market.model.contract_rules import PPM
 from market.model.events import Event
 from market.model.ledger import (
+    BANK,
     CARRIERS,
     GROUPS,
     PLATFORM,
@@ -23,10 +24,15 @@ from market.model.ledger import (
     order_account,
     participant_account,
 )
+from takt_sdk.model.contract import Contract
 from takt_sdk.model.values import DAY_US
 
 BREACHES = frozenset({"not confirmed in time", "silent past its end", "heartbeat missed"})
 """Reasons for which a contract ends by its participant's fault."""
+
+RELEASED, PREEMPTED, CHANGED = "released: ", "pre-empted by ", "changed by the customer"
+_GIVEN_UP = (RELEASED, PREEMPTED, CHANGED)
+"""Causes for which unstarted work is given up by no fault of its participant."""
 
 DONE = frozenset({"finished", "shipped", "delivered"})
 
@@ -76,6 +82,17 @@ def _is_shared(state: State, record: ContractRecord) -> bool:
     )
 
 
+def cut_minor(state: State, record: ContractRecord, cut: Contract) -> int:
+    """Return what a customer pays for making a contract smaller: the state's share of what is cut."""
+    rules = state.rules.contracts
+    share = {
+        "awarded": rules.cancel_awarded_ppm,
+        "confirmed": rules.cancel_confirmed_ppm,
+        "in_production": rules.cancel_begun_ppm,
+    }[record.state]
+    return (record.contract.payment_minor - cut.payment_minor) * share // PPM
+
+
 class _Postings:
     """Postings under construction; `made` are all so far."""
 
@@ -97,6 +114,22 @@ class _Postings:
                 self._milestone(self.state.contracts[event.contract_id], event)
             case events.ContractEnded() if event.reason in BREACHES:
                 self._breach(event.contract_id, self.state.rules.contracts.breach_ppm, event.reason)
+            case PaymentRecorded():
+                account = participant_account(event.participant)
+                self._post(
+                    "payment",
+                    "",
+                    "",
+                    (BANK, -event.amount_minor),
+                    (account, event.amount_minor),
+                    detail=event.reference,
+                )
+            case ContractReduced() if event.by_customer:
+                known = self.state.contracts[event.contract.id]
+                self._compensate(known, cut_minor(self.state, known, event.contract), event.reason)
+            case events.ContractAtRisk() if event.cause.startswith(_GIVEN_UP):
+                known = self.state.contracts[event.contract_id]
+                self._compensate(known, cancellation_minor(self.state, known), event.cause)
             case events.ContractAtRisk() if event.cause.startswith("breakdown"):
                 self._breach(event.contract_id, self.state.rules.contracts.breakdown_ppm, event.cause)
             case _:
@@ -153,6 +186,18 @@ class _Postings:
             amount = max(0, cancellation_minor(self.state, known) - paid)
             earner = participant_account(known.contract.participant)
             self._post("cancellation", record.order.id, contract_id, (customer, -amount), (earner, amount))
+        moved = self.state.contracting.sunk.get(record.order.id, 0)
+        self._post("transport", record.order.id, "", (customer, -moved), (CARRIERS, moved))
+
+    def _compensate(self, record: ContractRecord, amount: int, cause: str) -> None:
+        """Pay for a contract that was given up for its customer, or for the order that took its place."""
+        order_id = record.contract.order_id
+        payer = cause.removeprefix(PREEMPTED) if cause.startswith(PREEMPTED) else order_id
+        customer = participant_account(self.state.orders[payer].order.customer)
+        earner = participant_account(record.contract.participant)
+        contract_id = record.contract.id
+        lines = ((customer, -amount), (earner, amount))
+        self._post("cancellation", order_id, contract_id, *lines, detail=cause)
 
     def _breach(self, contract_id: str, share_ppm: int, detail: str) -> None:
         record = self.state.contracts.get(contract_id)
@@ -178,7 +223,9 @@ class _Postings:
         """
         cap_ppm = self.state.rules.contracts.penalty_cap_ppm
         daily = record.order.terms.lateness_penalty_minor_per_day
-        late_us = delivered_us(self.state, record) - max(record.order.terms.due_us, first_promise_us(record))
+        late_us = delivered_us(self.state, record) - max(
+            record.order.terms.due_us, self.state.contracting.promised.get(record.order.id, 0)
+        )
         if not cap_ppm or not daily or late_us <= 0:
             return
         total = -(-late_us // DAY_US) * daily
@@ -228,11 +275,6 @@ def delivered_us(state: State, record: OrderRecord) -> int:
         if entry.state == "delivered"
     ]
     return max(max(claims, default=heard), heard - state.rules.contracts.report_grace_us)
-
-
-def first_promise_us(record: OrderRecord) -> int:
-    """Return what the customer was promised first; 0 before an award."""
-    return record.promised_us or 0
 
 
 def delay_us(record: ContractRecord) -> int:

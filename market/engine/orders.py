@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import gcd
 
 from market.engine.decision import Decision, Inbound, accept, refuse, repeat
+from market.engine.ledger import cancellation_minor
 from market.engine.state import OrderRecord, State
-from market.engine.transitions import BEGUN, STANDING, next_order_state
+from market.engine.transitions import BEGUN, STANDING, next_contract_state
 from market.model import events
 from market.model.events import Event
 from market.model.order import expand, order_id
@@ -57,7 +58,7 @@ def submit(state: State, inbound: Inbound, command: SubmitOrder, now_us: int) ->
             field="idempotency_key",
             value=command.idempotency_key,
         )
-    refused = _not_a_customer(state, inbound.sender) or _terms_refused(
+    refused = _not_a_customer(state, inbound.sender) or terms_refused(
         state, inbound.sender, command.terms, now_us
     )
     if refused is not None:
@@ -101,7 +102,10 @@ def _plan(
     return part.part.plan, part.part.documents + command.documents
 
 
-def _terms_refused(state: State, customer: str, terms: OrderTerms, now_us: int) -> Decision | None:
+def terms_refused(
+    state: State, customer: str, terms: OrderTerms, now_us: int, *, limit_orders: bool = True
+) -> Decision | None:
+    """Return why terms can not be taken, None if they can."""
     if state.network.sites and terms.destination not in {site.id for site in state.network.sites}:
         return refuse("unknown", "no such site", field="terms.destination", value=terms.destination)
     if terms.due_us <= now_us:
@@ -123,14 +127,18 @@ def _terms_refused(state: State, customer: str, terms: OrderTerms, now_us: int) 
     if terms.deadline_us > now_us + state.rules.max_horizon_us:
         detail = f"at most {state.rules.max_horizon_us} us from now"
         return refuse("dates", detail, field="terms.deadline_us", value=terms.deadline_us)
-    if state.index.open_by_customer.get(customer, 0) >= state.rules.max_open_orders_per_customer:
-        limit = state.rules.max_open_orders_per_customer
+    limit = state.rules.max_open_orders_per_customer
+    if limit_orders and state.index.open_by_customer.get(customer, 0) >= limit:
         return refuse("limit", f"at most {limit} open orders", field="orders", value=limit, retryable=True)
     return None
 
 
+_CANCELLED_AT_ONCE = frozenset({"submitted", "calling", "awarded"})
+"""Orders that end without a price; others are priced first (`market.engine.changes`)."""
+
+
 def cancel(state: State, inbound: Inbound, command: CancelOrder, now_us: int) -> Decision:
-    """Cancel an own order that is not yet confirmed.
+    """Cancel an own order that costs nobody anything yet.
 
     Before the close it leaves the round. After the close it is noted, and takes effect once the
     clearing is known. Another customer's order does not exist.
@@ -145,10 +153,11 @@ def cancel(state: State, inbound: Inbound, command: CancelOrder, now_us: int) ->
             events.CancellationNoted(order_id=command.order_id, at_us=now_us), subject_id=command.order_id
         )
     begun = any(state.contracts[contract_id].state in BEGUN for contract_id in record.contracts)
-    if begun or next_order_state(record.state, "cancelled") is None:
+    price = sum(cancellation_minor(state, state.contracts[id_]) for id_ in record.contracts)
+    if begun or price or record.state not in _CANCELLED_AT_ONCE:
         return refuse(
             "state",
-            f"an order that is {record.state} can not be cancelled",
+            f"an order that is {record.state} can not be cancelled at once: ask for the price of it",
             field="order_id",
             value=command.order_id,
             state=record.state,
@@ -161,6 +170,7 @@ def cancellation(state: State, record: OrderRecord, now_us: int) -> tuple[Event,
     ended = tuple(
         events.ContractEnded(contract_id=contract_id, at_us=now_us, reason="order cancelled")
         for contract_id in record.contracts
-        if state.contracts[contract_id].state in STANDING
+        if state.contracts[contract_id].state in STANDING | {"at_risk"}
+        and next_contract_state(state.contracts[contract_id].state, "ended") is not None
     )
     return (*ended, events.OrderCancelled(order_id=record.order.id, at_us=now_us))

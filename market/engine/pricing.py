@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from market.engine.posterior import on_time_ppm
 from market.engine.state import State
 from market.model import events
 from market.model.contract_events import ContractsPriced, ContractTerms
 from market.model.events import Event
 from takt_sdk.model.contract import Contract
 
-PPM = 1_000_000
 
-
-def terms(state: State, happened: Iterable[Event]) -> Iterator[Event]:
+def terms(state: State, happened: Iterable[Event], now_us: int) -> Iterator[Event]:
     """Yield the terms of the contracts that events award; ``state`` is the one before them."""
     awarded = [event for event in happened if isinstance(event, events.OrderAwarded)]
-    found = tuple(_terms(state, contract) for event in awarded for contract in event.contracts)
+    found = tuple(_terms(state, contract, now_us) for event in awarded for contract in event.contracts)
     if found:
-        yield ContractsPriced(terms=found)
+        promises = tuple((event.order_id, event.promised_us) for event in awarded)
+        yield ContractsPriced(terms=found, promises=promises)
 
 
-def _terms(state: State, contract: Contract) -> ContractTerms:
+def _terms(state: State, contract: Contract, now_us: int) -> ContractTerms:
     answer = state.rounds[contract.round_id].answers[contract.participant]
     sheet = answer.sheet
     assert sheet is not None
@@ -38,7 +38,18 @@ def _terms(state: State, contract: Contract) -> ContractTerms:
         fixed_minor=min(fixed, contract.payment_minor),
         group_minor=beyond if groups else 0,
         groups=tuple(f"{contract.round_id}/{contract.participant}/{name}" for name in groups),
-        on_time_ppm=PPM,
+        on_time_ppm=_forecast_ppm(state, contract, now_us),
+    )
+
+
+def _forecast_ppm(state: State, contract: Contract, now_us: int) -> int:
+    """Return how sure the market is that a contract will be on time: of its least reliable process."""
+    lots = {item.lot_id for item in contract.items}
+    order = state.orders[contract.order_id].order
+    return min(
+        on_time_ppm(state, contract.participant, lot.requirement.process, now_us)
+        for lot in order.lots
+        if lot.id in lots
     )
 
 

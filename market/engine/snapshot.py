@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from market.clearing.problem import NONE, Problem
+from market.clearing.problem import NO_TIME, NONE, Problem
 from market.clearing.problem_builder import ProblemBuilder
+from market.engine.goods import pieces, sunk_minor
 from market.engine.rounds import demand
 from market.engine.state import Kept, OrderRecord, RoundRecord, State
 from market.logistics.network import LogisticsNetwork
@@ -21,9 +22,6 @@ from market.model.order import Order
 from market.model.rules import Rules
 from takt_sdk.model.sheet import BidSheet
 from takt_sdk.model.values import DAY_US, MINUTE_US
-
-KEPT = "="
-"""Marks the bid that stands for a contract of an earlier round; no bidder's id can hold it."""
 
 PPM = 1_000_000
 
@@ -59,7 +57,8 @@ def order_value(state: State, round_: RoundRecord, record: OrderRecord) -> int:
     kept = kept_of(round_, record)
     if kept:
         limit = limit * record.pieces // record.order.terms.quantity
-    return max(0, limit - sum(one.contract.payment_minor for one in kept))
+    owed = sum(one.contract.payment_minor for one in kept)
+    return max(0, limit - owed - sunk_minor(state, record.order.id))
 
 
 def snapshot(state: State, round_: RoundRecord, seed: int) -> Problem:
@@ -125,26 +124,27 @@ class _Snapshot:
             )
 
     def add_kept(self, record: OrderRecord) -> None:
-        for kept in kept_of(self.round, record):
-            contract = kept.contract
+        for piece in pieces(self.state, self.round, record):
+            contract = piece.contract
+            start = NO_TIME if piece.start_us is None else self.minutes((piece.start_us,), up=False)[0]
             self.builder.add_bids(
-                (f"{contract.participant}/{KEPT}{contract.id}",),
+                (f"{contract.participant}/{piece.local_id}",),
                 bidder=self.builder.bidder(contract.participant),
-                site=self.builder.site(contract.site),
-                item_counts=(len(contract.items),),
-                item_lot=[self.lot_index[item.lot_id] for item in contract.items],
-                item_quantity=[item.quantity for item in contract.items],
+                site=self.builder.site(piece.site),
+                item_counts=(len(piece.items),),
+                item_lot=[self.lot_index[item.lot_id] for item in piece.items],
+                item_quantity=[item.quantity for item in piece.items],
                 divisible=(False,),
                 min_quantity=(0,),
                 fixed_price=(0,),
                 unit_price=(0,),
                 score=(0,),
-                start=self.minutes((contract.start_us,), up=False),
-                end=self.minutes((kept.expected_end_us,), up=True),
+                start=(start,),
+                end=self.minutes((piece.end_us,), up=True),
                 use_counts=(0,),
             )
-            for item in contract.items:
-                self.sites_of_lot.setdefault(item.lot_id, set()).add(contract.site)
+            for item in piece.items:
+                self.sites_of_lot.setdefault(item.lot_id, set()).add(piece.site)
 
     def add_sheet(self, participant: str, sheet: BidSheet) -> None:
         bids, capacities, groups = sheet.bids, sheet.capacities, sheet.groups

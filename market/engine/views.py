@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from market.engine.contracting import StatementLine
 from market.engine.outbox import call, order_notice
 from market.engine.state import ContractRecord, OrderRecord, RoundRecord, State
+from market.engine.statements import statement_keys, statement_line
 from market.engine.tape import FEWEST
 from market.engine.transitions import STANDING
-from market.model import events
+from market.model import contract_events, events
 from market.model.views import ClearingView, ContractView, LotView, OrderView, ParticipantView
 from takt_sdk.model.messages import ContractStatus, SheetStatus, SyncReply
 from takt_sdk.model.plan import Part
@@ -18,7 +20,7 @@ from takt_sdk.model.plan import Part
 if TYPE_CHECKING:
     from market.model.events import Event
 
-RowModel = Literal["orders", "contracts", "participants", "parts", "clearings"]
+RowModel = Literal["orders", "contracts", "ledger", "participants", "parts", "clearings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Row:
     key: str
     tenant: str
     status: str
-    view: OrderView | ContractView | ParticipantView | ClearingView | Part
+    view: OrderView | ContractView | ParticipantView | ClearingView | StatementLine | Part
 
 
 def touched(state: State, happened: Iterable[Event]) -> list[Row]:
@@ -87,6 +89,8 @@ def touched(state: State, happened: Iterable[Event]) -> list[Row]:
                 | events.OrderReturned()
             ):
                 keys["orders", event.order_id, ""] = None
+            case contract_events.LedgerPosted():
+                keys |= {("ledger", key, ""): None for key in statement_keys(event)}
             case _:
                 pass
     return [_row(state, *key) for key in keys]
@@ -104,6 +108,11 @@ def all_rows(state: State) -> list[Row]:
         *(_row(state, "orders", id_) for id_ in state.orders),
         *(_row(state, "contracts", id_) for id_ in state.contracts),
         *(_row(state, "clearings", id_) for id_ in state.rounds),
+        *(
+            _row(state, "ledger", f"{participant}/{line.posting_id}")
+            for participant, lines in state.contracting.statements.items()
+            for line in lines
+        ),
     ]
 
 
@@ -133,6 +142,9 @@ def _row(state: State, model: RowModel, key: str, owner: str = "") -> Row:
     if model == "parts":
         part = state.parts[owner][key].part
         return Row(model=model, key=f"{owner}/{key}", tenant=owner, status="active", view=part)
+    if model == "ledger":
+        tenant, line = statement_line(state, key)
+        return Row(model=model, key=key, tenant=tenant, status=line.kind, view=line)
     round_ = state.rounds[key]
     return Row(model=model, key=key, tenant="", status=round_.state, view=clearing_view(state, round_))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from market.model.contract_commands import ContractOperatorCommand, NoteSilence
 from market.model.network import Network
 from market.model.rules import Rules
 from takt_sdk.model.capability import Qualification
@@ -271,10 +272,11 @@ OperatorCommand = (
     | ReinstateParticipant
     | RotateKey
     | RevokeParticipant
+    | ContractOperatorCommand
 )
 
 
-HostCommand = Tick | ReportClearing | OpenSeals | VoidRound
+HostCommand = Tick | ReportClearing | OpenSeals | VoidRound | NoteSilence
 
 
 Command = OperatorCommand | HostCommand | ParticipantCommand

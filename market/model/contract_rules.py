@@ -108,6 +108,9 @@ _SHARES = (
     "on_account_ppm",
 )
 
+AS_BEFORE = ContractRules()
+"""What version 0.1.0 did."""
+
 STANDARD = ContractRules(
     cancel_awarded_ppm=20_000,
     cancel_confirmed_ppm=100_000,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from market.model.contract_events import ContractEvent
 from market.model.commands import AdmitParticipant
+from market.model.contract_events import ContractEvent
 from market.model.network import Network
 from market.model.order import Order
 from market.model.rules import Rules

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from market.model.contract_rules import ContractRules
+from market.model.contract_rules import AS_BEFORE, ContractRules
 from takt_sdk.model.errors import InvalidChoiceError
 from takt_sdk.model.values import DAY_US, HOUR_US, MAX_MINOR, PeriodGrid, check_choice, check_int
 
@@ -104,7 +104,7 @@ class Rules:
     signatures: Signatures = "optional"
     sealed: bool = False
     opening_us: int = 60 * SECOND_US
-    contracts: ContractRules = ContractRules()
+    contracts: ContractRules = AS_BEFORE
 
     def __post_init__(self) -> None:
         check_int("version", self.version, 1, 2**31)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, cast, get_args
 
 from market.engine.decision import Refusal
-from market.engine.views import sync_reply
+from market.engine.queries import answer
 from market.errors import MarketBusyError, MarketUnavailableError
 from market.model.commands import Command
 from market.ports import Request
@@ -19,10 +19,12 @@ from market.service.kernel import Kernel
 from market.service.kernel import refused as refused_as
 from market.service.signatures import Signed, check_signature
 from takt_sdk.codec import DecodeError, decode_envelope, encode
+from takt_sdk.model.execution import QueryScorecard, QueryStatement
 from takt_sdk.model.messages import (
     BidderCommand,
     CustomerCommand,
     Envelope,
+    Query,
     QuerySync,
     Receipt,
     Refused,
@@ -36,7 +38,7 @@ _ALLOWED: Mapping[RequestChannel, tuple[type, ...]] = {
     "bid": get_args(BidderCommand),
     "report": get_args(ReportCommand),
     "order": get_args(CustomerCommand),
-    "query": (QuerySync, QueryProof),
+    "query": get_args(Query),
 }
 """Which bodies each channel carries."""
 
@@ -114,10 +116,13 @@ class RequestHandler:
             if isinstance(envelope.body, QueryProof):
                 proof = await self._prove(request.participant, envelope.body)
                 return encode(refused_as(envelope.message_id, proof) if isinstance(proof, Refusal) else proof)
-            if isinstance(envelope.body, QuerySync):
+            if isinstance(envelope.body, QuerySync | QueryStatement | QueryScorecard):
+                query = envelope.body
                 return await self._read(
                     request.participant,
-                    lambda kernel: encode(sync_reply(kernel.state, request.participant, self._now_us())),
+                    lambda kernel: encode(
+                        answer(kernel.state, request.participant, query, self._now_us())
+                    ),
                 )
             reply = await self._submit(
                 request.participant,

@@ -143,14 +143,19 @@ def without(*names: str) -> Network:
     )
 
 
-def test_the_network_changes_between_rounds_only() -> None:
+def test_a_round_that_is_being_cleared_keeps_its_network() -> None:
     market = Market()
     market.order("o1")
     market.tick()
-    refusal = market.refuse(OPERATOR, PublishNetwork(network=NETWORK))
-    assert (refusal.code, refusal.retryable) == ("state", True)
-    market.clear()
+    slow = replace(NETWORK, lanes=tuple(replace(lane, transit_minutes=90) for lane in NETWORK.lanes))
+    market.accept(OPERATOR, PublishNetwork(network=slow))
+    assert market.state.network == slow, "an open round is cleared on the newest network"
+    market.close()
+    _, report = market.solve()
     market.accept(OPERATOR, PublishNetwork(network=NETWORK))
+    assert market.state.network == slow
+    market.accept("host", report)
+    assert market.state.network == NETWORK
 
 
 def test_sites_of_participants_stay() -> None:

@@ -1,0 +1,356 @@
+"""What a disruption costs an order: what is done stays, what remains is open again. Decides only.
+
+Unstarted work is at risk and called again. Begun work ends with what is done of it: the contract is
+reduced to it, and paid for it. Finished goods stay where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from market.engine.ledger import PREEMPTED, RELEASED
+from market.engine.snapshot import logistics
+from market.engine.state import ContractRecord, OrderRecord, State
+from market.engine.transitions import STANDING, UNSTARTED, next_order_state
+from market.model import events
+from market.model.contract_events import (
+    CallHastened,
+    ContractReduced,
+    DisruptionNoted,
+    OrderHeld,
+    ProgressReported,
+    PromiseChanged,
+    RiskNoted,
+)
+from market.model.events import Event
+from market.model.network import Network
+from takt_sdk.model.contract import Contract, ContractItem
+from takt_sdk.model.messages import OrderState
+from takt_sdk.model.values import MINUTE_US
+
+GONE = frozenset({"shipped", "delivered"})
+_BEFORE_SHIPPING: tuple[OrderState, ...] = ("awarded", "confirmed", "in_production")
+
+
+# --- losing work -----------------------------------------------------------------------------
+
+
+def lose(state: State, record: ContractRecord, reason: str, now_us: int) -> list[Event]:
+    """Return the end of what is not done of a contract; nothing where it is finished or over."""
+    id_ = record.contract.id
+    if state.orders[record.contract.order_id].state in GONE:
+        return []
+    if record.state in UNSTARTED:
+        return [events.ContractAtRisk(contract_id=id_, at_us=now_us, cause=reason)]
+    if record.state != "in_production":
+        return []
+    done = done_items(state, record)
+    if done:
+        return [
+            ContractReduced(contract=reduced(record.contract, done), at_us=now_us, reason=reason),
+        ]
+    return [events.ContractEnded(contract_id=id_, at_us=now_us, reason=reason)]
+
+
+def done_items(state: State, record: ContractRecord) -> tuple[ContractItem, ...]:
+    """Return what is done of a contract, lot by lot as reported."""
+    work = state.contracting.work.get(record.contract.id, {})
+    if not work and len(record.contract.items) == 1 and record.finished_quantity:
+        item = record.contract.items[0]
+        return (ContractItem(lot_id=item.lot_id, quantity=min(item.quantity, record.finished_quantity)),)
+    return tuple(
+        ContractItem(lot_id=item.lot_id, quantity=min(item.quantity, work[item.lot_id].done))
+        for item in record.contract.items
+        if item.lot_id in work and work[item.lot_id].done
+    )
+
+
+def reduced(contract: Contract, items: tuple[ContractItem, ...]) -> Contract:
+    """Return a contract over fewer units, at the same price per unit, rounded down; nothing to ship yet."""
+    before = sum(item.quantity for item in contract.items)
+    now = sum(item.quantity for item in items)
+    return replace(
+        contract,
+        items=items,
+        payment_minor=contract.payment_minor * now // before,
+        emissions_g=-(-contract.emissions_g * now // before),
+        shipments=(),
+    )
+
+
+def steps(state: State, lost: Iterable[Event], now_us: int) -> list[Event]:
+    """Return the steps to at risk of the orders that lose contracts."""
+    orders: dict[str, None] = {}
+    for event in lost:
+        contract_id = _lost_contract(event)
+        if contract_id is not None:
+            orders[state.contracts[contract_id].contract.order_id] = None
+    return [
+        events.OrderProgressed(order_id=id_, step="at_risk", at_us=now_us)
+        for id_ in orders
+        if next_order_state(state.orders[id_].state, "at_risk") is not None
+    ]
+
+
+def _lost_contract(event: Event) -> str | None:
+    match event:
+        case events.ContractAtRisk() | events.ContractEnded():
+            return event.contract_id
+        case ContractReduced() if not event.by_customer:
+            return event.contract.id
+        case _:
+            return None
+
+
+# --- what breaks -----------------------------------------------------------------------------
+
+
+def breaks(state: State, record: ContractRecord, end_us: int) -> bool:
+    """Return whether goods that are ready at ``end_us`` come too late for who waits for them.
+
+    Who has not begun waits until its start and the tolerance, the customer until the due date and the
+    tolerance.
+    """
+    tolerance_us = state.rules.contracts.tolerance_us
+    if tolerance_us is None or end_us <= record.contract.end_us + tolerance_us:
+        return False
+    for shipment in record.contract.shipments:
+        arrival_us = end_us + shipment.transit_minutes * MINUTE_US
+        if arrival_us > _awaited_us(state, record, shipment.to_contract) + tolerance_us:
+            return True
+    return False
+
+
+def _awaited_us(state: State, record: ContractRecord, to_contract: str | None) -> int:
+    if to_contract is None:
+        return state.orders[record.contract.order_id].order.terms.due_us
+    receiver = state.contracts[to_contract]
+    return receiver.contract.start_us if receiver.state in UNSTARTED else receiver.contract.end_us
+
+
+def late(state: State, event: Event, now_us: int) -> list[Event]:
+    """Return what a report of lateness loses: work that would come too late for who waits for it."""
+    if isinstance(event, ProgressReported):
+        contract_id, end_us = event.contract_id, event.predicted_end_us
+    elif isinstance(event, events.MilestoneReported) and event.milestone == "delayed":
+        contract_id, end_us = event.contract_id, event.expected_end_us or 0
+    else:
+        return []
+    record = state.contracts[contract_id]
+    if not breaks(state, record, end_us):
+        return []
+    if isinstance(event, ProgressReported) and record.state == "in_production":
+        items = tuple(
+            ContractItem(lot_id=item.lot_id, quantity=quantity)
+            for item in record.contract.items
+            if (quantity := min(item.quantity, _done(state, record, event, item.lot_id)))
+        )
+        if items:
+            shrunk = reduced(record.contract, items)
+            return [ContractReduced(contract=shrunk, at_us=now_us, reason="late beyond tolerance")]
+        return [events.ContractEnded(contract_id=contract_id, at_us=now_us, reason="late beyond tolerance")]
+    return lose(state, record, "late beyond tolerance", now_us)
+
+
+def _done(state: State, record: ContractRecord, event: ProgressReported, lot_id: str) -> int:
+    """Return what is done of a lot, this report included."""
+    if lot_id == event.lot_id:
+        return event.done
+    known = state.contracting.work.get(record.contract.id, {}).get(lot_id)
+    return 0 if known is None else known.done
+
+
+def short(state: State, event: Event, now_us: int) -> list[Event]:
+    """Return the reduction of a contract that is finished with fewer good units than agreed."""
+    if not isinstance(event, events.MilestoneReported) or event.milestone != "finished":
+        return []
+    contract = state.contracts[event.contract_id].contract
+    units = sum(item.quantity for item in contract.items)
+    if len(contract.items) != 1 or not 0 < event.quantity < units:
+        return []
+    items = (ContractItem(lot_id=contract.items[0].lot_id, quantity=event.quantity),)
+    return [ContractReduced(contract=reduced(contract, items), at_us=now_us, reason="finished short")]
+
+
+def lanes_broken(state: State, network: Network, now_us: int) -> list[Event]:
+    """Return the orders whose goods can not move as planned on a network, as steps to at risk."""
+    tolerance_us = state.rules.contracts.tolerance_us
+    if tolerance_us is None:
+        return []
+    routes = logistics(network)
+    found: list[Event] = []
+    for order_id in sorted(state.index.open_orders):
+        record = state.orders[order_id]
+        if record.state not in _BEFORE_SHIPPING:
+            continue
+        for contract_id in record.contracts:
+            known = state.contracts[contract_id]
+            if known.state not in STANDING or contract_id in state.contracting.moved:
+                continue
+            for shipment in known.contract.shipments:
+                route = routes.route(known.contract.site, shipment.to_site)
+                awaited_us = _awaited_us(state, known, shipment.to_contract) + tolerance_us
+                if route is not None and (
+                    route.transit_minutes <= shipment.transit_minutes
+                    or known.expected_end_us + route.transit_minutes * MINUTE_US <= awaited_us
+                ):
+                    continue
+                found.append(events.OrderProgressed(order_id=order_id, step="at_risk", at_us=now_us))
+                break
+            else:
+                continue
+            break
+    return found
+
+
+def passed_over(state: State, event: Event, now_us: int) -> list[Event]:
+    """Return what gives way after rounds that did not serve an order at risk, by the rules."""
+    if not isinstance(event, events.OrderPassedOver) or event.final:
+        return []
+    record, rules = state.orders[event.order_id], state.rules.contracts
+    if record.state != "reallocating":
+        return []
+    failed = state.contracting.failed.get(event.order_id, 0) + 1
+    given: list[Event] = []
+    if rules.release_after and failed % rules.release_after == 0:
+        given += [
+            events.ContractAtRisk(
+                contract_id=id_, at_us=now_us, cause=f"{RELEASED}what comes before it is late"
+            )
+            for id_ in record.contracts
+            if state.contracts[id_].state in UNSTARTED
+        ]
+    if rules.preempt_after and failed >= rules.preempt_after:
+        given += _preempted(state, record, now_us)
+    return given
+
+
+def _preempted(state: State, record: OrderRecord, now_us: int) -> list[Event]:
+    """Return the contract that gives way: unstarted, of the open process, for the order due last."""
+    covered = {
+        item.lot_id
+        for id_ in record.contracts
+        if state.contracts[id_].state in STANDING
+        for item in state.contracts[id_].contract.items
+    }
+    wanted = {lot.requirement.process for lot in record.order.lots if lot.id not in covered}
+    rivals = []
+    for participant in sorted(state.index.active_contracts):
+        for id_ in state.index.active_contracts[participant]:
+            known = state.contracts[id_]
+            other = state.orders[known.contract.order_id]
+            lots = {item.lot_id for item in known.contract.items}
+            asked = {lot.requirement.process for lot in other.order.lots if lot.id in lots}
+            if (
+                known.state in UNSTARTED
+                and other.state in _BEFORE_SHIPPING
+                and other.order.terms.due_us > record.order.terms.due_us
+                and asked & wanted
+            ):
+                rivals.append((other.order.terms.due_us, id_))
+    if not rivals:
+        return []
+    cause = f"{PREEMPTED}{record.order.id}"
+    return [events.ContractAtRisk(contract_id=max(rivals)[1], at_us=now_us, cause=cause)]
+
+
+# --- after all that is decided ----------------------------------------------------------------
+
+
+def consequences(state: State, happened: tuple[Event, ...], now_us: int) -> list[Event]:
+    """Return what reports, networks and failed rounds bring about."""
+    following: list[Event] = []
+    for event in happened:
+        lost = [
+            *late(state, event, now_us),
+            *short(state, event, now_us),
+            *passed_over(state, event, now_us),
+        ]
+        following += [*lost, *steps(state, lost, now_us)]
+        if isinstance(event, events.NetworkPublished):
+            following += lanes_broken(state, event.network, now_us)
+    return following
+
+
+def risks(state: State, happened: Iterable[Event], now_us: int) -> Iterator[Event]:
+    """Yield what is said of orders that become at risk, and of those that get a new promise."""
+    told = tuple(happened)
+    hastened = False
+    for event in told:
+        if isinstance(event, events.OrderAwarded):
+            yield from _promise(state, event, now_us)
+        if not isinstance(event, events.OrderProgressed) or event.step != "at_risk":
+            continue
+        record = state.orders[event.order_id]
+        lost = {id_: e for e in told if (id_ := _lost_contract(e)) is not None and id_ in record.contracts}
+        cause, source = _cause(told, lost)
+        yield RiskNoted(
+            order_id=event.order_id,
+            at_us=now_us,
+            cause=cause,
+            source_id=source,
+            lost=tuple(sorted(lost)),
+            remaining=_remaining(state, record, lost),
+        )
+        value = sum(_value(state, id_, e) for id_, e in lost.items())
+        limit = state.rules.contracts.approve_above_minor
+        if limit is not None and value > limit:
+            yield OrderHeld(order_id=event.order_id, at_us=now_us, value_minor=value)
+        elif state.rules.contracts.recall_at_once and not hastened:
+            hastened = True
+            yield CallHastened(at_us=now_us)
+
+
+def _promise(state: State, event: events.OrderAwarded, now_us: int) -> Iterator[Event]:
+    record = state.orders[event.order_id]
+    if record.state != "reallocating":
+        return
+    known = state.contracting.risks.get(event.order_id)
+    yield PromiseChanged(
+        order_id=event.order_id,
+        at_us=now_us,
+        before_us=record.promised_us or 0,
+        promised_us=event.promised_us,
+        charge_before_minor=record.charge_minor or 0,
+        charge_minor=event.charge_minor,
+        cause=known[-1].cause if known else "reallocated",
+    )
+
+
+def _cause(told: tuple[Event, ...], lost: dict[str, Event]) -> tuple[str, str]:
+    """Return why an order is at risk, and the notice that says so."""
+    source = next((e.notice.notice_id for e in told if isinstance(e, DisruptionNoted)), "")
+    source = source or next((e.notice_id for e in told if isinstance(e, events.BreakdownReported)), "")
+    for event in lost.values():
+        if isinstance(event, events.ContractAtRisk):
+            return event.cause, source
+        if isinstance(event, events.ContractEnded | ContractReduced):
+            return event.reason, source
+    if any(isinstance(e, events.NetworkPublished) for e in told):
+        return "a lane is closed or slower", source
+    return "a contract was refused", source
+
+
+def _remaining(state: State, record: OrderRecord, lost: dict[str, Event]) -> tuple[tuple[str, int], ...]:
+    """Return the units of each lot that nobody is to make any more."""
+    covered: dict[str, int] = {}
+    for id_ in record.contracts:
+        event = lost.get(id_)
+        if state.contracts[id_].state not in STANDING or (
+            event is not None and not isinstance(event, ContractReduced)
+        ):
+            continue
+        contract = event.contract if isinstance(event, ContractReduced) else state.contracts[id_].contract
+        for item in contract.items:
+            covered[item.lot_id] = covered.get(item.lot_id, 0) + item.quantity
+    return tuple(
+        (lot.id, rest)
+        for lot in record.order.lots
+        if (rest := lot.quantity * record.pieces // record.order.terms.quantity - covered.get(lot.id, 0)) > 0
+    )
+
+
+def _value(state: State, contract_id: str, event: Event) -> int:
+    payment = state.contracts[contract_id].contract.payment_minor
+    return payment - event.contract.payment_minor if isinstance(event, ContractReduced) else payment
