@@ -10,9 +10,9 @@ from market.ports import CloseProof
 class MemoryEscrow:
     """`market.ports.Escrow` in memory. ``is_dead`` makes it answer nobody."""
 
-    def __init__(self, new_key: NewKey) -> None:
+    def __init__(self, new_key: NewKey, *, market_key: str = "") -> None:
         self.store = MemoryKeyStore()
-        self.keys = EscrowKeys(self.store, new_key)
+        self.keys = EscrowKeys(self.store, new_key, market_key=market_key)
         self.is_dead = False
 
     async def public_key(self, market: str, round_id: str) -> str:
