@@ -249,7 +249,7 @@ def _closed(state: State, event: events.RoundClosed) -> None:
     book.closed_begun = {id_: None for id_ in kept if state.contracts[id_].state in BEGUN}
     orders = dict.fromkeys(one.contract.order_id for one in kept.values())
     book.closed_sunk = {id_: book.sunk[id_] for id_ in orders if id_ in book.sunk}
-    bidders = sorted(state.rounds[event.round_id].answers)
+    bidders = sorted(state.rounds[event.round_id].eligible)
     book.closed_late_ppm = {
         name: {process: PPM - on_time_ppm(state, name, process, event.at_us) for process in book.scores[name]}
         for name in bidders

@@ -37,6 +37,12 @@ def on_time_ppm(state: State, participant: str, process: str, now_us: int) -> in
     return PPM * on_time // (on_time + late + rules.prior_late * MILLI)
 
 
+def prior_late_ppm(state: State) -> int:
+    """Return the probability that somebody without a record is late."""
+    rules = state.rules.contracts
+    return PPM - PPM * rules.prior_on_time // (rules.prior_on_time + rules.prior_late)
+
+
 def base_rate_ppm(state: State) -> int:
     """Return the share of all observed contracts that were on time; the prior's mean before the first."""
     rules, book = state.rules.contracts, state.contracting

@@ -135,6 +135,7 @@ def _eligible(state: State, lots: list[Lot]) -> tuple[tuple[str, tuple[int, ...]
                 participant
                 for participant, record in state.participants.items()
                 if not record.suspended
+                and participant not in state.contracting.silent
                 and role in record.admission.roles
                 and record.admission.qualification.eligible(lot.requirement, order.terms.data_class)
             ]

@@ -13,7 +13,8 @@ from functools import lru_cache
 
 from market.clearing.problem import NO_TIME, NONE, Problem
 from market.clearing.problem_builder import ProblemBuilder
-from market.engine.goods import pieces, sunk_minor
+from market.engine.goods import KEPT, pieces, sunk_minor
+from market.engine.posterior import expected_lateness_minor, prior_late_ppm
 from market.engine.rounds import demand
 from market.engine.state import Kept, OrderRecord, RoundRecord, State
 from market.logistics.network import LogisticsNetwork
@@ -76,6 +77,11 @@ class _Snapshot:
         self.lot_index: dict[str, int] = {}
         self.final_lots: dict[str, Order] = {}
         self.sites_of_lot: dict[str, set[str]] = {}
+        self.lateness: dict[str, tuple[str, int]] = {
+            lot.id: (lot.requirement.process, record.order.terms.lateness_penalty_minor_per_day)
+            for record in self.records
+            for lot in record.order.lots
+        }
         self.routes = logistics(state.network)
 
     def problem(self, seed: int) -> Problem:
@@ -161,8 +167,19 @@ class _Snapshot:
             fixed_price=groups.fixed_price_minor,
         )
         items = _ragged(bids.item_offset, kept)
-        uses = _ragged(bids.use_offset, kept)
         grouped = _ragged(bids.group_offset, kept)
+        rows = [
+            [
+                (resource + bids.use_capacity[j], bids.use_fixed[j], bids.use_per_unit[j])
+                for j in _ragged(bids.use_offset, (k,))
+            ]
+            for k in kept
+        ]
+        left = self.state.contracting.closed_probation.get(participant)
+        if left is not None:  # what a newcomer may win is a capacity in money
+            money = self.builder.add_resources([f"{participant}/{KEPT}probation/0"], [left])
+            for k, row in zip(kept, rows, strict=True):
+                row.append((money, bids.fixed_price_minor[k], bids.unit_price_minor[k]))
         lots = [bids.item_lot[k] for k in items]
         sites = [bids.site[k] for k in kept]
         self.builder.add_bids(
@@ -176,13 +193,13 @@ class _Snapshot:
             min_quantity=[bids.min_quantity[k] for k in kept],
             fixed_price=[bids.fixed_price_minor[k] for k in kept],
             unit_price=[bids.unit_price_minor[k] for k in kept],
-            score=[self._score(sheet, k) for k in kept],
+            score=[self._score(participant, sheet, k) for k in kept],
             start=self.minutes([bids.start_us[k] for k in kept], up=False),
             end=self.minutes([bids.end_us[k] for k in kept], up=True),
-            use_counts=_counts(bids.use_offset, kept),
-            use_resource=[resource + bids.use_capacity[k] for k in uses],
-            use_fixed=[bids.use_fixed[k] for k in uses],
-            use_unit=[bids.use_per_unit[k] for k in uses],
+            use_counts=[len(row) for row in rows],
+            use_resource=[use[0] for row in rows for use in row],
+            use_fixed=[use[1] for row in rows for use in row],
+            use_unit=[use[2] for row in rows for use in row],
             group_counts=_counts(bids.group_offset, kept),
             groups=[group + bids.group_index[k] for k in grouped],
         )
@@ -207,10 +224,10 @@ class _Snapshot:
         route = self.routes.route(site, order.terms.destination)
         return end_us if route is None else end_us + route.transit_minutes * MINUTE_US
 
-    def _score(self, sheet: BidSheet, k: int) -> int:
+    def _score(self, participant: str, sheet: BidSheet, k: int) -> int:
         """Return what a bid's emissions and its lateness take from the objective, rounded against it.
 
-        At most what any order may be worth: more could only make the sums too large to clear.
+        Lateness is what the bid promises, and what its bidder's record adds to it. At most what any order may be worth: more could only make the sums too large to clear.
         """
         bids, rules = sheet.bids, self.state.rules
         cost = -(-bids.emissions_g[k] * rules.emissions_minor_per_tonne // PPM)
@@ -219,7 +236,20 @@ class _Snapshot:
             if order is not None and order.terms.lateness_penalty_minor_per_day:
                 late_us = max(0, self._arrival_us(bids.site[k], bids.end_us[k], order) - order.terms.due_us)
                 cost += -(-late_us // DAY_US) * order.terms.lateness_penalty_minor_per_day
+        cost += self._expected_lateness(participant, sheet, k)
         return -min(cost, rules.max_price_minor)
+
+    def _expected_lateness(self, participant: str, sheet: BidSheet, k: int) -> int:
+        """Return the expected cost of a bid's unreliability: of its least reliable process, once."""
+        if not self.state.rules.contracts.reliability_weight_ppm:
+            return 0
+        bids = sheet.bids
+        known = self.state.contracting.closed_late_ppm.get(participant, {})
+        worst = daily = 0
+        for lot_id in bids.item_lot[bids.item_offset[k] : bids.item_offset[k + 1]]:
+            process, daily = self.lateness[lot_id]
+            worst = max(worst, known.get(process, prior_late_ppm(self.state)))
+        return expected_lateness_minor(self.state, worst, daily)
 
     def add_transport(self) -> None:
         pairs: set[tuple[str, str]] = set()

@@ -1,0 +1,155 @@
+"""Money: every posting balanced, nothing paid twice, what the rules add and what cancelling costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from market.engine.admission import OPERATOR
+from market.engine.pricing import shares
+from market.engine.queries import answer
+from market.model.contract_commands import RecordPayment
+from market.model.contract_rules import ContractRules
+from market.model.ledger import Line, Posting
+from takt_sdk.model.errors import OutOfRangeError
+from takt_sdk.model.execution import QueryStatement, StatementReply
+from takt_sdk.model.values import DAY_US
+from tests.unit.market.engine.market import RULES, START_US, Market, Offer, cancellation
+from tests.unit.market.engine.test_disruptions import chain_market
+
+ALL = ("confirmed", "started", "finished", "shipped", "delivered")
+
+
+def rules(fee_ppm: int = 0, **changes: int) -> object:
+    return replace(RULES, fee_ppm=fee_ppm, contracts=ContractRules(**changes))  # type: ignore[arg-type]
+
+
+def milled(fee_ppm: int = 0, *, penalty: int = 0, **changes: int) -> Market:
+    """Return a market with one contract of mill-a's over 300, promised for the second day."""
+    market = Market(rules=rules(fee_ppm, **changes))  # type: ignore[arg-type]
+    market.order("o1", lateness_penalty_minor_per_day=penalty, due_us=START_US + 3 * DAY_US)
+    market.tick()
+    market.bid("mill-a", {"m": Offer(lots={market.lot("o1", "mill"): 10}, price=100, unit=20)})
+    market.clear()
+    return market
+
+
+def balances(market: Market) -> dict[str, int]:
+    """Return the balances that are not zero; they sum to zero."""
+    found = {name: value for name, value in market.state.contracting.balances.items() if value}
+    assert sum(found.values()) == 0
+    return found
+
+
+def test_a_settled_order_charges_its_customer_and_pays_everybody_else() -> None:
+    market = chain_market(replace(RULES, fee_ppm=10_000))
+    for participant, steps in (("steel-s", ALL[:4]), ("mill-a", ALL[:4]), ("mill-b", ALL)):
+        market.report(participant, *steps)  # type: ignore[arg-type]
+    market.tick(market.now_us + 2 * DAY_US)
+    order = market.order_of("o1")
+    assert order.state == "settled"
+    assert balances(market) == {
+        "participant/ada": -(order.charge_minor or 0),
+        "participant/steel-s": 400,
+        "participant/mill-a": 300,
+        "participant/mill-b": 200,
+        "carriers": order.transport_minor,
+        "platform": order.fee_minor,
+    }
+
+
+def test_a_payment_is_told_by_what_it_is_for_and_each_line_with_its_balance() -> None:
+    market = milled()
+    market.report("mill-a", *ALL)  # type: ignore[arg-type]
+    market.tick(market.now_us + 2 * DAY_US)
+    reply = answer(market.state, "mill-a", QueryStatement(), market.now_us)
+    assert isinstance(reply, StatementReply)
+    assert [(e.entry, e.amount_minor, e.balance_minor) for e in reply.entries] == [
+        ("set_up", 100, 100),
+        ("price", 200, 300),
+    ]
+    assert reply.balance_minor == 300
+    rest = answer(market.state, "mill-a", QueryStatement(after=reply.entries[0].posting_id), 0)
+    assert isinstance(rest, StatementReply)
+    assert [entry.entry for entry in rest.entries] == ["price"]
+    rows = [row for row in market.journal.rows("ledger", tenant="mill-a")]
+    assert [row.status for row in rows] == ["set_up", "price"]
+
+
+def test_what_is_paid_on_account_is_not_paid_again() -> None:
+    market = milled(on_account_ppm=500_000)
+    market.report("mill-a", "confirmed", "started", "finished")
+    assert balances(market) == {"participant/ada": -150, "participant/mill-a": 150}
+    market.report("mill-a", "shipped", "delivered")
+    market.tick(market.now_us + 2 * DAY_US)
+    assert balances(market) == {"participant/ada": -300, "participant/mill-a": 300}
+    assert market.state.contracting.paid == {market.contract_of("mill-a").contract.id: 300}
+
+
+@pytest.mark.parametrize(("cap_ppm", "penalty"), [(0, 0), (100_000, 30), (1_000_000, 80)])
+def test_lateness_is_paid_by_who_was_late_up_to_the_cap(cap_ppm: int, penalty: int) -> None:
+    market = milled(penalty=40, penalty_cap_ppm=cap_ppm, report_grace_us=0)
+    market.report("mill-a", "confirmed", "started")
+    market.days(4.5)  # a day and a half after the due date: two started days
+    market.report("mill-a", "finished", "shipped", "delivered")
+    market.days(7)
+    found = balances(market)
+    assert (found["participant/ada"], found["participant/mill-a"]) == (-300 + penalty, 300 - penalty)
+
+
+def test_who_does_not_confirm_pays_the_breach() -> None:
+    market = milled(breach_ppm=100_000)
+    market.days(1.5)
+    assert market.contract_of("mill-a").state == "ended"
+    assert balances(market) == {"participant/mill-a": -30, "participant/ada": 30}
+
+
+def test_an_award_that_costs_to_cancel_is_not_cancelled_at_once() -> None:
+    market = milled(cancel_awarded_ppm=100_000)
+    refusal = market.refuse("ada", cancellation(market.order_of("o1").order.id))
+    assert (refusal.code, refusal.state) == ("state", "awarded")
+    assert "ask for the price" in refusal.detail
+
+
+def test_a_share_of_a_groups_price_survives_another_orders_cancellation() -> None:
+    market = Market()
+    for key in ("o1", "o2"):
+        market.order(key)
+    market.tick()
+    offers = {
+        key: Offer(lots={market.lot(key, "mill"): 10}, price=100, groups=("tool",)) for key in ("o1", "o2")
+    }
+    market.bid("mill-a", offers, groups={"tool": (None, 50)})
+    market.clear()
+    first, second = (market.order_of(key) for key in ("o1", "o2"))
+    assert [order.charge_minor for order in (first, second)] == [125, 125]
+    price = market.refuse("ada", cancellation(first.order.id))
+    assert price.code == "state", "its share of the tool is owed: it has a price"
+    for order in (first, second):
+        (contract_id,) = order.contracts
+        assert market.state.contracting.terms[contract_id].group_minor == 25
+        assert market.state.contracts[contract_id].contract.payment_minor == 125
+
+
+def test_money_of_the_bank_is_booked_once_per_reference() -> None:
+    market = milled()
+    paid = RecordPayment(participant="ada", amount_minor=300, reference="bank-1")
+    market.accept(OPERATOR, paid)
+    assert type(market.reply(OPERATOR, paid)).__name__ == "Repeated"
+    assert balances(market) == {"bank": -300, "participant/ada": 300}
+    market.restart()
+    assert balances(market) == {"bank": -300, "participant/ada": 300}
+
+
+def test_a_posting_that_is_not_balanced_can_not_be_made() -> None:
+    lines = (Line(account="a", amount_minor=1), Line(account="b", amount_minor=-2))
+    with pytest.raises(OutOfRangeError, match="lines is out of range: must sum to zero; was -1"):
+        Posting(id="l-1", kind="price", at_us=0, order_id="o", contract_id="", lines=lines)
+
+
+def test_shares_of_groups_give_every_order_what_it_owes() -> None:
+    split = shares([(50, ["a", "b"]), (30, ["b", "c"])], {"a": 40, "b": 20, "c": 20})
+    assert [sum(part.values()) for part in split] == [50, 30]
+    for order, owed in (("a", 40), ("b", 20), ("c", 20)):
+        assert sum(part.get(order, 0) for part in split) == owed
