@@ -7,6 +7,7 @@
     │   └── MarketBusyError         retry_after_us: too much waits, of the sender or of all (retryable)
     ├── InvariantError              the engine broke its own rule: a bug, never retried
     ├── ReplayError                 a journal that does not fold to what it says
+    │   └── AuditError              kind, position: the first thing that is wrong in it
     └── EscrowError                 the key of a sealed round cannot be had
         ├── EscrowUnavailableError  the escrow does not answer (retryable)
         └── EscrowRefusedError      it has no such key, or the close is not proven to it
@@ -43,6 +44,23 @@ class InvariantError(TaktError):
 
 class ReplayError(TaktError):
     """A journal does not fold to the state or digest that it states."""
+
+
+class AuditError(ReplayError):
+    """An audit found something wrong.
+
+    Attributes
+    ----------
+    kind
+        One of ``missing``, ``edited``, ``tree``, ``truncated``, ``uncovered``, ``head``, ``fork``,
+        ``receipt``, ``omitted``, ``signature``, ``key``, ``decision``, ``clearing``.
+    position
+        Where; None if it concerns no entry.
+    """
+
+    def __init__(self, kind: str, position: int | None, detail: str) -> None:
+        self.kind, self.position = kind, position
+        super().__init__(detail)
 
 
 class EscrowError(TaktError):

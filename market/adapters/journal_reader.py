@@ -1,151 +1,142 @@
-"""Reads a journal that another process may be writing: no lock, no write, no upgrade of its schema.
+"""A journal read by somebody who does not trust it: no lock, no upgrade, no write, whatever is stored.
 
-What it shows is the journal as of its opening.
+Reads what any release has written, from a SQLite file (also a copy on a medium that cannot be written) or
+a PostgreSQL schema. Holds nothing in memory but a page.
 """
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
-from typing import cast
-from urllib.parse import quote
+from typing import Any, Self
 
-from sqlalchemy import URL, Engine, create_engine, inspect, make_url, select
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Engine,
+    Row,
+    Table,
+    create_engine,
+    inspect,
+    literal,
+    make_url,
+    select,
+)
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from market.adapters.journal_schema import FRONTIERS, JOURNAL_FORMAT, MIGRATIONS, TREE_HEADS
-from market.adapters.journal_sql import SqlJournal, SqlStore, read_head
-from market.journal_errors import (
-    JournalCorruptError,
-    JournalError,
-    JournalFormatError,
-    JournalUnavailableError,
-    JournalVersionError,
-)
-from market.merkle import EMPTY_ROOT, HASH_SIZE, Frontier
-from market.ports import TreeHead
+from market.adapters.journal_schema import ENTRIES, JOURNAL_FORMAT, TREE_HEADS
+from market.journal_errors import JournalFormatError, JournalUnavailableError
+from market.merkle import EMPTY_ROOT
+from market.ports import Entry, Stored, TreeHead
 
-_BUSY_TIMEOUT_MS = 5_000
+PAGE = 5_000
+
+_EARLIER = {"signature": b"", "key": "", "at_us": 0}
+"""What columns hold that an earlier release did not have."""
 
 
-class JournalReader(SqlJournal):
-    """A `market.ports.Journal` of which only what reads works; open it with `open_reader`.
+class JournalReader:
+    """A `market.service.chain.Log`.
 
     Raises
     ------
-    JournalVersionError
-        If it is of another release's schema: a market of this release upgrades it by opening it.
-    JournalFormatError, JournalCorruptError, JournalUnavailableError
-        As they say.
+    JournalUnavailableError
+        If it cannot be opened.
+    JournalFormatError
+        If it is no journal.
     """
 
-    def __init__(self, location: str, readers: Engine) -> None:
-        self._store = cast("SqlStore", _Readers(location, readers))  # what writes is never reached
-        self._mutex = Lock()
-        self._unusable = None
+    def __init__(self, database: str | Path) -> None:
+        self.location = str(database)
         try:
-            self._check_schema()
-            self._frontier, self._head = self._last_head()
-        except DBAPIError as error:
-            readers.dispose()
-            raise self._store.translate(error) from error
-        except BaseException:
-            readers.dispose()
-            raise
-        self._unusable = JournalUnavailableError(location, "is open for reading only")
+            self._engine = _engine(database)
+            known = inspect(self._engine)
+            if not known.has_table(JOURNAL_FORMAT.name):
+                raise JournalFormatError(self.location, f"table {JOURNAL_FORMAT.name} must exist")
+            self._entries = _columns(ENTRIES, known.get_columns(ENTRIES.name))
+            self._heads = _columns(TREE_HEADS, known.get_columns(TREE_HEADS.name))
+        except (DBAPIError, ArgumentError, ModuleNotFoundError) as error:
+            raise JournalUnavailableError(self.location, str(error).splitlines()[0]) from error
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Release the connections."""
-        self._store.readers.dispose()
+        self._engine.dispose()
 
-    def _check_schema(self) -> None:
-        newest = MIGRATIONS[-1].version
+    def read(self, start: int = 0) -> Iterator[Stored]:
+        """Yield the entries from ``start`` on, in the order of their positions."""
+        for row in self._rows(self._entries, ENTRIES.c.position, start):
+            position, now_us, source, message, events, engine, rules, salt, leaf, signature, key = row
+            entry = Entry(
+                now_us=now_us,
+                source=source,
+                message=message,
+                events=events,
+                engine_version=engine,
+                rules_version=rules,
+                signature=signature,
+                key=key,
+            )
+            yield Stored(position=position, entry=entry, salt=salt, leaf=leaf)
+
+    def heads(self) -> Iterator[TreeHead]:
+        """Yield the heads of commits, smallest first."""
+        for size, root, at_us, signature in self._rows(self._heads, TREE_HEADS.c.size, 0):
+            yield TreeHead(size=size, root=root, at_us=at_us, signature=signature)
+
+    def head(self) -> TreeHead:
+        """Return the last head."""
+        query = select(*self._heads).order_by(TREE_HEADS.c.size.desc()).limit(1)
         with self._reading() as connection:
-            if JOURNAL_FORMAT.name not in inspect(connection).get_table_names():
-                raise JournalFormatError(self.location, "holds no journal")
-            found = connection.scalar(select(JOURNAL_FORMAT.c.version))
-        if found != newest:
-            raise JournalVersionError(self.location, found=found or 0, supported=newest)
+            row = connection.execute(query).first()
+        if row is None:
+            return TreeHead(size=0, root=EMPTY_ROOT)
+        return TreeHead(size=row[0], root=row[1], at_us=row[2], signature=row[3])
 
-    def _last_head(self) -> tuple[Frontier, TreeHead]:
-        """Return the last head and its frontier; what is committed meanwhile lies behind it."""
-        with self._reading() as connection:
-            last = connection.execute(select(TREE_HEADS).order_by(TREE_HEADS.c.size.desc()).limit(1)).first()
-            head = TreeHead(size=0, root=EMPTY_ROOT) if last is None else read_head(last)
-            kept = connection.execute(
-                select(FRONTIERS)
-                .where(FRONTIERS.c.size <= head.size)
-                .order_by(FRONTIERS.c.size.desc())
-                .limit(1)
-            ).first()
-        peaks = b"" if kept is None else kept.peaks
-        frontier = Frontier(
-            size=0 if kept is None else kept.size,
-            peaks=tuple(peaks[at : at + HASH_SIZE] for at in range(0, len(peaks), HASH_SIZE)),
-        ).extend(self.leaves(0 if kept is None else kept.size, head.size))
-        if (frontier.size, frontier.root()) != (head.size, head.root):
-            detail = f"the leaves must hash to the tree head of size {head.size}; did not"
-            raise JournalCorruptError(self.location, detail, position=frontier.size)
-        return frontier, head
+    def _rows(
+        self, columns: Sequence[Column[Any]], number: Column[int], start: int
+    ) -> Iterator[Row[*tuple[Any, ...]]]:
+        while True:
+            query = select(*columns).where(number >= start).order_by(number).limit(PAGE)
+            with self._reading() as connection:
+                page = connection.execute(query).all()
+            yield from page
+            if len(page) < PAGE:
+                return
+            start = page[-1][0] + 1
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise JournalUnavailableError(self.location, str(error).splitlines()[0]) from error
 
 
-class _Readers:
-    """The half of a `SqlStore` that reads."""
-
-    durable = False
-
-    def __init__(self, location: str, readers: Engine) -> None:
-        self.location, self.readers = location, readers
-
-    def translate(self, error: DBAPIError) -> JournalError:
-        """Return the journal's error for one of the driver's."""
-        return JournalUnavailableError(self.location, f"{type(error.orig).__name__}: {error.orig}")
+def _columns(table: Table, known: Sequence[Any]) -> list[Any]:
+    """Return a table's columns, with a value for each that this journal has not."""
+    names = {column["name"] for column in known}
+    return [
+        column if column.name in names else literal(_EARLIER[column.name]).label(column.name)
+        for column in table.columns
+    ]
 
 
-def open_reader(database: str | Path) -> JournalReader:
-    """Open the journal that a path or URL names, for reading; as `open_journal`.
-
-    Raises
-    ------
-    JournalError
-        If it cannot be opened: see `market.journal_errors`.
-    """
-    if isinstance(database, Path) or "://" not in database:
-        return JournalReader(str(Path(database).resolve()), _sqlite(Path(database).resolve()))
-    try:
-        url = make_url(database)
-    except ArgumentError as error:
-        raise JournalUnavailableError(database, f"database URL cannot be read: {error}") from error
-    if url.drivername.startswith("sqlite") and url.database:
-        return JournalReader(url.database, _sqlite(Path(url.database).resolve()))
-    shown = url.render_as_string()
-    if not url.drivername.startswith("postgresql"):
-        raise JournalUnavailableError(
-            shown, f"database URL must be SQLite or PostgreSQL; was {url.drivername}"
-        )
-    return JournalReader(shown, _postgresql(url))
-
-
-def _sqlite(path: Path) -> Engine:
-    if not path.exists():
-        raise JournalUnavailableError(str(path), "there is no such file")
-
-    def connect() -> sqlite3.Connection:
-        driver = sqlite3.connect(
-            f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False, isolation_level=None
-        )
-        driver.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-        return driver
-
-    return create_engine("sqlite://", creator=connect, isolation_level="AUTOCOMMIT")
-
-
-def _postgresql(url: URL) -> Engine:
-    own = url.query.get("options", "")
-    given = own if isinstance(own, str) else " ".join(own)
-    options = f"-c default_transaction_read_only=on {given}".strip()
-    return create_engine(
-        url.set(drivername="postgresql+psycopg").update_query_dict({"options": options}),
-        isolation_level="AUTOCOMMIT",
-    )
+def _engine(database: str | Path) -> Engine:
+    text = str(database)
+    url = make_url(text) if "://" in text else URL.create("sqlite", database=text)
+    if url.drivername.startswith("postgresql"):
+        options = {"options": "-c default_transaction_read_only=on"}
+        return create_engine(url.set(drivername="postgresql+psycopg"), connect_args=options)
+    path = Path(url.database or "").absolute()
+    if not path.is_file():
+        raise JournalUnavailableError(text, "is no file")
+    log = path.with_name(path.name + "-wal")
+    mode = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
+    quoted = path.as_uri().removeprefix("file://")
+    return create_engine(f"sqlite:///file:{quoted}?{mode}&uri=true")

@@ -1,0 +1,90 @@
+"""The log as a chain: every leaf and every head, recomputed from the entries alone. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from market.errors import AuditError
+from market.leaf import SALT_SIZE, entry_leaf
+from market.merkle import Frontier
+from market.ports import Stored, TreeHead
+
+
+class Log(Protocol):
+    """What is audited: a journal, or a file that somebody has handed over."""
+
+    def read(self, start: int = 0) -> Iterator[Stored]:
+        """Yield the entries from ``start`` on, as they are stored."""
+        ...
+
+    def heads(self) -> Iterator[TreeHead]:
+        """Yield the heads of commits, smallest first."""
+        ...
+
+    def head(self) -> TreeHead:
+        """Return the last head."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """What the entries hash to: their leaves, and the roots at some sizes. ``heads`` are those stored."""
+
+    leaves: list[bytes]
+    roots: dict[int, bytes]
+    heads: tuple[TreeHead, ...]
+    head: TreeHead
+
+
+def check_chain(log: Log, sizes: Iterable[int] = ()) -> Chain:
+    """Return what a log hashes to, with its roots at ``sizes`` and at every stored head.
+
+    Raises
+    ------
+    AuditError
+        Naming the first position at which an entry, its leaf or a head is wrong.
+    """
+    heads = tuple(log.heads())
+    last = log.head()
+    stated = {head.size: head.root for head in heads} | {last.size: last.root}
+    stops = iter(sorted({*stated, *sizes} - {0}))
+    stop = next(stops, None)
+    frontier, first_unhashed = Frontier(), 0
+    leaves: list[bytes] = []
+    roots: dict[int, bytes] = {0: frontier.root()}
+    expected = 0
+    for stored in log.read():
+        if stored.position != expected:
+            raise AuditError(
+                "missing", expected, f"position {expected} is missing: the next entry says {stored.position}"
+            )
+        leaf = stored.leaf
+        if len(stored.salt) != SALT_SIZE or entry_leaf(stored.entry, stored.salt) != leaf:
+            raise AuditError(
+                "edited", expected, f"entry {expected} does not have the leaf that the tree holds"
+            )
+        leaves.append(leaf)
+        expected += 1
+        if expected == stop:
+            frontier = frontier.extend(leaves[first_unhashed:])
+            roots[expected] = frontier.root()
+            if stated.get(expected, roots[expected]) != roots[expected]:
+                raise AuditError("tree", first_unhashed, _not_the_head(expected, first_unhashed))
+            first_unhashed, stop = expected, next(stops, None)
+    if expected < max(stated):
+        detail = (
+            f"the tree over {expected} entries is not the head that the journal states: it has {last.size}"
+        )
+        raise AuditError("truncated", expected, detail)
+    if last.size < expected:
+        detail = (
+            f"the tree over {expected} entries is not the head that the journal states: it has {last.size}"
+        )
+        raise AuditError("uncovered", last.size, detail)
+    return Chain(leaves=leaves, roots=roots, heads=heads, head=last)
+
+
+def _not_the_head(size: int, first: int) -> str:
+    return f"the tree over {size} entries is not the head that the journal states: entries from {first} on"
