@@ -9,9 +9,10 @@ from typing import TypeVar
 from fastapi import Request
 
 from gateway.gate import Gate
+from gateway.rates import Customers, Guesses
 from gateway.settings import GatewaySettings
 from gateway.stream import StreamLimit
-from market.desk import Desk
+from market.desk import Desk, Status
 from market.model.commands import Command
 from market.ports import ReadModel, RowChange
 from takt_sdk.errors import BusTimeoutError
@@ -27,6 +28,13 @@ class Context:
         self.desk = desk
         self.settings = settings
         self.gate = Gate(settings.max_in_flight_per_customer)
+        self.customers = Customers(per_s=settings.requests_per_s, burst=settings.request_burst)
+        self.guesses = Guesses(
+            free=settings.free_guesses,
+            per_s=settings.guesses_per_s,
+            delay_s=settings.guess_delay_s,
+            waiting=settings.max_guesses_waiting,
+        )
         self.streams = StreamLimit(settings.max_streams, settings.max_streams_per_customer)
         self.closing = asyncio.Event()
 
@@ -55,12 +63,21 @@ class Context:
             self.desk.rows(model, tenant=tenant, key=key, status=status, after=after, limit=limit)
         )
 
+    async def status(self) -> Status:
+        """Return what an operator looks at, within the time that an answer may take; raises as `submit`."""
+        return await self._in_time(self.desk.status())
+
     async def _in_time(self, answer: Awaitable[_Answer]) -> _Answer:
         try:
             async with asyncio.timeout(self.settings.answer_timeout_s):
                 return await answer
         except TimeoutError:
             raise BusTimeoutError(f"no answer within {self.settings.answer_timeout_s:g} s") from None
+
+
+def address_of(request: Request) -> str:
+    """Return where a request comes from, as far as the connection tells."""
+    return "" if request.client is None else request.client.host
 
 
 def context_of(request: Request) -> Context:

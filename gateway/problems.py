@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from gateway.context import address_of, context_of
 from gateway.errors import ProblemError
 from gateway.field_errors import content_problem
 from gateway.strict_json import printable
-from market.errors import MarketUnavailableError
+from market.errors import MarketBusyError, MarketUnavailableError
 from market.journal_errors import JournalError
 from takt_sdk.errors import BusTimeoutError
 
@@ -123,6 +124,8 @@ def problem_response(problem: ProblemError, instance: str) -> Response:
 
 async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)
+    if error.code == "unauthorized":
+        await context_of(request).guesses.failed(address_of(request))
     return problem_response(error, request.url.path)
 
 
@@ -145,6 +148,14 @@ async def _on_unavailable(request: Request, error: Exception) -> Response:
     return problem_response(ProblemError("market_unavailable", detail, retry_after_s=1), request.url.path)
 
 
+async def _on_busy(request: Request, error: Exception) -> Response:
+    assert isinstance(error, MarketBusyError)
+    problem = ProblemError(
+        "too_many_requests", str(error), retry_after_s=-(-error.retry_after_us // 1_000_000)
+    )
+    return problem_response(problem, request.url.path)
+
+
 async def _on_timeout(request: Request, error: Exception) -> Response:
     return problem_response(ProblemError("no_answer", str(error), retry_after_s=1), request.url.path)
 
@@ -159,6 +170,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_parameters)
+    app.add_exception_handler(MarketBusyError, _on_busy)
     app.add_exception_handler(MarketUnavailableError, _on_unavailable)
     app.add_exception_handler(JournalError, _on_unavailable)
     app.add_exception_handler(BusTimeoutError, _on_timeout)

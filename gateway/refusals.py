@@ -39,6 +39,8 @@ def refusal_problem(refused: Refused) -> ProblemError:
         code = "idempotency_key_reused"
     elif refused.code == "unknown" and refused.field in _SUBJECTS:
         code, field, value, detail = "not_found", "", "", refused.detail
+    elif refused.code == "busy":
+        code = "too_many_requests"
     elif refused.code == "limit":
         code = "too_many_requests" if refused.retryable else "invalid_content"
     else:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 from gateway.instants import format_instant
 from market.desk import Health, Terms
+from market.engine.audience import is_hidden
 from market.model.views import ClearingView, LotView, OrderView, ParticipantView
 from market.ports import RowChange
 from takt_sdk.model.messages import OrderState, Receipt
@@ -245,6 +246,7 @@ class MarketResource(Resource):
     fee_ppm: int
     rules_version: int
     round_id: str | None
+    paused: Annotated[str | None, Field(description="Why no round opens; null while they do.")]
     sites: list[SiteResource]
 
     @classmethod
@@ -260,7 +262,8 @@ class MarketResource(Resource):
             response_s=rules.response_us / 1_000_000,
             fee_ppm=rules.fee_ppm,
             rules_version=rules.version,
-            round_id=health.round_id,
+            round_id=None if health.round_id is None or is_hidden(health.round_id) else health.round_id,
+            paused=health.pause_reason or None,
             sites=[
                 SiteResource(id=site.id, name=site.name, country=site.country) for site in terms.network.sites
             ],

@@ -13,6 +13,8 @@ class GatewaySettings:
     ----------
     operator_key_sha256
         SHA-256 (lower-case hex) of the operator's key; None closes the operator's routes.
+    metrics_key_sha256
+        SHA-256 of a key that opens ``/metrics`` and nothing else; the operator's key opens it too.
     max_body_bytes
         Largest request body.
     body_timeout_s
@@ -21,6 +23,11 @@ class GatewaySettings:
         Time that the market has for an answer; after it the client is told to repeat its request.
     max_in_flight_per_customer
         Requests of one customer that may wait for the market at once.
+    requests_per_s, request_burst
+        How many requests a customer may send: a token bucket; 0 a second is no limit.
+    free_guesses, guesses_per_s, guess_delay_s, max_guesses_waiting
+        Wrong keys of one address that are answered at once, in a burst and in the long run; how long the
+        answer to others takes, and how many of them may wait.
     max_streams, max_streams_per_customer
         Open event streams.
     stream_heartbeat_s
@@ -32,10 +39,17 @@ class GatewaySettings:
     """
 
     operator_key_sha256: str | None = None
+    metrics_key_sha256: str | None = None
     max_body_bytes: int = 262_144
     body_timeout_s: float = 20.0
     answer_timeout_s: float = 30.0
     max_in_flight_per_customer: int = 1_000
+    requests_per_s: float = 500.0
+    request_burst: int = 2_000
+    free_guesses: int = 20
+    guesses_per_s: float = 1.0
+    guess_delay_s: float = 1.0
+    max_guesses_waiting: int = 16
     max_streams: int = 1_000
     max_streams_per_customer: int = 32
     stream_heartbeat_s: float = 10.0

@@ -35,6 +35,50 @@ class Health:
     position: int
     round_id: str | None
     problems: tuple[str, ...] = ()
+    pause_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """When a participant was last heard of, by a message or a heartbeat; None: not in this run."""
+
+    participant: str
+    suspended: bool
+    agent: bool
+    last_heard_us: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What an operator looks at: sizes, queues, ages. Counts only; nobody's prices, values or secrets.
+
+    ``counts`` are totals since the start by name, ``orders``, ``contracts`` and ``rounds`` what the state
+    holds by state, ``commit_s`` the counts of commits by the upper bound of their duration.
+    """
+
+    health: Health
+    started_us: int
+    entries: int
+    journal_bytes: int
+    snapshot_entries: int
+    snapshot_us: int | None
+    round_state: str
+    round_deadline_us: int | None
+    orders: tuple[tuple[str, int], ...]
+    contracts: tuple[tuple[str, int], ...]
+    rounds: tuple[tuple[str, int], ...]
+    waiting_messages: int
+    waiting_bytes: int
+    waiting_senders: int
+    waiting_most: int
+    outbox_open: int
+    bus_connected: bool
+    escrow: str
+    participants: tuple[Presence, ...]
+    counts: tuple[tuple[str, int], ...]
+    messages: tuple[tuple[str, int], ...]
+    commit_s: tuple[tuple[float, int], ...]
+    commit_total_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +136,10 @@ class Desk(Protocol):
 
     async def health(self) -> Health:
         """Return how the market is."""
+        ...
+
+    async def status(self) -> Status:
+        """Return what an operator looks at."""
         ...
 
     async def terms(self) -> Terms:

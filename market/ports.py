@@ -190,6 +190,10 @@ class Journal(Protocol):
         """Replace all read models by ``rows`` in one transaction (a rebuild)."""
         ...
 
+    def size_bytes(self) -> int:
+        """Return what the store takes up."""
+        ...
+
     def close(self) -> None:
         """Release the store."""
         ...

@@ -41,7 +41,7 @@ OPERATOR = "operator"
 """Sender of the operator's commands."""
 
 _Schema = TypeVar("_Schema", bound=BaseModel)
-_WRITING = (
+WRITING = (
     "invalid_json",
     "unauthorized",
     "request_timeout",
@@ -100,7 +100,7 @@ class RulesAnswer(BaseModel):
 )
 async def list_participants(request: Request, after: After = "", limit: Limit = 100) -> Response:
     """List who is admitted."""
-    context = _operator(request)
+    context = operator_context(request)
     page = await read_page(
         context,
         "participants",
@@ -116,13 +116,13 @@ async def list_participants(request: Request, after: After = "", limit: Limit = 
 @router.put(
     "/participants/{participant}",
     response_model=Acknowledgement,
-    responses=problems("conflict", *_WRITING),
+    responses=problems("conflict", *WRITING),
     openapi_extra=body_of(AdmissionRequest),
 )
 async def admit_participant(request: Request, participant: ParticipantId) -> Response:
     """Admit a participant, or replace what is known of it."""
-    context = _operator(request)
-    body = await _read(request, context, AdmissionRequest)
+    context = operator_context(request)
+    body = await read_body(request, context, AdmissionRequest)
     with _named():
         command = AdmitParticipant(
             participant=participant,
@@ -133,22 +133,20 @@ async def admit_participant(request: Request, participant: ParticipantId) -> Res
             agent=body.agent,
             signing_key=body.signing_key,
         )
-    return await _submit(context, participant, command)
+    return await submit(context, participant, command)
 
 
 @router.post(
     "/participants/{participant}/suspend",
     response_model=Acknowledgement,
-    responses=problems("not_found", *_WRITING),
+    responses=problems("not_found", *WRITING),
     openapi_extra=body_of(SuspensionRequest),
 )
 async def suspend_participant(request: Request, participant: ParticipantId) -> Response:
     """Stop a participant from bidding and ordering; its contracts go on."""
-    context = _operator(request)
-    body = await _read(request, context, SuspensionRequest)
-    return await _submit(
-        context, participant, SuspendParticipant(participant=participant, reason=body.reason)
-    )
+    context = operator_context(request)
+    body = await read_body(request, context, SuspensionRequest)
+    return await submit(context, participant, SuspendParticipant(participant=participant, reason=body.reason))
 
 
 @router.post(
@@ -158,55 +156,55 @@ async def suspend_participant(request: Request, participant: ParticipantId) -> R
 )
 async def reinstate_participant(request: Request, participant: ParticipantId) -> Response:
     """Let a suspended participant bid and order again."""
-    return await _submit(_operator(request), participant, ReinstateParticipant(participant=participant))
+    return await submit(operator_context(request), participant, ReinstateParticipant(participant=participant))
 
 
 @router.post(
     "/participants/{participant}/revoke",
     response_model=Acknowledgement,
-    responses=problems("not_found", "conflict", *_WRITING),
+    responses=problems("not_found", "conflict", *WRITING),
     openapi_extra=body_of(SuspensionRequest),
 )
 async def revoke_participant(request: Request, participant: ParticipantId) -> Response:
     """End a participant's part: its keys end, work that has not begun is called again."""
-    context = _operator(request)
-    body = await _read(request, context, SuspensionRequest)
-    return await _submit(context, participant, RevokeParticipant(participant=participant, reason=body.reason))
+    context = operator_context(request)
+    body = await read_body(request, context, SuspensionRequest)
+    return await submit(context, participant, RevokeParticipant(participant=participant, reason=body.reason))
 
 
 @router.post(
     "/participants/{participant}/rotate",
     response_model=Acknowledgement,
-    responses=problems("not_found", "conflict", *_WRITING),
+    responses=problems("not_found", "conflict", *WRITING),
     openapi_extra=body_of(RotationRequest),
 )
 async def rotate_key(request: Request, participant: ParticipantId) -> Response:
     """Let another key sign for a participant from now on; what the old one signed stays valid."""
-    context = _operator(request)
-    body = await _read(request, context, RotationRequest)
+    context = operator_context(request)
+    body = await read_body(request, context, RotationRequest)
     with _named():
         command = RotateKey(participant=participant, signing_key=body.signing_key)
-    return await _submit(context, participant, command)
+    return await submit(context, participant, command)
 
 
 @router.get("/rules", response_model=RulesAnswer, responses=problems("unauthorized"))
 async def show_rules(request: Request) -> Response:
     """Show the rules in force, complete."""
-    context = _operator(request)
+    context = operator_context(request)
     return answer(RulesAnswer(rules=(await context.desk.terms()).rules))
 
 
 @router.put(
     "/rules",
     response_model=Acknowledgement,
-    responses=problems("conflict", *_WRITING),
+    responses=problems("conflict", *WRITING),
     openapi_extra=body_of(RulesRequest),
 )
 async def change_rules(request: Request) -> Response:
     """Set the next version of the rules: ``rules.version`` is one more than that in force."""
-    context = _operator(request)
-    body = await _read(request, context, RulesRequest)
-    return await _submit(context, "rules", ChangeRules(rules=body.rules))
+    context = operator_context(request)
+    body = await read_body(request, context, RulesRequest)
+    return await submit(context, "rules", ChangeRules(rules=body.rules))
 
 
 @contextmanager
@@ -220,13 +218,15 @@ def _named() -> Iterator[None]:
         ) from error
 
 
-def _operator(request: Request) -> Context:
+def operator_context(request: Request) -> Context:
+    """Return the context of a request that holds the operator's key."""
     context = context_of(request)
     check_operator(request, context.settings)
     return context
 
 
-async def _read(request: Request, context: Context, schema: type[_Schema]) -> _Schema:
+async def read_body(request: Request, context: Context, schema: type[_Schema]) -> _Schema:
+    """Return the body of a request as ``schema``; what is wrong with it is a problem."""
     body, _ = await read_checked(request, context.settings)
     try:
         return schema.model_validate_json(body)
@@ -234,6 +234,7 @@ async def _read(request: Request, context: Context, schema: type[_Schema]) -> _S
         raise content_problem(error.errors(include_url=False)) from error
 
 
-async def _submit(context: Context, subject: str, command: Command) -> Response:
+async def submit(context: Context, subject: str, command: Command) -> Response:
+    """Put an operator's command before the market and acknowledge it."""
     reply = await context.submit(OPERATOR, command, f"{OPERATOR}-{subject}")
     return answer(Acknowledgement.of(subject, accepted(reply)))

@@ -217,6 +217,10 @@ class MemoryJournal:
 
     # --- care --------------------------------------------------------------------------------
 
+    def size_bytes(self) -> int:
+        """Return what the entries' messages and events take up."""
+        return sum(len(stored.entry.message) + len(stored.entry.events) for stored in self.read())
+
     def close(self) -> None:
         """Refuse every further call; closing again does nothing."""
         self._closed = True

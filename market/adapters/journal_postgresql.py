@@ -109,6 +109,11 @@ class PostgresqlStore:
             self.location, f"back it up with pg_dump, or by its server; was asked for {path}"
         )
 
+    def size_bytes(self) -> int:
+        """Return the size of the database."""
+        with self.readers.connect() as connection:
+            return int(connection.scalar(text("SELECT pg_database_size(current_database())")))
+
     def close(self) -> None:
         """Close the connections; with the writer's session ends its lock."""
         self.writer.invalidate()

@@ -111,6 +111,10 @@ class SqlStore(Protocol):
         """Copy the journal as of now to a new file, while it is being written."""
         ...
 
+    def size_bytes(self) -> int:
+        """Return what the store takes up."""
+        ...
+
     def close(self) -> None:
         """Release the connections and the writer's lock."""
         ...
@@ -319,6 +323,11 @@ class SqlJournal:
             self._projection.write_rows(connection, rows)
 
     # --- care --------------------------------------------------------------------------------
+
+    def size_bytes(self) -> int:
+        """Return what the store takes up."""
+        self._check_open()
+        return self._store.size_bytes()
 
     def backup_to(self, path: Path) -> None:
         """Copy the journal as of now to a new file, while it is being written."""

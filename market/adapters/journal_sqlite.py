@@ -164,6 +164,11 @@ class SqliteStore:
             partial.unlink(missing_ok=True)
             raise JournalBackupError(self.location, f"backup to {path} failed: {error}") from error
 
+    def size_bytes(self) -> int:
+        """Return the size of the file and its log."""
+        files = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
     def close(self) -> None:
         """Close the connections, which checkpoints the log into the file, then free the lock."""
         try:

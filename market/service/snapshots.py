@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Protocol
 
-from market.adapters.journal_reader import open_reader
+from market.adapters.journal_follower import open_follower
 from market.errors import ReplayError
 from market.journal_errors import JournalError
 from market.ports import Journal, Snapshot
@@ -66,7 +66,7 @@ class InlineFolder:
 
 def _fold(database: str | Path) -> Snapshot:
     os.nice(_NICE)
-    reader = open_reader(database)
+    reader = open_follower(database)
     try:
         return take_snapshot(recover(reader))
     finally:

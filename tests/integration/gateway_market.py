@@ -159,8 +159,9 @@ class LiveMarket:
             await self.command(plant, sheet, f"sheet-{plant}-{round_.id}", 1)
 
     async def report(self, milestone: Milestone, sequence: int, quantity: int = 0) -> None:
-        """Let the holder of the only contract report on it."""
-        (contract,) = self.service.state_of().state.contracts.values()
+        """Let the holder of the only contract that has not ended report on it."""
+        known = self.service.state_of().state.contracts.values()
+        (contract,) = [record for record in known if record.state != "ended"]
         body = ReportMilestone(
             contract_id=contract.contract.id,
             milestone=milestone,

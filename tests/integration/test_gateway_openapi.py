@@ -26,8 +26,10 @@ from tests.integration.gateway_market import (
     sha256,
     submit,
 )
+from tests.signers import signer_of
 
 Content = bytes | dict[str, Any]
+NEW_KEY = signer_of("new").key
 
 WRITES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/orders", order_body()),
@@ -35,6 +37,12 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
     ("PUT", "/v1/operator/participants/bob", {"roles": ["customer"], "agent": False}),
     ("POST", "/v1/operator/participants/bob/suspend", {}),
     ("PUT", "/v1/operator/rules", {"rules": asdict(RULES) | {"version": 2}}),
+    ("POST", "/v1/operator/pause", {"reason": "x"}),
+    ("POST", "/v1/operator/resume", {"reason": "x"}),
+    ("PUT", "/v1/operator/participants/dora", {"roles": ["supplier"]}),
+    ("POST", "/v1/operator/participants/dora/rotate", {"signing_key": NEW_KEY}),
+    ("POST", "/v1/operator/participants/dora/revoke", {}),
+    ("POST", "/v1/operator/rounds/r-000002/void", {"reason": "x"}),
 ]
 
 
@@ -66,7 +74,7 @@ class Checker:
             assert answer.content == b""
             return
         media = answer.headers["content-type"].partition(";")[0]
-        if media != "text/event-stream":
+        if media == "application/json" or media.endswith("+json"):
             schema = content[media]["schema"] | {"components": self.document["components"]}
             jsonschema.Draft202012Validator(schema).validate(answer.json())
 
@@ -90,7 +98,7 @@ async def market() -> AsyncIterator[LiveMarket]:
 
 
 def _client(market: LiveMarket, path: str) -> httpx.AsyncClient:
-    return market.operator if path.startswith("/v1/operator") else market.alice
+    return market.operator if path.startswith(("/v1/operator", "/metrics")) else market.alice
 
 
 async def _send(
@@ -127,6 +135,12 @@ async def _successes(market: LiveMarket, path: str) -> list[httpx.Response]:
     async with asyncio.timeout(20):
         while (await alice.get(path)).json()["state"] != "awarded":
             await anext(changes)
+    await submit(alice, "second", order_body())
+    await market.advance(0.01)
+    await market.bid(120_000)
+    async with asyncio.timeout(20):
+        while (await alice.get("/v1/clearings")).json()["clearings"][-1]["status"] != "cleared":
+            await anext(changes)
     answers = [await _send(_client(market, where), method, where, body) for method, where, body in WRITES]
     answers.append(await operator.post("/v1/operator/participants/bob/reinstate"))
     round_id = (await alice.get("/v1/clearings")).json()["clearings"][0]["round_id"]
@@ -140,7 +154,8 @@ async def _successes(market: LiveMarket, path: str) -> list[httpx.Response]:
             for where in ("/v1/orders", path, "/v1/parts", "/v1/clearings", "/v1/market")
         ],
         await alice.get(f"/v1/clearings/{round_id}"),
-        *[await operator.get(f"/v1/operator/{where}") for where in ("participants", "rules")],
+        *[await operator.get(f"/v1/operator/{where}") for where in ("participants", "rules", "status")],
+        await operator.get("/metrics"),
         *[await nobody.get(where) for where in ("/healthz", "/readyz", "/v1/problems/not_found")],
     ]
     async with alice.stream("GET", "/v1/events") as followed:
@@ -171,6 +186,11 @@ async def _refusals(market: LiveMarket, path: str) -> list[httpx.Response]:
         *[await alice.post(f"{where}/cancel") for where in (nothing, path)],
         await _send(operator, "POST", "/v1/operator/participants/nobody/suspend", {}),
         await operator.post("/v1/operator/participants/nobody/reinstate"),
+        await _send(operator, "POST", "/v1/operator/participants/nobody/revoke", {}),
+        await _send(operator, "POST", "/v1/operator/participants/nobody/rotate", {"signing_key": NEW_KEY}),
+        await _send(operator, "POST", "/v1/operator/pause", {"reason": "x"}),
+        *[await _send(operator, "POST", "/v1/operator/resume", {"reason": "x"}) for _ in range(2)],
+        await _send(operator, "POST", "/v1/operator/rounds/r-000001/void", {"reason": "x"}),
         await operator.post("/v1/operator/participants/Nobody/reinstate"),
         await _send(operator, "PUT", "/v1/operator/rules", WRITES[4][2]),
         await _send(
@@ -265,7 +285,8 @@ async def _failures(market: LiveMarket, path: str) -> list[httpx.Response]:
 async def _reads(market: LiveMarket, path: str) -> list[httpx.Response]:
     reads = ["/v1/orders", path, f"{path}/events", "/v1/parts", "/v1/clearings", "/v1/clearings/r-000001"]
     answers = [await market.alice.get(where) for where in reads]
-    return [*answers, await market.operator.get("/v1/operator/participants")]
+    own = ["/v1/operator/participants", "/v1/operator/status", "/metrics"]
+    return [*answers, *[await market.operator.get(where) for where in own]]
 
 
 async def test_bodies_that_the_document_allows_are_taken(market: LiveMarket) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from market.adapters.codec import state_digest
 from market.adapters.journal import open_journal
-from market.adapters.journal_reader import open_reader
+from market.adapters.journal_follower import open_follower
 from market.adapters.manual_clock import ManualClock
 from market.adapters.memory_bus import MemoryBroker
 from market.journal_errors import JournalFormatError, JournalUnavailableError
@@ -76,11 +76,11 @@ async def test_a_snapshot_that_fails_stops_nothing(tmp_path: Path, monkeypatch: 
 def test_a_reader_sees_what_is_committed_while_the_writer_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     with pytest.raises(JournalUnavailableError, match="no such file"):
-        open_reader(path)
-    with closing(open_journal(path, entropy=OsEntropy())) as journal, closing(open_reader(path)) as reader:
+        open_follower(path)
+    with closing(open_journal(path, entropy=OsEntropy())) as journal, closing(open_follower(path)) as reader:
         assert reader.head() == journal.head()
         with pytest.raises(JournalUnavailableError, match="reading only"):
             reader.close_outbox(["m-1"])
     (tmp_path / "else.db").touch()
     with pytest.raises(JournalFormatError, match="no journal"):
-        open_reader(tmp_path / "else.db")
+        open_follower(tmp_path / "else.db")
