@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from market.engine.audience import HIDDEN_ROUND
+from market.engine.audience import count_answers, is_hidden, is_open_order, public_part
 from market.engine.contract_apply import CONTRACT_APPLIERS, FOLLOWERS
 from market.engine.state import (
     Answer,
@@ -205,9 +205,10 @@ def _round_opened(state: State, event: events.RoundOpened) -> None:
         eligible=dict(event.eligible),
         called=len(event.eligible),
         sealing_key=event.sealing_key,
+        public=public_part(state, event),
     )
     state.round_id = event.round_id
-    state.hidden_rounds += event.round_id.startswith(HIDDEN_ROUND)
+    state.hidden_rounds += is_hidden(event.round_id)
     state.next_call_us = event.opened_us + state.rules.takt_us
     for order_id in event.orders:
         move_order(state, order_id, "called", event.opened_us, f"called in round {event.round_id}")
@@ -223,13 +224,13 @@ def _answer(state: State, round_id: str, participant: str, sequence: int, digest
 def _sheet_received(state: State, event: events.SheetReceived) -> None:
     round_ = _answer(state, event.sheet.round_id, event.participant, event.sequence, event.digest)
     round_.answers[event.participant] = Answer(sequence=event.sequence, sheet=event.sheet)
-    round_.answered = len(round_.answers)
+    count_answers(state, round_)
 
 
 def _call_declined(state: State, event: events.CallDeclined) -> None:
     round_ = _answer(state, event.round_id, event.participant, event.sequence, event.digest)
     round_.answers[event.participant] = Answer(sequence=event.sequence, sheet=None)
-    round_.answered = len(round_.answers)
+    count_answers(state, round_)
 
 
 def _sealed_received(state: State, event: events.SealedReceived) -> None:
@@ -245,7 +246,7 @@ def _answer_opened(state: State, event: events.AnswerOpened) -> None:
     round_ = state.rounds[event.round_id]
     if event.sheet is not None or event.code is not None:
         round_.answers[event.participant] = Answer(sequence=event.sequence, sheet=event.sheet)
-        round_.answered = len(round_.answers)
+        count_answers(state, round_)
 
 
 def _round_closed(state: State, event: events.RoundClosed) -> None:
@@ -337,7 +338,10 @@ def _order_awarded(state: State, event: events.OrderAwarded) -> None:
     order.pieces, order.promised_us, order.reasons = event.pieces, event.promised_us, ()
     _set_money(order, event.charge_minor, event.production_minor, event.transport_minor, event.fee_minor)
     move_order(state, event.order_id, "awarded", event.at_us, f"served in round {event.round_id}")
-    state.rounds[event.round_id].served += 1
+    round_ = state.rounds[event.round_id]
+    round_.served += 1
+    if round_.public is not None:
+        round_.public.served += is_open_order(state, event.order_id)
 
 
 def _with_shipments(contract: Contract, shipments: tuple[Any, ...]) -> Contract:

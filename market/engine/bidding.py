@@ -6,6 +6,7 @@ call: what was called, the sender's sites, the dates, the rules' limits.
 
 from __future__ import annotations
 
+from market.engine.audience import concerns
 from market.engine.decision import Decision, Inbound, accept, refuse, repeat
 from market.engine.signatures import equivocation
 from market.engine.state import RoundRecord, State
@@ -26,7 +27,7 @@ def answer(state: State, inbound: Inbound, command: _Answer, now_us: int) -> Dec
     deadline, and of a sealed answer only the envelope and the size are looked at.
     """
     round_ = state.rounds.get(command.round_id)
-    if round_ is None:
+    if round_ is None or not concerns(round_, inbound.sender):
         return refuse("unknown", "no such round", field="round_id", value=command.round_id)
     seen = round_.received.get(inbound.sender, {})
     if inbound.sequence in seen:

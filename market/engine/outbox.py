@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
+from market.engine.audience import is_hidden
 from market.engine.state import OrderRecord, RoundRecord, State
 from market.engine.tape import tape
 from market.model import events
@@ -55,7 +56,9 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
             case events.RoundOpened():
                 told += _calls(state, state.rounds[event.round_id])
             case events.ClearingPublished():
-                told += [*_results(state, state.rounds[event.round_id]), _tape(state, event)]
+                told += _results(state, state.rounds[event.round_id])
+                if not is_hidden(event.round_id):
+                    told.append(_tape(state, event))
             case events.RoundVoided():
                 told += _results(state, state.rounds[event.round_id], void=event.reason)
             case events.AnswerOpened():

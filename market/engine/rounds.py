@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from market.engine.audience import HIDDEN_ROUND, PUBLIC_ROUND, is_open_class
+from market.engine.audience import HIDDEN_ROUND, PUBLIC_ROUND, is_open_order
 from market.engine.decision import Decision, accept
 from market.engine.execution import expiries, settlements, silences, unconfirmed
 from market.engine.retention import retirements
@@ -99,7 +99,7 @@ def _next_id(state: State, orders: list[str]) -> str:
 
     Whoever may know of no restricted order then sees no gap in the numbers either.
     """
-    if any(is_open_class(state.orders[order_id].order) for order_id in orders):
+    if any(is_open_order(state, order_id) for order_id in orders):
         return f"{PUBLIC_ROUND}{state.next_round_number - state.hidden_rounds:06d}"
     return f"{HIDDEN_ROUND}{state.hidden_rounds + 1:06d}"
 

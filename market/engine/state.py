@@ -134,6 +134,21 @@ class Kept:
 
 
 @dataclass(slots=True, kw_only=True)
+class PublicPart:
+    """What everybody is told of a round with orders, or in a market with participants, of other data classes.
+
+    ``figures`` says whether objective, bound and gap are told; ``called`` are those called for open orders.
+    """
+
+    orders: int
+    customers: int
+    called: tuple[str, ...]
+    figures: bool
+    answered: int = 0
+    served: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
 class RoundRecord:
     """A call, its answers and its clearing. Sheets and lots are dropped once it has cleared.
 
@@ -164,6 +179,7 @@ class RoundRecord:
     greedy_objective: int | None = None
     digest: str | None = None
     sealing_key: str = ""
+    public: PublicPart | None = None
 
     @property
     def sealed_answers(self) -> dict[str, int]:

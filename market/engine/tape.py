@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from market.clearing.result_json import clearing_from_json
+from market.engine.audience import is_open_order
 from market.engine.state import RoundRecord, State
 from takt_sdk.model.messages import Tape, TapeLine
 
@@ -22,17 +23,18 @@ FEWEST = 3
 
 
 def tape(state: State, event: ClearingPublished) -> Tape:
-    """Return the tape of a clearing; ``state`` is the one after it.
+    """Return the tape of a clearing, of its open orders only; ``state`` is the one after it.
 
     Shadow prices are means over the resources in use, weighted by use, of the clearing's resource
     prices: from duals or multipliers, in 10^-6 minor units per minute or unit of stock.
     """
     round_ = state.rounds[event.round_id]
-    bidders = _bidders(round_)
+    bidders = _bidders(state, round_)
     price = {row.resource: row.price_micro for row in clearing_from_json(event.result).prices if row.resource}
     used: dict[tuple[str, int], int] = defaultdict(int)
     worth: dict[tuple[str, int], int] = defaultdict(int)
-    contracts = [contract for order_id in round_.orders for contract in _won(state, round_, order_id)]
+    orders = [order_id for order_id in round_.orders if is_open_order(state, order_id)]
+    contracts = [contract for order_id in orders for contract in _won(state, round_, order_id)]
     for contract in contracts:
         process = _process(state, contract)
         for use in contract.uses:
@@ -56,18 +58,20 @@ def tape(state: State, event: ClearingPublished) -> Tape:
         at_us=event.at_us,
         rules_version=event.rules_version,
         status=event.status,
-        orders=len(round_.orders),
-        served=round_.served,
+        orders=len(orders),
+        served=round_.served if round_.public is None else round_.public.served,
         lines=lines,
     )
 
 
-def _bidders(round_: RoundRecord) -> dict[str, int]:
-    """Return how many participants were called per process."""
+def _bidders(state: State, round_: RoundRecord) -> dict[str, int]:
+    """Return how many participants were called per process, for orders that everybody may know of."""
     called: dict[str, set[str]] = defaultdict(set)
     for participant, indices in round_.eligible.items():
         for index in indices:
-            called[round_.lots[index].requirement.process].add(participant)
+            lot = round_.lots[index]
+            if is_open_order(state, lot.order_id):
+                called[lot.requirement.process].add(participant)
     return defaultdict(int, {process: len(names) for process, names in called.items()})
 
 

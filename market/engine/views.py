@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from market.engine.audience import PUBLIC_ROUND, is_hidden
 from market.engine.contracting import StatementLine
 from market.engine.outbox import call, order_notice
-from market.engine.state import ContractRecord, OrderRecord, RoundRecord, State
+from market.engine.state import ContractRecord, OrderRecord, PublicPart, RoundRecord, State
 from market.engine.statements import statement_keys, statement_line
 from market.engine.tape import FEWEST
 from market.engine.transitions import STANDING
@@ -93,7 +94,7 @@ def touched(state: State, happened: Iterable[Event]) -> list[Row]:
                 keys |= {("ledger", key, ""): None for key in statement_keys(event)}
             case _:
                 pass
-    return [_row(state, *key) for key in keys]
+    return [_row(state, *key) for key in keys if not (key[0] == "clearings" and is_hidden(key[1]))]
 
 
 def all_rows(state: State) -> list[Row]:
@@ -107,7 +108,7 @@ def all_rows(state: State) -> list[Row]:
         ),
         *(_row(state, "orders", id_) for id_ in state.orders),
         *(_row(state, "contracts", id_) for id_ in state.contracts),
-        *(_row(state, "clearings", id_) for id_ in state.rounds),
+        *(_row(state, "clearings", id_) for id_ in state.rounds if not is_hidden(id_)),
         *(
             _row(state, "ledger", f"{participant}/{line.posting_id}")
             for participant, lines in state.contracting.statements.items()
@@ -209,23 +210,34 @@ def clearing_view(state: State, round_: RoundRecord) -> ClearingView:
     """Return the public part of a round: no participant, no bid, no price of a loser.
 
     Its money is told only where at least `FEWEST` customers and bidders took part: from less, one of
-    them could compute another's sealed value. Who has answered is told once it has closed.
+    them could compute another's sealed value. How many answered is told once it has closed. Orders that
+    not everybody may know of are in none of it (`market.engine.audience`).
     """
-    customers = {state.orders[order_id].order.customer for order_id in round_.orders}
-    told = min(len(customers), round_.answered) >= FEWEST
+    part = round_.public
+    if part is None:
+        customers = len({state.orders[order_id].order.customer for order_id in round_.orders})
+        part = PublicPart(
+            orders=len(round_.orders),
+            customers=customers,
+            called=(),
+            figures=True,
+            answered=round_.answered,
+            served=round_.served,
+        )
+    told = part.figures and min(part.customers, part.answered) >= FEWEST
     gap = None
-    if round_.objective is not None and round_.bound is not None:
+    if part.figures and round_.objective is not None and round_.bound is not None:
         gap = -(-1_000_000 * (round_.bound - round_.objective) // max(1, abs(round_.objective)))
     return ClearingView(
         round_id=round_.id,
-        number=round_.number,
+        number=int(round_.id.removeprefix(PUBLIC_ROUND)),
         opened_us=round_.opened_us,
         deadline_us=round_.deadline_us,
         closed_us=round_.closed_us,
-        called=round_.called,
-        answered=0 if round_.closed_us is None else round_.answered,
-        orders=len(round_.orders),
-        served=round_.served,
+        called=round_.called if round_.public is None else len(part.called),
+        answered=0 if round_.closed_us is None else part.answered,
+        orders=part.orders,
+        served=part.served,
         clearing_status=round_.clearing_status,
         objective=round_.objective if told else None,
         bound=round_.bound if told else None,

@@ -90,8 +90,7 @@ class SealedMarket(SmallMarket):
         async with service:
             if not service.market:
                 for number, command in enumerate(opening()):
-                    is_opening = isinstance(command, OpenMarket)
-                    body = replace(command, rules=SEALED) if is_opening else command
+                    body = replace(command, rules=SEALED) if isinstance(command, OpenMarket) else command
                     await accepted(service, OPERATOR, body, f"set-up-{number}")
             yield service
 
