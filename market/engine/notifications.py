@@ -9,11 +9,11 @@ from market.engine.decision import Decision, Inbound, accept, refuse, repeat
 from market.engine.reallocation import breaks, lose, steps
 from market.engine.state import ContractRecord, State
 from market.engine.transitions import UNSTARTED
+from market.logistics.network import with_transit, without_lane
 from market.model import events
 from market.model.contract_commands import NoteSilence
 from market.model.contract_events import DisruptionNoted, ParticipantSilent
 from market.model.events import Event
-from market.model.network import Lane, Network
 from takt_sdk.model.execution import NotifyDisruption, RequestChange
 from takt_sdk.model.values import Window
 
@@ -113,22 +113,19 @@ def _lane(state: State, inbound: Inbound, command: NotifyDisruption, now_us: int
     if command.status == "resolved":
         lane = state.contracting.disruptions[command.source_id].lane
         assert lane is not None
-        pair = (lane.source, lane.target)
-        lanes: tuple[Lane, ...] = (*(one for one in network.lanes if (one.source, one.target) != pair), lane)
+        others = (one for one in network.lanes if (one.source, one.target) != (lane.source, lane.target))
+        changed = replace(network, lanes=(*others, lane))
     else:
-        pair = (command.lane_source, command.lane_target)
-        found = next((one for one in network.lanes if (one.source, one.target) == pair), None)
+        ends = (command.lane_source, command.lane_target)
+        found = next((one for one in network.lanes if (one.source, one.target) == ends), None)
         if found is None:
-            return refuse("unknown", "no such lane", field="lane_source", value=f"{pair[0]} -> {pair[1]}")
+            return refuse("unknown", "no such lane", field="lane_source", value=" -> ".join(ends))
         lane = found
-        others = tuple(one for one in network.lanes if (one.source, one.target) != pair)
-        slower = replace(lane, transit_minutes=max(lane.transit_minutes, command.transit_minutes))
-        lanes = others if command.effect == "lane_closed" else (*others, slower)
+        slower = max(lane.transit_minutes, command.transit_minutes)
+        closed = command.effect == "lane_closed"
+        changed = without_lane(network, *ends) if closed else with_transit(network, *ends, slower)
     noted = DisruptionNoted(
         notice=command, sender=inbound.sender, digest=inbound.digest, at_us=now_us, lane=lane
-    )
-    changed = Network(
-        sites=network.sites, lanes=tuple(sorted(lanes, key=lambda one: (one.source, one.target)))
     )
     return accept(noted, events.NetworkPublished(network=changed), subject_id=command.notice_id)
 

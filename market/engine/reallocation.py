@@ -228,13 +228,8 @@ def passed_over(state: State, event: Event, now_us: int) -> list[Event]:
 
 def _preempted(state: State, record: OrderRecord, now_us: int) -> list[Event]:
     """Return the contract that gives way: unstarted, of the open process, for the order due last."""
-    covered = {
-        item.lot_id
-        for id_ in record.contracts
-        if state.contracts[id_].state in STANDING
-        for item in state.contracts[id_].contract.items
-    }
-    wanted = {lot.requirement.process for lot in record.order.lots if lot.id not in covered}
+    open_lots = {lot_id for lot_id, _ in _remaining(state, record, {})}
+    wanted = {lot.requirement.process for lot in record.order.lots if lot.id in open_lots}
     rivals = []
     for participant in sorted(state.index.active_contracts):
         for id_ in state.index.active_contracts[participant]:

@@ -227,7 +227,8 @@ class _Snapshot:
     def _score(self, participant: str, sheet: BidSheet, k: int) -> int:
         """Return what a bid's emissions and its lateness take from the objective, rounded against it.
 
-        Lateness is what the bid promises, and what its bidder's record adds to it. At most what any order may be worth: more could only make the sums too large to clear.
+        Lateness is what the bid promises, and what its bidder's record adds to it. At most what any
+        order may be worth: more could only make the sums too large to clear.
         """
         bids, rules = sheet.bids, self.state.rules
         cost = -(-bids.emissions_g[k] * rules.emissions_minor_per_tonne // PPM)

@@ -45,7 +45,7 @@ def balances(market: Market) -> dict[str, int]:
 def test_a_settled_order_charges_its_customer_and_pays_everybody_else() -> None:
     market = chain_market(replace(RULES, fee_ppm=10_000))
     for participant, steps in (("steel-s", ALL[:4]), ("mill-a", ALL[:4]), ("mill-b", ALL)):
-        market.report(participant, *steps)  # type: ignore[arg-type]
+        market.report(participant, *steps)
     market.tick(market.now_us + 2 * DAY_US)
     order = market.order_of("o1")
     assert order.state == "settled"
@@ -73,7 +73,7 @@ def test_a_payment_is_told_by_what_it_is_for_and_each_line_with_its_balance() ->
     rest = answer(market.state, "mill-a", QueryStatement(after=reply.entries[0].posting_id), 0)
     assert isinstance(rest, StatementReply)
     assert [entry.entry for entry in rest.entries] == ["price"]
-    rows = [row for row in market.journal.rows("ledger", tenant="mill-a")]
+    rows = list(market.journal.rows("ledger", tenant="mill-a"))
     assert [row.status for row in rows] == ["set_up", "price"]
 
 
