@@ -48,6 +48,7 @@ class RunningMarket:
     nats: EmbeddedNats
     service: MarketService
     operator_key: str
+    market_key: str
 
 
 async def _keep_running(nats: EmbeddedNats) -> None:
@@ -133,6 +134,7 @@ async def embedded_market(
             lottery=Lottery(bytes.fromhex(folder.secret("lottery"))),
             escrow=escrow or child,
             tick_s=tick_s,
+            signer=folder.market_signer(),
         )
         await stack.enter_async_context(service)
         operator_key = folder.secret("operator")
@@ -150,7 +152,13 @@ async def embedded_market(
         folder.write_ports(Ports(http=server.port, nats=_port_of(nats.url)))
         folder.address.write_text(json.dumps(asdict(address), indent=1) + "\n")
         stack.callback(folder.address.unlink, missing_ok=True)
-        yield RunningMarket(address=address, nats=nats, service=service, operator_key=operator_key)
+        yield RunningMarket(
+            address=address,
+            nats=nats,
+            service=service,
+            operator_key=operator_key,
+            market_key=folder.market_signer().key,
+        )
 
 
 def _port_of(url: str) -> int:

@@ -16,6 +16,7 @@ import click
 
 from market.adapters.addresses import LOOPBACK
 from market.adapters.nats_identity import write_secret
+from takt_sdk.signing import Signer, account_seed, user_seed
 from takt_sdk.wall_clock import OsEntropy
 
 KEY_BYTES = 32
@@ -107,6 +108,14 @@ class MarketFolder:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_secret(file, OsEntropy().token(KEY_BYTES).hex())
         return file.read_text().strip()
+
+    def market_signer(self) -> Signer:
+        """Return the signer of this market's tree heads; its key is made on first use."""
+        return Signer(account_seed(bytes.fromhex(self.secret("market-key"))))
+
+    def company_seed(self, participant: str) -> str:
+        """Return the nkey seed of a company that this market hosts, made on first use."""
+        return user_seed(bytes.fromhex(self.secret(f"company-{participant}")))
 
     def read_address(self) -> Address | None:
         """Return where the market of this folder runs, or None."""

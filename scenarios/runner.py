@@ -37,6 +37,7 @@ from scenarios.local_ray import local_ray
 from scenarios.market_folder import KEY_BYTES, MarketFolder, key_digest
 from scenarios.measure import Record
 from scenarios.population import Population, TimedOrder, opening
+from scenarios.signing_keys import creds_of, scenario_seed, with_key
 from scenarios.simulator import Simulation
 from scenarios.timetable import tick_times
 from takt_sdk.model.messages import Receipt
@@ -265,7 +266,14 @@ class _Stack:
             keys = await _admit(population, market)
             address = NatsAddress(url=market.nats.url, market=population.market, server_name=market.nats.name)
             assignments = [
-                Assignment(profile=profile, creds=market.nats.participant_creds(profile.participant))
+                Assignment(
+                    profile=profile,
+                    creds=creds_of(
+                        market.nats.issuer(),
+                        profile.participant,
+                        scenario_seed(population.seed, profile.participant),
+                    ),
+                )
                 for profile in population.profiles
             ]
             fleet = RayFleet(assignments, address, hosts=self.hosts)
@@ -284,8 +292,9 @@ async def _admit(population: Population, market: RunningMarket) -> dict[str, str
         profile.participant for profile in population.profiles if isinstance(profile, CustomerProfile)
     }
     keys = {customer: entropy.token(KEY_BYTES).hex() for customer in sorted(customers)}
-    await operate(market, opening(population))
-    for admission in population.admissions:
+    await operate(market, replace(opening(population), market_key=market.market_key))
+    for known in population.admissions:
+        admission = with_key(known, scenario_seed(population.seed, known.participant))
         key = keys.get(admission.participant)
         await operate(
             market, admission if key is None else replace(admission, api_key_sha256=key_digest(key))

@@ -17,6 +17,7 @@ from takt_sdk.mail import Mail
 from takt_sdk.model.messages import CallForProposals, Receipt, Refused, SyncReply, Tick
 from takt_sdk.role import Incoming, Role
 from takt_sdk.sealer import Sealer
+from takt_sdk.signing import Signer
 
 
 def _one_time(content: bytes) -> bytes:
@@ -27,8 +28,8 @@ def _one_time(content: bytes) -> bytes:
 class SimulatedCompany:
     """Turns deliveries and time into requests, and acknowledges a delivery once they had their effect."""
 
-    def __init__(self, new_role: Callable[[], Role]) -> None:
-        self._new_role = new_role
+    def __init__(self, new_role: Callable[[], Role], market: str, signer: Signer) -> None:
+        self._new_role, self._market, self._signer = new_role, market, signer
         self.crash()
 
     def crash(self) -> None:
@@ -71,7 +72,9 @@ class SimulatedCompany:
         outgoing = self.role.handle(message, now_us)
         for out in outgoing:
             _, body = self._mail.seal(out.correlation_id, out.body, now_us, cause)
-            self.requests.append(Request(channel=out.channel, participant=self.role.participant, body=body))
+            sender = self.role.participant
+            headers = self._signer.headers(self._market, out.channel, sender, body)
+            self.requests.append(Request(channel=out.channel, participant=sender, body=body, headers=headers))
             self._causes.append(cause)
         if cause and not outgoing:
             self.done.add(cause)

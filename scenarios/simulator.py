@@ -29,10 +29,12 @@ from market.service.kernel import Handled, Kernel, refused, subject_of
 from market.service.lottery import Lottery
 from market.service.opening import close_proof, opened_answers
 from market.service.recovery import recover
+from market.service.signatures import Signed, check_signature
 from scenarios.chance import stream
 from scenarios.faults import NO_FAULTS, Dice, Faults
 from scenarios.measure import Record
 from scenarios.population import Population, opening
+from scenarios.signing_keys import scenario_seed, scenario_signer, with_key
 from scenarios.simulated_company import SimulatedCompany
 from scenarios.timetable import tick_times
 from takt_sdk.codec import DecodeError, digest_of, encode
@@ -88,7 +90,11 @@ class Simulation:
         self.watch = watch
         self.mailbox: dict[str, list[OutboxMessage]] = {}
         self.companies = {
-            profile.participant: SimulatedCompany(lambda profile=profile: role_of(profile))  # type: ignore[misc]
+            profile.participant: SimulatedCompany(
+                lambda profile=profile: role_of(profile),  # type: ignore[misc]
+                population.market,
+                scenario_signer(population.seed, profile.participant),
+            )
             for profile in population.profiles
         }
         self.record = Record()
@@ -126,7 +132,9 @@ class Simulation:
             opening(population),
         )
         for admission in population.admissions:
-            self._command(OPERATOR, admission)
+            self._command(
+                OPERATOR, with_key(admission, scenario_seed(population.seed, admission.participant))
+            )
         for customer, part in population.parts:
             self._command(customer, part)
 
@@ -151,12 +159,12 @@ class Simulation:
                 self._command(customer, body)
         self._command(customer, body)
 
-    def _take(self, inbound: Inbound, source: str, raw: bytes) -> Handled:
+    def _take(self, inbound: Inbound, source: str, raw: bytes, signature: bytes = b"") -> Handled:
         """Decide and commit; the engine may die before or after the commit."""
         while self.dice.happens("commit_crash"):
-            self.kernel.handle(inbound, self.now_us, source=source, raw=raw)
+            self.kernel.handle(inbound, self.now_us, source=source, raw=raw, signature=signature)
             self._restart()
-        handled = self.kernel.handle(inbound, self.now_us, source=source, raw=raw)
+        handled = self.kernel.handle(inbound, self.now_us, source=source, raw=raw, signature=signature)
         if inbound.sender not in RESERVED_IDS:
             self.record.messages[inbound.body.kind] += 1
         if handled.decided is not None:
@@ -300,13 +308,16 @@ class Simulation:
         with suppress(DecodeError):
             envelope = decode_envelope(request.body)
             body = cast("Command", envelope.body)
+            signed = check_signature(self.kernel.state, request)
+            assert isinstance(signed, Signed), signed
             inbound = Inbound(
                 sender=request.participant,
                 sequence=envelope.sequence,
                 digest=digest_of(body),
                 body=body,
+                signed_by=signed.key,
             )
-            handled = self._take(inbound, request.channel, request.body)
+            handled = self._take(inbound, request.channel, request.body, signed.signature)
             reply = handled.decision.reply
             if isinstance(reply, Refusal):
                 return encode(refused(envelope.message_id, reply))

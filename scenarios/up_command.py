@@ -19,7 +19,7 @@ from gateway.instants import format_instant
 from market.adapters.addresses import LOOPBACK, is_loopback
 from market.engine.admission import OPERATOR
 from market.journal_errors import JournalError
-from market.model.commands import ChangeRules, OpenMarket
+from market.model.commands import ChangeRules, OpenMarket, RotateKey
 from market.model.rules import SECOND_US, Rules
 from market.ports import Escrow
 from market.service.clearing_worker import ProcessClearer
@@ -31,6 +31,7 @@ from scenarios.market_folder import FOLDER, Listen, MarketFolder, Ports, key_dig
 from scenarios.population import Population, build
 from scenarios.runner import operate
 from scenarios.scenario import load_scenario
+from scenarios.signing_keys import creds_of, with_key
 from takt_sdk.errors import BusError
 from takt_sdk.model.messages import PublishPart, Receipt
 from takt_sdk.model.values import DAY_US, PeriodGrid
@@ -204,7 +205,7 @@ async def _up(
         if hosts is not None:
             click.echo("companies are starting on Ray ...")
             await stack.enter_async_context(local_ray(ray_address))
-            fleet = RayFleet(_assignments(population, market), _nats(market), hosts=hosts, live=True)
+            fleet = RayFleet(_assignments(population, market, folder), _nats(market), hosts=hosts, live=True)
             await fleet.start()
             stack.push_async_callback(fleet.stop)
             click.echo(f"{len(population.profiles)} companies are on the market")
@@ -239,9 +240,14 @@ def _nats(market: RunningMarket) -> NatsAddress:
     )
 
 
-def _assignments(population: Population, market: RunningMarket) -> list[Assignment]:
+def _assignments(population: Population, market: RunningMarket, folder: MarketFolder) -> list[Assignment]:
     return [
-        Assignment(profile=profile, creds=market.nats.participant_creds(profile.participant))
+        Assignment(
+            profile=profile,
+            creds=creds_of(
+                market.nats.issuer(), profile.participant, folder.company_seed(profile.participant)
+            ),
+        )
         for profile in population.profiles
     ]
 
@@ -254,9 +260,10 @@ async def _prepare(
     if not service.market:
         opening = OpenMarket(
             market=population.market,
-            rules=beat.of(population.rules),
+            rules=replace(beat.of(population.rules), signatures="required"),
             network=population.network,
             id_salt=folder.secret("ids"),
+            market_key=market.market_key,
         )
         await operate(market, opening)
     elif service.market != population.market:
@@ -271,8 +278,15 @@ async def _prepare(
     customer = customers[0]
     key = folder.secret(f"customer-{customer}")
     known = service.state_of().state.participants
-    for admission in population.admissions:
-        if admission.participant in known or not (hosted or admission.participant == customer):
+    for one in population.admissions:
+        admission = with_key(one, folder.company_seed(one.participant)) if hosted else one
+        if admission.participant in known:
+            record = known[admission.participant]
+            if hosted and not record.key and not record.revoked:  # of a release without signatures
+                rotation = RotateKey(participant=one.participant, signing_key=admission.signing_key)
+                await operate(market, rotation)
+            continue
+        if not hosted and admission.participant != customer:
             continue
         mine = admission.participant == customer
         await operate(

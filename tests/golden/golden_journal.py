@@ -60,6 +60,7 @@ def _stored(position: int, row: dict[str, Any]) -> Stored:
     fields = {name: row[name] for name in FIELDS} | {
         name: row[name].encode() for name in ("message", "events")
     }
+    fields |= {"key": row.get("key", ""), "signature": b64decode(row.get("signature", ""))}
     return Stored(
         position=position, entry=Entry(**fields), salt=b64decode(row["salt"]), leaf=bytes.fromhex(row["leaf"])
     )
@@ -76,7 +77,7 @@ def _row(stored: Stored) -> dict[str, Any]:
         "rules_version": entry.rules_version,
         "salt": b64encode(stored.salt).decode(),
         "leaf": stored.leaf.hex(),
-    }
+    } | ({"key": entry.key, "signature": b64encode(entry.signature).decode()} if entry.key else {})
 
 
 def run_smoke() -> tuple[State, MemoryJournal]:
