@@ -48,7 +48,9 @@ _TEXT: dict[int | str, dict[str, Any]] = {
 
 
 @router.get(
-    "/metrics", response_class=Response, responses=problems("unauthorized", "market_unavailable", "no_answer")
+    "/metrics",
+    response_class=Response,
+    responses=_TEXT | problems("unauthorized", "market_unavailable", "no_answer"),
 )
 async def show_metrics(request: Request) -> Response:
     """Show the market's metrics in the text format of Prometheus."""
