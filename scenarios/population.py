@@ -8,7 +8,8 @@ same population in any process, and a participant more moves nobody else's figur
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from agents.profile import CustomerProfile, Disruption, PlantProfile, Profile, admission
@@ -16,19 +17,29 @@ from market.model.commands import AdmitParticipant, OpenMarket
 from market.model.network import Network
 from market.model.rules import Rules
 from scenarios.companies import customer_profiles, plant_profiles, supplier_profiles
-from scenarios.demand import draw_orders
+from scenarios.demand import ShouldCost, draw_orders
 from scenarios.errors import ScenarioFileError
 from scenarios.facts.roads import road_network
 from scenarios.facts.tables import Facts, load_facts
+from scenarios.mechanisms import SETTINGS, MechanismName, Setting
 from scenarios.orders_file import OrderLine
 from scenarios.plans import build_parts
 from scenarios.scenario import Case, Scenario
+from scenarios.strategies import at_cost, by_the_list, with_strategies
 from takt_sdk.model.errors import ModelError
 from takt_sdk.model.messages import PublishPart, SubmitOrder
 from takt_sdk.model.order import OrderTerms
 from takt_sdk.model.plan import Part
 from takt_sdk.model.values import DAY_US, MINUTE_US, PeriodGrid, Window
 
+FORESIGHT_DATES = 3
+"""Dates that a plant offers per lot to the central plan: more make it too large to solve well."""
+FORESIGHT_WORK = 5
+"""Work that the central plan may take, in clearings of a takt."""
+MAX_DISTANCE_M = 10**9
+"""Of sites without a lane between them."""
+MAX_LOTS = 100_000
+MAX_BIDS = 100_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -80,6 +91,9 @@ class Population:
     parts: tuple[tuple[str, PublishPart], ...]
     orders: tuple[TimedOrder, ...]
     breakdowns: tuple[Breakdown, ...]
+    beat_us: int
+    """Longest time between two ticks."""
+    mechanism: MechanismName
 
 
 def build(case: Case, *, seed: int | None = None, facts: Facts | None = None) -> Population:
@@ -120,6 +134,12 @@ def _build(case: Case, seed: int, facts: Facts) -> Population:
         *supplier_profiles(scenario, facts, seed),
         *customer_profiles(scenario),
     ]
+    setting = SETTINGS[scenario.rules.mechanism]
+    profiles = with_strategies(scenario, profiles, seed)
+    if setting.posted:
+        profiles = by_the_list(profiles, ShouldCost(scenario, facts).price_list(scenario.rules.posted_ppm))
+    if setting.foresight:
+        profiles = at_cost(profiles, FORESIGHT_DATES)
     profiles.sort(key=lambda profile: profile.participant)
     _check_participants(case, profiles, breakdowns)
     parts = build_parts(scenario, facts)
@@ -130,19 +150,25 @@ def _build(case: Case, seed: int, facts: Facts) -> Population:
     network = road_network(facts, (profile.site for profile in profiles))
     sites = {site.id for site in network.sites}
     orders = tuple(_order(case, line, customers, parts, frozenset(sites)) for line in lines)
+    if setting.nearby:
+        profiles, orders = nearest_only(profiles, orders, network, scenario.rules.nearby)
+    if setting.foresight:
+        orders = tuple(replace(order, at_us=start_us) for order in orders)
     return Population(
         market=scenario.name,
         title=scenario.title,
         seed=seed,
         start_us=start_us,
         end_us=start_us + scenario.horizon_days * DAY_US,
-        rules=_rules(scenario, start_us),
+        rules=_rules(scenario, setting, start_us),
         network=network,
         profiles=tuple(profiles),
         admissions=tuple(admission(profile) for profile in profiles),
         parts=tuple((name, PublishPart(part=part)) for name in sorted(customers) for part in parts.values()),
         orders=orders,
         breakdowns=breakdowns,
+        beat_us=max(1, scenario.rules.takt_minutes * MINUTE_US // 2),
+        mechanism=scenario.rules.mechanism,
     )
 
 
@@ -150,11 +176,50 @@ def opening(population: Population) -> OpenMarket:
     """Return the command that opens a scenario's market: the same on every transport."""
     return OpenMarket(
         market=population.market,
-        rules=population.rules,
+        rules=replace(population.rules, signatures="required"),
         network=population.network,
         seed=population.seed,
         id_salt=f"scenario {population.seed}",
     )
+
+
+def nearest_only(
+    profiles: Sequence[Profile], orders: Sequence[TimedOrder], network: Network, count: int
+) -> tuple[list[Profile], tuple[TimedOrder, ...]]:
+    """Return profiles and orders so that an order reaches only the ``count`` nearest sellers of each process.
+
+    Nearness is a certificate, ``near-<site>``, that the order asks for and only those sellers hold; ties
+    in distance go to the participant's name.
+    """
+    distance = {(lane.source, lane.target): lane.distance_m for lane in network.lanes}
+    near: dict[str, set[str]] = {}
+    for site in sorted({order.command.terms.destination for order in orders}):
+        by_process: dict[str, list[tuple[int, str]]] = {}
+        for profile in profiles:
+            if not isinstance(profile, CustomerProfile):
+                away = 0 if profile.site == site else distance.get((profile.site, site), MAX_DISTANCE_M)
+                for capability in admission(profile).qualification.capabilities:
+                    key = capability.process if isinstance(profile, PlantProfile) else capability.materials[0]
+                    by_process.setdefault(key, []).append((away, profile.participant))
+        for sellers in by_process.values():
+            for _, participant in sorted(set(sellers))[:count]:
+                near.setdefault(participant, set()).add(f"near-{site}")
+    changed: list[Profile] = [
+        profile
+        if isinstance(profile, CustomerProfile)
+        else replace(
+            profile,
+            certificates=(*profile.certificates, *sorted(near.get(profile.participant, ()))),
+        )
+        for profile in profiles
+    ]
+    return changed, tuple(_nearby(order) for order in orders)
+
+
+def _nearby(order: TimedOrder) -> TimedOrder:
+    terms = order.command.terms
+    terms = replace(terms, certificates=(*terms.certificates, f"near-{terms.destination}"))
+    return replace(order, command=replace(order.command, terms=terms))
 
 
 def _by_participant(breakdowns: tuple[Breakdown, ...]) -> dict[str, tuple[Disruption, ...]]:
@@ -182,14 +247,16 @@ def instant_us(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
-def _rules(scenario: Scenario, start_us: int) -> Rules:
+def _rules(scenario: Scenario, setting: Setting, start_us: int) -> Rules:
     given = scenario.rules
     rules = Rules(
         currency=given.currency,
-        mechanism=given.mechanism,
+        mechanism=setting.rule,
         takt_us=given.takt_minutes * MINUTE_US,
         response_us=given.response_minutes * MINUTE_US,
         early_close=given.early_close,
+        sealed=given.sealed,
+        opening_us=given.opening_minutes * MINUTE_US,
         periods=PeriodGrid(origin_us=start_us, length_us=given.period_minutes * MINUTE_US),
         max_periods=given.max_periods,
         transit_us=given.transit_minutes * MINUTE_US,
@@ -197,8 +264,19 @@ def _rules(scenario: Scenario, start_us: int) -> Rules:
         emissions_minor_per_tonne=given.emissions_minor_per_tonne,
         acceptance_us=given.acceptance_minutes * MINUTE_US,
         confirm_us=given.confirm_minutes * MINUTE_US,
-        **({} if given.clearing_work is None else {"clearing_work": given.clearing_work}),
     )
+    if given.clearing_work is not None:
+        rules = replace(rules, clearing_work=given.clearing_work)
+    if setting.on_arrival:
+        rules = replace(rules, takt_us=2, response_us=1, max_lots_per_round=1)
+    if setting.foresight:
+        rules = replace(
+            rules,
+            fee_ppm=0,
+            max_lots_per_round=MAX_LOTS,
+            max_bids_per_sheet=MAX_BIDS,
+            clearing_work=FORESIGHT_WORK * rules.clearing_work,
+        )
     assert rules.clearing_time_us == 0, "a scenario clears under work limits, never time limits"
     return rules
 
