@@ -111,7 +111,7 @@ def issue(
 ) -> None:
     """Issue credentials to NAME, with exported keys and without a market.
 
-    Writes NAME.creds for the partner, and a claim ACCOUNT.jwt that belongs into nats/accounts of the
+    Writes NAME.creds for the partner, and a claim ACCOUNT.jwt that belongs into nats/claims of the
     market's folder: a running market takes it within half a second.
     """
     check_name(name)
@@ -134,7 +134,7 @@ def issue(
     claim = issuer.account_file(name)
     if claim.resolve().parent != out.resolve():
         shutil.copy(claim, out / claim.name)
-    click.echo(f"for the market   {out / claim.name}   into nats/accounts of its folder")
+    click.echo(f"for the market   {out / claim.name}   into nats/claims of its folder")
     if text:
         write_credentials(text, out / f"{name}.creds")
         issued = issuer.issued(name)
@@ -164,7 +164,7 @@ def export_keys(out: Path, data: Path) -> None:
     market = claims_of(config.partition("operator: ")[2].partition("\n")[0])["name"]
     ServerIdentity.of(keys, market).save(folder.nats / "identity")
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for part in ("accounts", "users"):
+    for part in ("claims", "users"):
         shutil.copytree(folder.nats / part, out / part, dirs_exist_ok=True)
     (out / ABOUT).write_text(json.dumps({"market": market}) + "\n")
     for name in KEY_NAMES:

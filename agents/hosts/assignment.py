@@ -10,9 +10,9 @@ from agents.profile import Profile
 from agents.roles import role_of
 from agents.roles.customer import Intention
 from takt_sdk.company import Company, Pace
+from takt_sdk.joining import join
 from takt_sdk.narrator import Narrator
 from takt_sdk.nats.credentials import CredentialsFile
-from takt_sdk.nats.participant import NatsParticipantBus
 from takt_sdk.nats.tls import pinned
 from takt_sdk.outbox import Outbox
 from takt_sdk.ports import ParticipantBus
@@ -63,13 +63,14 @@ def company_on_nats(
     """
 
     async def connect() -> ParticipantBus:
-        return await NatsParticipantBus.connect(
+        return await join(
             address.url,
             assignment.creds if credentials is None else credentials.read(),
             address.market,
             assignment.profile.participant,
             server_name=address.server_name,
             tls=address.tls(),
+            store=outbox,
         )
 
     return Company(

@@ -89,7 +89,7 @@ class ListenAddress:
 class EmbeddedNats:
     """One nats-server process with its folder, keys and port.
 
-    ``folder`` gets ``keys/`` (0600), ``accounts/``, ``users/``, ``store/``, ``nats-server.conf`` and
+    ``folder`` gets ``keys/`` (0600), ``claims/``, ``users/``, ``accounts/``, ``store/``, ``nats-server.conf`` and
     ``nats-server.log``. Where ``keys/`` were exported, ``identity/`` stands for them, and participants'
     credentials come from elsewhere. The port stays the same over restarts. Use as an asynchronous context
     manager.
@@ -126,6 +126,8 @@ class EmbeddedNats:
         self.log_file = self.folder / "nats-server.log"
         self._accounts = self.folder / "accounts"
         self._accounts.mkdir(exist_ok=True)
+        self._issued = self.folder / "claims"
+        self._issued.mkdir(exist_ok=True)
         self._claims: dict[str, tuple[int, str]] = {}
         self._binary = binary
         self._max_connections = max_connections
@@ -189,10 +191,10 @@ class EmbeddedNats:
         return Issuer(self.keys, self.market, self.folder)
 
     async def take_claims(self) -> None:
-        """Give the server every claim in ``accounts/`` that changed since it was last looked at.
+        """Give the server every claim in ``claims/`` that changed since it was last looked at.
 
-        The server reads a claim it does not know yet from there by itself, but not a later one: without
-        this a revocation would wait for a restart. What the server cannot take now is tried next time.
+        The server reads the claim of an account it does not know from ``accounts/`` by itself, but not a
+        later one: without this a revocation would wait for a restart. What the server cannot take now is tried next time.
         """
         changed = self._changed_claims()
         news = {name: item for name, item in changed.items() if self._claims.get(name, (0, ""))[1] != item[1]}
@@ -208,7 +210,7 @@ class EmbeddedNats:
     def _changed_claims(self) -> dict[str, tuple[int, str]]:
         """Return name → (time of change, claim) of the files written since they were last read."""
         changed: dict[str, tuple[int, str]] = {}
-        for entry in os.scandir(self._accounts):
+        for entry in os.scandir(self._issued):
             known = self._claims.get(entry.name)
             modified_ns = entry.stat().st_mtime_ns
             if entry.name.endswith(".jwt") and (known is None or known[0] != modified_ns):
@@ -237,6 +239,8 @@ class EmbeddedNats:
         config = self._write_config()
         if self._binary is None:
             self._binary = await asyncio.to_thread(find_server)
+        for claim in self._issued.glob("*.jwt"):  # what came while no server ran
+            shutil.copy(claim, self._accounts)
         self._spawn(self._binary, config)
         try:
             self._port = await self._listening_port()

@@ -1,8 +1,9 @@
 """Credentials of a market's participants: issued, renewed, exchanged and withdrawn, by files alone.
 
 Whoever holds the market's keys can do it, on the market's machine or on one without any network. What the
-server must know lies in ``accounts/``, one claim per participant; the running market takes what changes
+server must know lies in ``claims/``, one claim per participant; the running market takes what changes
 there. ``users/`` keeps the last user claim of each participant: claims are public, keys are not kept.
+``accounts/`` is the server's own: it is given what is new there, and what changes over its connection.
 """
 
 from __future__ import annotations
@@ -42,14 +43,15 @@ class Register:
     """What was issued, read from the claims in a folder; needs no keys."""
 
     def __init__(self, folder: Path) -> None:
-        self._accounts, self._users = folder / "accounts", folder / "users"
+        self._claims, self._users = folder / "claims", folder / "users"
+        self._accounts = folder / "accounts"
 
     def issued(self, participant: str) -> Issued | None:
         """Return what a participant was issued last, as far as this folder knows."""
         claims = _read(self._users / f"{participant_id(participant)}.jwt")
         if claims is None:
             return None
-        user, account = claims["nats"], _read(self._accounts / f"{claims['iss']}.jwt")
+        user, account = claims["nats"], _read(self._claims / f"{claims['iss']}.jwt")
         revoked_s = _revoked_until_s(account)
         limits = ConnectionLimits(
             payload_bytes=user["payload"],
@@ -70,7 +72,7 @@ class Issuer(Register):
     """Issues a market's credentials; keeps its claims in ``folder``.
 
     Methods that change something write files only. They take effect in a running market within half a
-    second once the claim in ``accounts/`` lies in its folder.
+    second once the claim in ``claims/`` lies in its folder.
     """
 
     def __init__(
@@ -85,12 +87,12 @@ class Issuer(Register):
         self.keys, self.market = keys, market_id(market)
         super().__init__(folder)
         self._clock, self._entropy = clock or WallClock(), entropy
-        for part in (self._accounts, self._users):
+        for part in (self._claims, self._users):
             part.mkdir(parents=True, exist_ok=True)
 
     def account_file(self, participant: str) -> Path:
         """Return where the claim lies that the server must get."""
-        return self._accounts / f"{public_key(self.keys.participant(self.market, participant))}.jwt"
+        return self._claims / f"{public_key(self.keys.participant(self.market, participant))}.jwt"
 
     def issue(
         self,
@@ -175,7 +177,10 @@ class Issuer(Register):
         claim = nats_identity.participant_account_jwt(
             self.keys, self.market, participant, max_connections=connections, revoked_until_s=revoked_s
         )
-        replace_file(self.account_file(participant), claim)
+        file = self.account_file(participant)
+        replace_file(file, claim)
+        if self._accounts.exists() and not (new := self._accounts / file.name).exists():
+            replace_file(new, claim)  # the server looks there for an account that it does not know yet
 
     def _last(self, participant: str) -> Issued:
         last = self.issued(participant)

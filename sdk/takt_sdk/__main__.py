@@ -38,12 +38,18 @@ def main() -> None:
         "key", help="make a key of your own: its seed into FILE, the public half printed"
     )
     key.add_argument("file", type=Path)
+    receipts = commands.add_parser(
+        "receipts", help="write an outbox's receipts to FOLDER, for `takt verify`"
+    )
+    receipts.add_argument("outbox", type=Path)
+    receipts.add_argument("folder", type=Path)
+    receipts.add_argument("--creds", type=Path, required=True)
     sent = commands.add_parser("sent", help="print what an outbox holds, a JSON document a line")
     sent.add_argument("outbox", type=Path)
     sent.add_argument("--creds", type=Path, required=True)
     given = parser.parse_args()
     try:
-        {"run": _run, "key": _key, "sent": _sent}[given.command](given)
+        {"run": _run, "key": _key, "sent": _sent, "receipts": _receipts}[given.command](given)
     except (TaktError, RefusedError, CredentialsFileError, OSError, ValueError) as error:
         sys.exit(f"takt-join: {error}")
 
@@ -83,10 +89,20 @@ def _key(given: argparse.Namespace) -> None:
     print(Signer(seed).key)  # noqa: T201 - what the command is for
 
 
-def _sent(given: argparse.Namespace) -> None:
+def _outbox(given: argparse.Namespace) -> Outbox:
     credentials = CredentialsFile(given.creds)
-    outbox = Outbox(given.outbox, f"{credentials.market}.{credentials.participant}")
-    for one in outbox:
+    return Outbox(given.outbox, f"{credentials.market}.{credentials.participant}")
+
+
+def _receipts(given: argparse.Namespace) -> None:
+    given.folder.mkdir(parents=True, exist_ok=True)
+    for evidence in _outbox(given).receipts():
+        position = json.loads(evidence)["receipt"]["position"]
+        (given.folder / f"receipt-{position}.json").write_bytes(evidence)
+
+
+def _sent(given: argparse.Namespace) -> None:
+    for one in _outbox(given):
         reply = json.loads(one.reply) if one.reply else None
         line = {"message_id": one.message_id, "channel": one.channel, "stored_us": one.stored_us}
         print(json.dumps({**line, "reply": reply, "body": one.body.decode()}))  # noqa: T201

@@ -13,6 +13,7 @@ from typing import cast, get_args
 
 from takt_sdk.errors import OutboxError
 from takt_sdk.ports import RequestChannel
+from takt_sdk.receipts import KeptReceipt, ReceiptError, receipt_to_json
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS owner (name TEXT NOT NULL);
@@ -26,6 +27,8 @@ CREATE TABLE IF NOT EXISTS message (
     reply BLOB,
     replied_us INTEGER
 );
+CREATE TABLE IF NOT EXISTS receipt (position INTEGER PRIMARY KEY, evidence BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS dispute (evidence BLOB NOT NULL, what TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS unanswered ON message (position) WHERE reply IS NULL;
 """
 _ALL = "SELECT message_id, kind, channel, body, stored_us, reply FROM message {} ORDER BY position"
@@ -92,6 +95,22 @@ class Outbox:
     def unanswered(self) -> tuple[Stored, ...]:
         """Return what was stored and never answered, in order."""
         return tuple(self._read(_ALL.format("WHERE reply IS NULL")))
+
+    def keep(self, receipt: KeptReceipt) -> None:
+        """Keep a receipt with the signed message that it is of: what `takt verify --receipt` takes."""
+        self._write(
+            "INSERT OR IGNORE INTO receipt VALUES (?, ?)",
+            (receipt.receipt.position, receipt_to_json(receipt)),
+        )
+
+    def dispute(self, receipt: KeptReceipt, error: ReceiptError) -> None:
+        """Keep a receipt that contradicts itself."""
+        self._write("INSERT INTO dispute VALUES (?, ?)", (receipt_to_json(receipt), error.what))
+
+    def receipts(self) -> Iterator[bytes]:
+        """Yield every receipt that was kept, as the file that proves it, by position in the log."""
+        for (evidence,) in self._database.execute("SELECT evidence FROM receipt ORDER BY position"):
+            yield evidence
 
     def __iter__(self) -> Iterator[Stored]:
         """Yield everything, in order."""

@@ -20,13 +20,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from takt_sdk.company import Company, Pace
+from takt_sdk.joining import join
 from takt_sdk.mail import RefusedError
 from takt_sdk.model.contract import Contract
 from takt_sdk.model.messages import CallForProposals, Milestone, ReportMilestone
 from takt_sdk.model.order import Lot
 from takt_sdk.narrator import Narrator, Tell
 from takt_sdk.nats.credentials import CredentialsFile
-from takt_sdk.nats.participant import NatsParticipantBus
 from takt_sdk.outbox import Outbox
 from takt_sdk.ports import Clock, ParticipantBus
 from takt_sdk.pricing_role import Minutes, Offer, Price, PricingRole, Quote
@@ -61,7 +61,8 @@ class Partner:
     capacity
         Minutes by resource in each of the market's periods.
     outbox
-        Where messages and receipts are kept; by default ``NAME.outbox.db`` beside ``creds``.
+        Where messages and receipts are kept; with ``market_key`` (a public nkey) receipts must be signed by
+        it. By default ``NAME.outbox.db`` beside ``creds``.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Partner:
         tls_ca: str | Path | None = None,
         outbox: str | Path | None = None,
         offer: Offer | None = None,
+        market_key: str = "",
         tell: Tell | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -87,8 +89,15 @@ class Partner:
         tls = None if tls_ca is None else ssl.create_default_context(cafile=str(tls_ca))
 
         async def connect() -> ParticipantBus:
-            return await NatsParticipantBus.connect(
-                nats_url, self.credentials.read(), market, participant, server_name=server_name, tls=tls
+            return await join(
+                nats_url,
+                self.credentials.read(),
+                market,
+                participant,
+                server_name=server_name,
+                tls=tls,
+                market_key=market_key,
+                store=self.outbox,
             )
 
         self.company = Company(
