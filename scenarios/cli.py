@@ -9,11 +9,21 @@ import click
 COMMANDS = {
     "up": ("scenarios.up_command", "up"),
     "run": ("scenarios.run_command", "run"),
+    "scenario": ("scenarios.scenario_command", "scenario"),
+    "sweep": ("scenarios.sweep_command", "sweep"),
+    "compare": ("scenarios.compare_command", "compare"),
+    "report": ("scenarios.compare_command", "report"),
     "partner": ("scenarios.partner_command", "partner"),
     "join": ("agents.join_command", "join"),
     "order": ("gateway.order_command", "order"),
     "clear": ("scenarios.clear_command", "clear"),
     "escrow": ("scenarios.escrow_command", "escrow"),
+    "status": ("scenarios.operate_command", "status"),
+    "pause": ("scenarios.operate_command", "pause"),
+    "resume": ("scenarios.operate_command", "resume"),
+    "void": ("scenarios.operate_command", "void"),
+    "backup": ("scenarios.backup_command", "backup"),
+    "restore": ("scenarios.backup_command", "restore"),
     "verify": ("scenarios.verify_command", "verify"),
 }
 """Name → (module, attribute)."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from agents.profile import CustomerProfile
+from agents.profile import SUPPLY, CustomerProfile, PostedPrice
 from scenarios.chance import stream, triangular
 from scenarios.companies import MINOR, PPM, blank_prices_minor, customer_profiles
 from scenarios.errors import ScenarioFileError
@@ -41,6 +41,29 @@ class ShouldCost:
         cities |= {city for customers in scenario.customers for city in customers.cities}
         self.lanes = road_network(facts, cities).lanes
 
+    def price_list(self, level_ppm: int) -> tuple[PostedPrice, ...]:
+        """Return a price list at ``level_ppm`` of should-cost: materials by the unit, work by the hour."""
+        delivery = self.facts.get("handling", "delivery_cost").scaled(MINOR)[1]
+        posted = [
+            PostedPrice(
+                process=SUPPLY,
+                material=material.id,
+                fixed_minor=delivery * level_ppm // PPM,
+                minor_per_unit=blank_prices_minor(material, self.facts)[1] * level_ppm // PPM,
+            )
+            for material in self.scenario.materials
+        ]
+        for process in dict.fromkeys(centre.process for centre in self.scenario.work_centres.values()):
+            rate, setup_minutes = self._machine(process)
+            posted.append(
+                PostedPrice(
+                    process=process,
+                    fixed_minor=rate * setup_minutes * MINUTE_US // HOUR_US * level_ppm // PPM,
+                    minor_per_hour=rate * level_ppm // PPM,
+                )
+            )
+        return tuple(posted)
+
     def minor(self, part: PartSection, quantity: int) -> int:
         """Return what ``quantity`` pieces should cost."""
         total = 0
@@ -63,24 +86,27 @@ class ShouldCost:
         return blank_prices_minor(material, self.facts)[1] * units + delivery
 
     def _work_minor(self, lot: LotSection, units: int) -> int:
-        facts = self.facts
-        centre = next((c for c in self.scenario.work_centres.values() if c.process == lot.process), None)
-        if centre is None:
+        if all(centre.process != lot.process for centre in self.scenario.work_centres.values()):
             field = f"parts.lots[{lot.id}].process"
             raise ScenarioFileError(self.scenario.name, field, lot.process, "is done nowhere")
+        rate, setup_minutes = self._machine(lot.process)
+        machine_us = setup_minutes * MINUTE_US + run_time_us(lot, self.facts) * units
+        return rate * machine_us // HOUR_US
+
+    def _machine(self, process: str) -> tuple[int, int]:
+        """Return the typical rate per hour and set-up minutes of a process that a work centre does."""
+        facts = self.facts
+        centre = next(c for c in self.scenario.work_centres.values() if c.process == process)
         if centre.rate_minor_per_hour is None:
-            rates = [
-                facts.get("machine_rate", lot.process, place).scaled(MINOR)[1] for place in self.countries
-            ]
+            rates = [facts.get("machine_rate", process, place).scaled(MINOR)[1] for place in self.countries]
             rate = sum(rates) // len(rates)
         else:
             rate = _typical(centre.rate_minor_per_hour)
         if centre.setup_minutes is None:
-            setup_minutes = facts.get("setup_time", lot.process).scaled()[1]
+            setup_minutes = facts.get("setup_time", process).scaled()[1]
         else:
             setup_minutes = _typical(centre.setup_minutes)
-        machine_us = setup_minutes * MINUTE_US + run_time_us(lot, facts) * units
-        return rate * machine_us // HOUR_US
+        return rate, setup_minutes
 
 
 def _typical(given: int | Draw) -> int:

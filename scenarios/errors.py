@@ -43,7 +43,17 @@ class ScenarioError(ValueError):
 
 
 class ScenarioFileError(ScenarioError):
-    """A scenario file cannot be read, or a value in it breaks a rule."""
+    """A scenario or sweep file cannot be read, or a value in it breaks a rule.
+
+    ``line`` counts from 1; None where the text is not at hand.
+    """
+
+    def __init__(
+        self, source: str, field: str, value: object, detail: str, *, line: int | None = None
+    ) -> None:
+        self.line = line
+        super().__init__(source if line is None else f"{source}, line {line}", field, value, detail)
+        self.source = source
 
 
 class OrdersFileError(ScenarioError):

@@ -75,7 +75,7 @@ def summarise(
         title=population.title,
         seed=population.seed,
         transport=transport,
-        mechanism=state.rules.mechanism,
+        mechanism=population.mechanism,
         currency=state.rules.currency,
         start_us=population.start_us,
         end_us=max(state.now_us, population.start_us),

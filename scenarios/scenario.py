@@ -16,9 +16,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from market.model.rules import Mechanism
 from scenarios.errors import ScenarioFileError
+from scenarios.mechanisms import MechanismName
 from scenarios.orders_file import OrderLine, read_orders
+from scenarios.toml_lines import line_of
 
 FILE_NAME = "scenario.toml"
 Count = Annotated[int, Field(ge=0)]
@@ -56,10 +57,13 @@ class RulesSection(Section):
     """Market rules; those left out are the defaults of `market.model.rules.Rules`."""
 
     currency: str = "EUR"
-    mechanism: Mechanism = "pay_as_bid"
+    mechanism: MechanismName = "pay_as_bid"
+    """A rule of the market, or a yardstick of studies: docs/research.md says what each is."""
     takt_minutes: Positive = 720
     response_minutes: Positive = 60
     early_close: bool = True
+    sealed: bool = False
+    opening_minutes: Positive = 60
     period_minutes: Positive = 1440
     max_periods: Positive = 60
     transit_minutes: Minutes = 1440
@@ -68,6 +72,10 @@ class RulesSection(Section):
     clearing_work: Count | None = None
     acceptance_minutes: Minutes = 0
     confirm_minutes: Positive = 1440
+    posted_ppm: Ppm = 1_100_000
+    """Level of the price list of ``posted_price``, millionths of what things should cost."""
+    nearby: Positive = 2
+    """How many of the nearest sellers of each kind ``local`` calls."""
 
 
 class ShiftSection(Section):
@@ -218,6 +226,20 @@ class DisruptionSection(Section):
     end: datetime
 
 
+class StrategySection(Section):
+    """How some sellers bid, in place of what their sections say; later ones override earlier ones."""
+
+    sellers: str = "*"
+    """Participants, as a shell pattern such as ``*-mill``."""
+    policy: str
+    """Name in `agents.policies`, or ``module:Class`` of one's own."""
+    margin_ppm: Ppm | None = None
+    ring_margin_ppm: Ppm = 400_000
+    """Margin of a ring (policy ``ring``) whose members are all who match."""
+    names: Annotated[int, Field(ge=1, le=7)] = 1
+    """Under how many names each of them bids, with what it has shared out among them."""
+
+
 class Scenario(Section):
     """A scenario file."""
 
@@ -239,6 +261,7 @@ class Scenario(Section):
     customers: Annotated[tuple[CustomerSection, ...], Field(min_length=1)]
     demand: DemandSection | None = None
     disruptions: tuple[DisruptionSection, ...] = ()
+    strategies: tuple[StrategySection, ...] = ()
 
     @model_validator(mode="after")
     def _has_orders(self) -> Self:
@@ -280,17 +303,41 @@ def load_scenario(path: Path) -> Case:
 
 def parse_scenario(text: str, *, source: str = FILE_NAME) -> Scenario:
     """Return the scenario in TOML text; errors as in `load_scenario`."""
+    document = toml_to_json(text, source=source)
     try:
-        document = json.dumps(tomllib.loads(text), default=_isoformat, allow_nan=False)
+        return Scenario.model_validate_json(document)
+    except ValidationError as error:
+        raise located(source, error, text) from error
+
+
+def parse_document(document: object, *, source: str) -> Scenario:
+    """Return the scenario in a JSON document; errors as in `load_scenario`."""
+    try:
+        return Scenario.model_validate_json(json.dumps(document))
+    except ValidationError as error:
+        raise located(source, error) from error
+
+
+def toml_to_json(text: str, *, source: str) -> str:
+    """Return TOML text as JSON, dates in ISO 8601; raises `ScenarioFileError`."""
+    try:
+        return json.dumps(tomllib.loads(text), default=_isoformat, allow_nan=False)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioFileError(source, "", text[:40], f"is not TOML ({error})") from error
     except ValueError as error:
         raise ScenarioFileError(source, "", "nan or inf", "holds a number that is none") from error
-    try:
-        return Scenario.model_validate_json(document)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ScenarioFileError(source, _path(first["loc"]), first["input"], first["msg"]) from error
+
+
+def located(source: str, error: ValidationError, text: str | None = None) -> ScenarioFileError:
+    """Return the first thing that is wrong, with its line where the TOML text is given."""
+    first = error.errors(include_url=False)[0]
+    location = first["loc"]
+    line = None if text is None else line_of(text, location)
+    if first["type"] == "extra_forbidden":
+        return ScenarioFileError(
+            source, _path(location), first["input"], "is no key of this section", line=line
+        )
+    return ScenarioFileError(source, _path(location), first["input"], first["msg"], line=line)
 
 
 def _isoformat(value: object) -> str:

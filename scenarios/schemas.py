@@ -12,10 +12,15 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from scenarios.scenario import Scenario
+from scenarios.study.sweep import Sweep
 from scenarios.summary import Summary
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_DOCUMENTS: dict[str, type[BaseModel]] = {"takt.scenario.v1": Scenario, "takt.summary.v1": Summary}
+_DOCUMENTS: dict[str, type[BaseModel]] = {
+    "takt.scenario.v1": Scenario,
+    "takt.summary.v1": Summary,
+    "takt.sweep.v1": Sweep,
+}
 
 
 def schemas() -> dict[str, str]:

@@ -15,7 +15,7 @@ def tick_times(population: Population) -> Iterator[int]:
 
     They are the beats of the takt and half of it, every order's submission and every breakdown's start.
     """
-    step_us = max(1, population.rules.takt_us // 2)
+    step_us = population.beat_us
     moments = {order.at_us for order in population.orders}
     moments |= {breakdown.window.start_us for breakdown in population.breakdowns}
     moments |= set(range(population.start_us, population.end_us + 1, step_us))

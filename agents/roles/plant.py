@@ -49,6 +49,12 @@ class PlantRole(Bidder):
             ),
         )
 
+    def foresee(self) -> None:
+        """Plan around every breakdown to come as if it were known: for a central plan's yardstick."""
+        for disruption in self._to_come:
+            self.calendars[self._index[disruption.resource]].announce(disruption.window)
+        self._to_come = []
+
     def _before(self, now_us: int) -> tuple[Outgoing, ...]:
         reports: list[Outgoing] = []
         while self._to_come and self._to_come[0].window.start_us <= now_us:

@@ -66,6 +66,8 @@ def random_population(seed: int) -> Population:
             for plant in plants
             for disruption in plant.disruptions
         ),
+        beat_us=6 * HOUR_US,
+        mechanism="pay_as_bid",
     )
 
 

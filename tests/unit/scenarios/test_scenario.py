@@ -61,7 +61,14 @@ def test_a_wrong_value_is_refused_with_file_field_and_value(
 ) -> None:
     error = refusal(old, new)
     assert error.source == "smoke.toml"
-    assert str(error).startswith("smoke.toml: ")
+    changed = SMOKE.replace(old, new, 1).splitlines()
+    at = next((number for number, line in enumerate(changed, 1) if new and new in line), None)
+    line = "" if error.line is None else f", line {error.line}"
+    assert str(error).startswith(f"smoke.toml{line}: ")
+    if field:
+        assert error.line is not None
+        assert at is not None
+        assert error.line == at or "{" in changed[at - 1]
     if field is not None:
         assert error.field == field
     if value is not None:

@@ -1,0 +1,92 @@
+"""One cell of a study: a variant of a scenario, run in memory and measured.
+
+A cell is a pure function of scenario, seed, mechanism and settings, wherever it runs; wall time is the
+one column that is not, and stands apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from agents.roles.bidder import Bidder
+from market.clearing.clear import Stopwatch
+from scenarios.mechanisms import SETTINGS, MechanismName
+from scenarios.outcome import outcome_digest
+from scenarios.population import build
+from scenarios.scenario import Case
+from scenarios.simulator import Simulation
+from scenarios.study.central_plan import CentralPlan, central_plan
+from scenarios.study.metrics import Run, measured
+from scenarios.study.variant import Setting, with_settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """What identifies a cell; ``settings`` are the parameters that vary, by path."""
+
+    seed: int
+    mechanism: MechanismName
+    settings: Mapping[str, Setting]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A cell's outcome. ``metrics`` by name of `scenarios.study.metrics`; None where one has no value."""
+
+    cell: Cell
+    metrics: Mapping[str, float | None]
+    outcome_digest: str
+    wall_s: float
+
+
+def case_of(case: Case, cell: Cell) -> Case:
+    """Return the case that a cell runs."""
+    return with_settings(case, {**cell.settings, "rules.mechanism": cell.mechanism})
+
+
+def run_cell(case: Case, cell: Cell, stopwatch: Stopwatch) -> Row:
+    """Run a cell and measure it.
+
+    Raises
+    ------
+    ScenarioError
+        If its settings make no scenario.
+    """
+    started_s = stopwatch.monotonic_s()
+    population = build(case_of(case, cell), seed=cell.seed)
+    if SETTINGS[cell.mechanism].foresight:
+        plan = central_plan(population, stopwatch)
+        wall_s = stopwatch.monotonic_s() - started_s
+        return Row(cell=cell, metrics=_planned(plan), outcome_digest="", wall_s=wall_s)
+    simulation = Simulation(population, stopwatch=stopwatch)
+    simulation.run()
+    costs: dict[str, int] = {}
+    for company in simulation.companies.values():
+        if isinstance(company.role, Bidder):
+            costs |= company.role.offers.cost_minor
+    run = Run(
+        population=population, state=simulation.kernel.state, record=simulation.record, costs_minor=costs
+    )
+    return Row(
+        cell=cell,
+        metrics=measured(run),
+        outcome_digest=outcome_digest(simulation.kernel.state),
+        wall_s=stopwatch.monotonic_s() - started_s,
+    )
+
+
+def truthful(cell: Cell, strategies: list[object]) -> Cell:
+    """Return the cell in which every seller asks what it costs, on the same draws."""
+    return replace(cell, settings={**cell.settings, "strategies": strategies})
+
+
+def _planned(plan: CentralPlan) -> dict[str, float | None]:
+    """Return what a central plan has of the metrics: welfare as found, its bound, and what it serves."""
+    return {
+        "orders": float(plan.orders),
+        "served": float(plan.served),
+        "fill_rate": 100.0 * plan.served / plan.orders if plan.orders else None,
+        "welfare": float(plan.welfare_minor),
+        "welfare_bound": None if plan.bound_minor is None else float(plan.bound_minor),
+    }

@@ -1,0 +1,302 @@
+"""What a run is worth, in figures with units: the columns of every study's table.
+
+Each metric is a function of the run's end; `METRICS` holds them with unit and formula, from which
+docs/metrics.md is made. Shares and ratios are per cent or numbers, money is minor units.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from agents.profile import PlantProfile, SupplierProfile
+from market.engine.state import ContractRecord, OrderRecord, State
+from scenarios.measure import Record
+from scenarios.population import Population
+from takt_sdk.model.values import DAY_US, HOUR_US
+
+GRAMS_PER_TONNE = 1_000_000
+PERCENT = 100.0
+SERVED_STATES = frozenset(
+    {"confirmed", "in_production", "at_risk", "reallocating", "shipped", "delivered", "settled"}
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run and what its sellers alone know: the cost of each contract."""
+
+    population: Population
+    state: State
+    record: Record
+    costs_minor: Mapping[str, int]
+
+    @cached_property
+    def served(self) -> list[OrderRecord]:
+        """Orders of which pieces were or will be delivered, by id."""
+        orders = (self.state.orders[name] for name in sorted(self.state.orders))
+        return [order for order in orders if order.pieces and order.state in SERVED_STATES]
+
+    @cached_property
+    def lasting(self) -> list[ContractRecord]:
+        """Contracts that were not ended, of orders that were served, by id."""
+        kept = {name for order in self.served for name in order.contracts}
+        contracts = (self.state.contracts[name] for name in sorted(self.state.contracts))
+        return [known for known in contracts if known.state != "ended" and known.contract.id in kept]
+
+    @cached_property
+    def value_minor(self) -> int:
+        """Reservation values of what was served."""
+        return sum(
+            order.order.terms.reservation_value_minor * order.pieces // order.order.terms.quantity
+            for order in self.served
+        )
+
+    @cached_property
+    def cost_minor(self) -> int:
+        """True cost of the contracts that last."""
+        return sum(self.costs_minor.get(known.contract.id, 0) for known in self.lasting)
+
+    @cached_property
+    def payments_minor(self) -> int:
+        """What sellers get."""
+        return sum(known.contract.payment_minor for known in self.lasting)
+
+    @cached_property
+    def transport_minor(self) -> int:
+        """Cost of carrying goods."""
+        return sum(s.cost_minor for known in self.lasting for s in known.contract.shipments)
+
+    @cached_property
+    def emissions_g(self) -> int:
+        """CO2e of production and transport."""
+        return sum(
+            known.contract.emissions_g + sum(s.emissions_g for s in known.contract.shipments)
+            for known in self.lasting
+        )
+
+    @cached_property
+    def charges_minor(self) -> int:
+        """What customers pay."""
+        return sum(order.charge_minor or 0 for order in self.served)
+
+    @cached_property
+    def welfare_minor(self) -> int:
+        """Value served less true cost, transport and weighted emissions."""
+        weight = self.population.rules.emissions_minor_per_tonne
+        emitted = self.emissions_g * weight // GRAMS_PER_TONNE
+        return self.value_minor - self.cost_minor - self.transport_minor - emitted
+
+    @cached_property
+    def turnover(self) -> dict[str, int]:
+        """Payments by seller, those of false names to their owner; sellers without any included."""
+        sellers = {
+            profile.participant.partition("-alias-")[0]: 0
+            for profile in self.population.profiles
+            if isinstance(profile, PlantProfile | SupplierProfile)
+        }
+        for known in self.lasting:
+            sellers[known.contract.participant.partition("-alias-")[0]] += known.contract.payment_minor
+        return sellers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A column: its unit, its formula in words, and how it is computed; None where it has no value."""
+
+    unit: str
+    formula: str
+    of: Callable[[Run], float | None]
+
+
+def _share(part: float, whole: float) -> float | None:
+    return PERCENT * part / whole if whole else None
+
+
+def _fill_rate(run: Run) -> float | None:
+    return _share(len(run.served), len(run.state.orders))
+
+
+def _piece_fill_rate(run: Run) -> float | None:
+    wanted = sum(order.order.terms.quantity for order in run.state.orders.values())
+    return _share(sum(order.pieces for order in run.served), wanted)
+
+
+def _tardiness(run: Run) -> float | None:
+    if not run.served:
+        return None
+    late = [max(0, (o.promised_us or 0) - o.order.terms.due_us) / DAY_US for o in run.served]
+    return float(np.mean(late))
+
+
+def _on_time(run: Run) -> float | None:
+    return _share(sum(1 for o in run.served if (o.promised_us or 0) <= o.order.terms.due_us), len(run.served))
+
+
+def _lead_time(run: Run) -> float | None:
+    if not run.served:
+        return None
+    return float(np.mean([((o.promised_us or 0) - o.submitted_us) / DAY_US for o in run.served]))
+
+
+def _use(run: Run) -> tuple[int, int]:
+    """Return minutes of work centres taken, and open from the start to the last promise."""
+    plants = [p for p in run.population.profiles if isinstance(p, PlantProfile)]
+    ends = [known.contract.end_us for known in run.lasting]
+    if not ends:
+        return 0, 0
+    weeks = (max(ends) - run.population.start_us) / (7 * DAY_US)
+    weekly = sum(
+        centre.machines * sum((s.end_minute - s.start_minute) * len(s.weekdays) for s in centre.shifts)
+        for plant in plants
+        for centre in plant.work_centres
+    )
+    names = {plant.participant for plant in plants}
+    used = sum(u.amount for k in run.lasting if k.contract.participant in names for u in k.contract.uses)
+    return used, int(weekly * weeks)
+
+
+def _capacity_use(run: Run) -> float | None:
+    return _share(*_use(run))
+
+
+def _run_share(run: Run) -> float | None:
+    """Return run time as a share of the minutes taken: what set-ups leave of it."""
+    used, _ = _use(run)
+    wanted = 0
+    for known in run.lasting:
+        lots = {lot.id: lot for lot in run.state.orders[known.contract.order_id].order.lots}
+        wanted += sum(item.quantity * lots[item.lot_id].run_time_us for item in known.contract.items)
+    return _share(wanted / HOUR_US * 60, used)
+
+
+def _price_dispersion(run: Run) -> float | None:
+    prices: dict[str, list[float]] = defaultdict(list)
+    for order in run.served:
+        prices[order.order.part_id].append((order.charge_minor or 0) / order.pieces)
+    spreads = [float(np.std(p) / np.mean(p)) for p in prices.values() if len(p) > 1 and np.mean(p) > 0]
+    return PERCENT * float(np.mean(spreads)) if spreads else None
+
+
+def _hhi(run: Run) -> float | None:
+    total = sum(run.turnover.values())
+    return sum((PERCENT * paid / total) ** 2 for paid in run.turnover.values()) if total else None
+
+
+def _gini(run: Run) -> float | None:
+    paid = np.sort(np.array(list(run.turnover.values()), dtype=float))
+    if not paid.sum():
+        return None
+    rank = np.arange(1, len(paid) + 1)
+    return float((2 * rank - len(paid) - 1) @ paid / (len(paid) * paid.sum()))
+
+
+def _losing_sellers(run: Run) -> float:
+    """Return how many sellers were paid less than their contracts cost them."""
+    profit: Counter[str] = Counter()
+    for known in run.lasting:
+        paid = known.contract.payment_minor - run.costs_minor.get(known.contract.id, 0)
+        profit[known.contract.participant] += paid
+    return float(sum(1 for earned in profit.values() if earned < 0))
+
+
+def _order_by_order(run: Run) -> float | None:
+    joint = sum(clearing.objective or 0 for _, clearing in run.record.cleared)
+    alone = sum(clearing.greedy_objective or 0 for _, clearing in run.record.cleared)
+    return _share(joint - alone, alone)
+
+
+def _gap(run: Run) -> float | None:
+    bounds = [clearing.bound for _, clearing in run.record.cleared]
+    objective = sum(clearing.objective or 0 for _, clearing in run.record.cleared)
+    if None in bounds or not objective:
+        return None
+    return PERCENT * (sum(b for b in bounds if b is not None) - objective) / abs(objective)
+
+
+def _per_order(count: Callable[[Run], float]) -> Callable[[Run], float | None]:
+    return lambda run: count(run) / len(run.state.orders) if run.state.orders else None
+
+
+METRICS: Mapping[str, Metric] = {
+    "orders": Metric(unit="orders", formula="orders submitted", of=lambda run: float(len(run.state.orders))),
+    "served": Metric(
+        unit="orders", formula="orders of which pieces are delivered", of=lambda run: len(run.served)
+    ),
+    "fill_rate": Metric(unit="%", formula="served / orders", of=_fill_rate),
+    "piece_fill_rate": Metric(unit="%", formula="pieces delivered / pieces ordered", of=_piece_fill_rate),
+    "welfare": Metric(
+        unit="minor",
+        formula="reservation values served − true cost of production − transport − weight × emissions",
+        of=lambda run: run.welfare_minor,
+    ),
+    "value": Metric(unit="minor", formula="reservation values served", of=lambda run: run.value_minor),
+    "production_cost": Metric(
+        unit="minor", formula="sellers' own cost of their contracts", of=lambda run: run.cost_minor
+    ),
+    "payments": Metric(unit="minor", formula="paid to sellers", of=lambda run: run.payments_minor),
+    "charges": Metric(unit="minor", formula="paid by customers", of=lambda run: run.charges_minor),
+    "transport": Metric(unit="minor", formula="cost of shipments", of=lambda run: run.transport_minor),
+    "buyer_surplus": Metric(
+        unit="minor", formula="value − charges", of=lambda run: run.value_minor - run.charges_minor
+    ),
+    "seller_surplus": Metric(
+        unit="minor", formula="payments − production cost", of=lambda run: run.payments_minor - run.cost_minor
+    ),
+    "budget_balance": Metric(
+        unit="minor",
+        formula="charges − payments − transport; 0 or more: the market needs no subsidy",
+        of=lambda run: run.charges_minor - run.payments_minor - run.transport_minor,
+    ),
+    "losing_sellers": Metric(
+        unit="sellers", formula="sellers whose payments are below their cost", of=_losing_sellers
+    ),
+    "tardiness": Metric(
+        unit="days", formula="mean of max(0, promise − due date) over orders served", of=_tardiness
+    ),
+    "on_time": Metric(unit="%", formula="orders promised by their due date / served", of=_on_time),
+    "lead_time": Metric(
+        unit="days", formula="mean of promise − submission over orders served", of=_lead_time
+    ),
+    "capacity_use": Metric(
+        unit="%",
+        formula="machine minutes of contracts / all shift minutes until the last promise",
+        of=_capacity_use,
+    ),
+    "run_share": Metric(
+        unit="%",
+        formula="planned run time / machine minutes of contracts (performance of OEE)",
+        of=_run_share,
+    ),
+    "price_dispersion": Metric(
+        unit="%",
+        formula="mean over parts of standard deviation / mean of the charge per piece",
+        of=_price_dispersion,
+    ),
+    "hhi": Metric(unit="0–10,000", formula="Σ (100 × seller's share of payments)²", of=_hhi),
+    "gini": Metric(unit="0–1", formula="Gini coefficient of payments over all sellers", of=_gini),
+    "emissions": Metric(
+        unit="g CO2e", formula="production and transport of contracts", of=lambda run: run.emissions_g
+    ),
+    "messages_per_order": Metric(
+        unit="messages",
+        formula="messages between companies and market / orders",
+        of=_per_order(lambda run: float(sum(run.record.messages.values()))),
+    ),
+    "joint_gain": Metric(
+        unit="%",
+        formula="(Σ objective − Σ order-by-order objective, same bids) / the latter",
+        of=_order_by_order,
+    ),
+    "clearing_gap": Metric(unit="%", formula="(Σ bound − Σ objective) / Σ objective over takts", of=_gap),
+    "takts": Metric(unit="takts", formula="clearings", of=lambda run: len(run.record.cleared)),
+}
+
+
+def measured(run: Run) -> dict[str, float | None]:
+    """Return every metric of a run."""
+    return {name: metric.of(run) for name, metric in METRICS.items()}
