@@ -21,6 +21,7 @@ from takt_sdk.model.messages import (
 )
 from takt_sdk.model.order import MAX_TAKTS, OrderTerms
 from takt_sdk.model.plan import MAX_PLAN_LOTS, Document, Part, PlannedArc, PlannedLot, ProcessPlan
+from takt_sdk.model.sealed import SEALED_SIZES, SealedSheet, base64_size
 from takt_sdk.model.sheet import MAX_BIDS, MAX_PERIOD, Bids, BidSheet, Capacities, Groups
 from takt_sdk.model.values import (
     DAY_US,
@@ -32,6 +33,7 @@ from takt_sdk.model.values import (
     PeriodGrid,
     Window,
 )
+from takt_sdk.sealing import SealedAnswer
 
 __all__ = ["LIMITS", "MARKET_INTEGER"]
 
@@ -133,6 +135,20 @@ _OF_BIDDERS: Mapping[type, Mapping[str, Fragment]] = {
         "group_index": _list(_QUANTITY),
     },
     DeclineCall: {"round_id": _NAME, "detail": _text()},
+    SealedSheet: {
+        "round_id": _NAME,
+        "ciphertext": {
+            "pattern": "^[A-Za-z0-9+/]*={0,2}$",
+            "minLength": base64_size(SEALED_SIZES[0]),
+            "maxLength": base64_size(SEALED_SIZES[-1]),
+        },
+    },
+    SealedAnswer: {
+        "market": _PARTICIPANT,
+        "round_id": _NAME,
+        "sender": _PARTICIPANT,
+        "sequence": _integer(0, 2**53 - 1),
+    },
     ReportMilestone: {
         "contract_id": _NAME,
         "at_us": _TIME,

@@ -23,6 +23,10 @@ BESIDE_THE_SCHEMA: Mapping[str, str] = {
     "items": "A bid has at least one item, no lot twice and no capacity twice.",
     "divisible": "A bid with `min_quantity` > 0 has one item, of at least that quantity.",
     "unique": "No (resource, period) twice in `capacities`; no lot id and no arc twice in a plan.",
+    "sealed": (
+        "A `ciphertext` is base64 with its padding, and 48 bytes longer than one of the sizes 4,096, 16,384, "
+        "65,536, 262,144 and 720,896."
+    ),
     "plan": (
         "A plan is acyclic and has one final lot; of the quantities per piece at the ends of an arc one "
         "divides the other."

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from market.protocol.limits import LIMITS, MARKET_INTEGER, Fragment
 from takt_sdk.codec import STRICT
 from takt_sdk.model.messages import Downlink, Envelope, Heartbeat, ParticipantCommand, QuerySync, Reply, Tape
+from takt_sdk.sealing import SealedAnswer
 
 SCHEMA_ID = "urn:takt:v1:messages"
 
@@ -30,6 +31,9 @@ PUBLIC: tuple[type, ...] = (Tape,)
 REPLIES: tuple[type, ...] = get_args(Reply)
 """What the market answers a request with, without an envelope."""
 
+_INSIDE = SealedAnswer.__name__
+"""What goes over the wire encrypted only."""
+
 _LISTED = re.compile(r"^(\w+(?:, \w+)*)\n((?:    .*\n?)+)", flags=re.MULTILINE)
 
 
@@ -41,7 +45,7 @@ def kind_of(body: type) -> str:
 
 def message_schema() -> dict[str, Any]:
     """Return the schema: `ParticipantEnvelope`, `MarketEnvelope`, `Reply` and all that they hold."""
-    types = (Envelope, *UPLINK, *DOWNLINK, *PUBLIC, *REPLIES)
+    types = (Envelope, SealedAnswer, *UPLINK, *DOWNLINK, *PUBLIC, *REPLIES)
     adapter = TypeAdapter(tuple[types], config=STRICT)  # type: ignore[valid-type]
     raw: dict[str, Any] = adapter.json_schema()["$defs"]
     definitions = {name: _definition(name, raw[name]) for name in sorted(raw)}
@@ -57,9 +61,14 @@ def message_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,
         "title": "Messages of the Takt protocol, version 1",
-        "description": "Generated from the code. Every JSON text on the wire is one of these three.",
+        "description": (
+            "Generated from the code. Every JSON text on the wire is one of these three; a `SealedAnswer` is "
+            "what the ciphertext of a `SealedSheet` holds."
+        ),
         "oneOf": [_reference(name) for name in roots],
-        "$defs": dict(sorted((name, definitions[name]) for name in _reachable(definitions, roots))),
+        "$defs": dict(
+            sorted((name, definitions[name]) for name in _reachable(definitions, (*roots, _INSIDE)))
+        ),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,7 @@ from takt_sdk.model.messages import (
 )
 from takt_sdk.model.order import OrderTerms
 from takt_sdk.model.plan import Document, Part, PlannedArc, PlannedLot, ProcessPlan
+from takt_sdk.model.sealed import SEAL_OVERHEAD, SEALED_SIZES, SealedSheet
 from takt_sdk.model.values import Window
 
 Json = Any
@@ -71,6 +73,7 @@ SAMPLES: tuple[ParticipantCommand | QuerySync | Heartbeat, ...] = (
     CancelOrder(order_id="o-1"),
     sheet("r-1", "o-1.mill", 100),
     DeclineCall(round_id="r-1", code="dates", detail="full"),
+    SealedSheet(round_id="r-1", ciphertext=b64encode(bytes(SEALED_SIZES[0] + SEAL_OVERHEAD)).decode()),
     ReportMilestone(
         contract_id="c-1", milestone="delayed", at_us=5, lot_id="l", quantity=3, expected_end_us=9, detail="x"
     ),
@@ -145,6 +148,7 @@ def _rule_of_model(error: errors.ModelError) -> str:
         "min_quantity": "divisible",
         "use_capacity": "items" if error.detail == "used twice" else "reference",
         "group_index": "reference",
+        "ciphertext": "sealed",
         "item_lot": "items",
         "resource/period": "unique",
         "id": "unique" if isinstance(error, errors.DuplicateIdError) else "",
