@@ -8,6 +8,8 @@ and never to the lottery.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
 
 from market.engine.decision import Inbound
 from market.engine.state import State
@@ -21,6 +23,7 @@ from takt_sdk.model.order import OrderTerms
 from takt_sdk.model.plan import PlannedLot, ProcessPlan
 from takt_sdk.model.sheet import Bids, BidSheet
 from takt_sdk.model.values import DAY_US, HOUR_US
+from takt_sdk.signing import Signer, account_seed, user_seed
 
 MARKET, SITE, CUSTOMER = "cnp", "hub", "customer"
 START_US = 20_605 * DAY_US
@@ -38,16 +41,32 @@ def plant_name(index: int) -> str:
     return f"plant-{index:03d}"
 
 
-def opening(plants: int) -> list[Command]:
-    """Return what opens the market and admits everybody."""
+def signer(name: str) -> Signer:
+    """Return the signer of a plant, or of the market's heads."""
+    secret = sha256(f"benchmark key of {name}".encode()).digest()
+    return Signer(account_seed(secret) if name == MARKET else user_seed(secret))
+
+
+def opening(plants: int, *, signed: bool) -> list[Command]:
+    """Return what opens the market and admits everybody; ``signed`` where plants must sign."""
     making = Qualification(capabilities=(Capability(process="making", materials=("any",)),))
     network = Network(sites=(Site(id=SITE, name="Hub", country="DE"),))
     return [
-        OpenMarket(market=MARKET, rules=RULES, network=network, seed=1),
+        OpenMarket(
+            market=MARKET,
+            rules=replace(RULES, signatures="required" if signed else "optional"),
+            network=network,
+            seed=1,
+            market_key=signer(MARKET).key if signed else "",
+        ),
         AdmitParticipant(participant=CUSTOMER, roles=("customer",), agent=False),
         *(
             AdmitParticipant(
-                participant=plant_name(index), roles=("plant",), sites=(SITE,), qualification=making
+                participant=plant_name(index),
+                roles=("plant",),
+                sites=(SITE,),
+                qualification=making,
+                signing_key=signer(plant_name(index)).key if signed else "",
             )
             for index in range(plants)
         ),
@@ -105,9 +124,9 @@ def sealed(sender: str, body: Command, message_id: str, now_us: int, sequence: i
     )
 
 
-def inbound(sender: str, body: Command, sequence: int = 0) -> Inbound:
+def inbound(sender: str, body: Command, sequence: int = 0, signed_by: str | None = None) -> Inbound:
     """Return a message as the engine sees it."""
-    return Inbound(sender=sender, sequence=sequence, digest=digest_of(body), body=body)
+    return Inbound(sender=sender, sequence=sequence, digest=digest_of(body), body=body, signed_by=signed_by)
 
 
 def won(state: State, orders: int) -> list[int]:

@@ -11,35 +11,49 @@ from market.engine.decision import Accepted
 from market.engine.snapshot import snapshot
 from market.engine.state import State
 from market.model.commands import Command, ReportClearing
+from market.ports import Request
 from market.service.clearing_worker import solve
 from market.service.kernel import Handled, Kernel
 from market.service.lottery import Lottery
+from market.service.signatures import Signed, check_signature
 from takt_sdk.model.messages import CallForProposals, Tick
 
 
 class InProcess:
-    """A market without journal and bus."""
+    """A market without journal and bus; ``signed`` has every sheet signed, and the signature checked."""
 
-    def __init__(self, plants: int) -> None:
+    def __init__(self, plants: int, *, signed: bool) -> None:
+        self.signed = signed
+        self.signers = {name: contest.signer(name) for name in map(contest.plant_name, range(plants))}
         self.kernel = Kernel(State())
         self.plants = plants
         self.now_us = contest.START_US
         self.lottery = Lottery(bytes(32))
-        for command in contest.opening(plants):
+        for command in contest.opening(plants, signed=signed):
             self.put(OPERATOR, command, "set-up")
 
     def put(self, sender: str, body: Command, message_id: str, sequence: int = 0) -> Handled:
         """Put a message before the engine as its service does."""
         raw = contest.sealed(sender, body, message_id, self.now_us, sequence)
+        key, signature = self.sign(sender, raw) if self.signed and sender in self.signers else (None, b"")
         received = decode_envelope(raw).body
         handled = self.kernel.handle(
-            contest.inbound(sender, received, sequence),  # type: ignore[arg-type]
+            contest.inbound(sender, received, sequence, key),  # type: ignore[arg-type]
             self.now_us,
             source="bench",
             raw=raw,
+            signature=signature,
         )
         assert isinstance(handled.decision.reply, Accepted), handled.decision.reply
         return handled
+
+    def sign(self, sender: str, raw: bytes) -> tuple[str, bytes]:
+        """Sign a message as its plant does, and check it as the market does."""
+        headers = self.signers[sender].headers(contest.MARKET, "bid", sender, raw)
+        request = Request(channel="bid", participant=sender, body=raw, headers=headers)
+        found = check_signature(self.kernel.state, request)
+        assert isinstance(found, Signed), found
+        return found.key, found.signature
 
     def run(self, table: list[list[int]], orders_a_takt: int) -> list[int]:
         """Auction every order of a table; return who won each."""

@@ -30,11 +30,12 @@ from takt_sdk.wall_clock import OsEntropy
 
 
 async def auction(
-    folder: Path, table: list[list[int]], orders_a_takt: int, *, durable: bool
+    folder: Path, table: list[list[int]], orders_a_takt: int, *, durable: bool, signed: bool
 ) -> tuple[list[int], float]:
     """Auction every order of a table over NATS; return who won each, and the seconds it took.
 
-    Not durable means a journal in memory; the stream of NATS is synced in either case.
+    Not durable means a journal in memory; the stream of NATS is synced in either case. Signed means that
+    plants sign and check receipts, and that the market checks and signs.
     """
     journal: Journal = MemoryJournal(entropy=OsEntropy())
     if durable:
@@ -46,13 +47,19 @@ async def auction(
             nats.url, nats.market_creds(), contest.MARKET, server_name=nats.name
         )
         async with MarketService(
-            journal, bus, clock=clock, clearer=await _clearer(), lottery=Lottery(bytes(32)), tick_s=None
+            journal,
+            bus,
+            clock=clock,
+            clearer=await _clearer(),
+            lottery=Lottery(bytes(32)),
+            tick_s=None,
+            signer=contest.signer(contest.MARKET) if signed else None,
         ) as service:
-            for number, command in enumerate(contest.opening(plants)):
+            for number, command in enumerate(contest.opening(plants, signed=signed)):
                 await _put(service, OPERATOR, command, f"set-up-{number}")
             for plant in range(plants):
                 await bus.admit(contest.plant_name(plant))
-            async with _plants(nats, folder, plants, len(table)):
+            async with _plants(nats, folder, plants, len(table), signed=signed):
                 started = time.perf_counter()
                 for first in range(0, len(table), orders_a_takt):
                     batch = range(first, min(first + orders_a_takt, len(table)))
@@ -86,12 +93,14 @@ async def _takt(service: MarketService, clock: ManualClock) -> None:
 
 
 @asynccontextmanager
-async def _plants(nats: EmbeddedNats, folder: Path, plants: int, orders: int) -> AsyncIterator[None]:
+async def _plants(
+    nats: EmbeddedNats, folder: Path, plants: int, orders: int, *, signed: bool
+) -> AsyncIterator[None]:
     """Run the plants' process."""
     for plant in range(plants):
         name = contest.plant_name(plant)
         (folder / f"{name}.creds").write_text(nats.participant_creds(name))
-    arguments = (nats.url, nats.name, str(folder), str(plants), str(orders))
+    arguments = (nats.url, nats.name, str(folder), str(plants), str(orders), "signed" if signed else "not")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "benchmarks.cnp.plants", *arguments, stdout=asyncio.subprocess.PIPE
     )
