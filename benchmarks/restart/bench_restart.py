@@ -33,7 +33,7 @@ class Journaled(InProcess):
 
     def __init__(self, plants: int) -> None:
         self.decided: list[Decided] = []
-        super().__init__(plants)
+        super().__init__(plants, signed=False)
 
     def put(self, sender: str, body: Command, message_id: str, sequence: int = 0) -> Handled:
         """Put a message before the engine and keep what must be stored."""
