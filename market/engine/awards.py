@@ -14,7 +14,7 @@ from market.engine.orders import cancellation
 from market.engine.pricing import shares
 from market.engine.snapshot import cleared_orders, fee_minor, kept_of, logistics, snapshot
 from market.engine.state import OrderRecord, RoundRecord, State
-from market.engine.transitions import STANDING
+from market.engine.transitions import BEGUN, STANDING
 from market.logistics.network import Route
 from market.model import events
 from market.model.commands import ReportClearing, VoidRound
@@ -143,7 +143,11 @@ class _Awards:
     def outcome(self) -> list[Event]:
         happened: list[Event] = []
         for record in cleared_orders(self.state, self.round):
-            if record.order.id in self.served and self.clearing.payments is not None:
+            served = record.order.id in self.served and self.clearing.payments is not None
+            if served and self._leaves_out_begun_work(record):
+                reason = UnservedReason(code="dates", detail="work that has begun does not fit any more")
+                happened += _pass_over(self.state, self.round, record, reason, self.now_us)
+            elif served:
                 awarded = self._awarded(record)
                 happened += [awarded, *self._lost_meanwhile(record)]
                 if record.cancel_position is not None:
@@ -312,15 +316,27 @@ class _Awards:
             contracts=tuple(new),
             kept=tuple(kept.items()),
             ended=tuple(
-                id_ for id_ in sorted(record.contracts) if self.state.contracts[id_].state == "at_risk"
+                sorted(
+                    {id_ for id_ in record.contracts if self.state.contracts[id_].state == "at_risk"}
+                    | {id_ for id_ in self._left_out(record) if self.state.contracts[id_].state in STANDING}
+                )
             ),
         )
+
+    def _left_out(self, record: OrderRecord) -> list[str]:
+        """Return the contracts that stood at the close and have no place in the new plan."""
+        placed = {self.won[bid_id].contract.id for bid_id in self.by_order.get(record.order.id, ())}
+        return [kept.contract.id for kept in kept_of(self.round, record) if kept.contract.id not in placed]
+
+    def _leaves_out_begun_work(self, record: OrderRecord) -> bool:
+        return any(self.state.contracts[id_].state in BEGUN for id_ in self._left_out(record))
 
     def _lost_meanwhile(self, record: OrderRecord) -> list[Event]:
         """Put the order at risk again if a contract that the close counted on is lost since."""
         lost = [
             kept for kept in kept_of(self.round, record)
             if self.state.contracts[kept.contract.id].state not in STANDING
+            and kept.contract.id not in self._left_out(record)
         ]  # fmt: skip
         if not lost:
             return []

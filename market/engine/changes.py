@@ -26,6 +26,9 @@ from takt_sdk.model.execution import AcceptChange, ChangeQuote, RequestChange
 from takt_sdk.model.messages import TERMINAL_ORDER_STATES
 from takt_sdk.model.plan import PlannedArc, PlannedLot, ProcessPlan
 
+MOST_QUOTES = 100
+"""Most quotes that one order can have."""
+
 _UNAWARDED = frozenset({"submitted", "calling"})
 _GONE = frozenset({"shipped", "delivered"})
 _UNSETTLED = frozenset({"at_risk", "reallocating", "awaiting_approval"})
@@ -46,13 +49,19 @@ def request(state: State, inbound: Inbound, command: RequestChange, now_us: int)
     record = _own(state, inbound, command.order_id)
     if isinstance(record, Decision):
         return record
-    for known in state.contracting.quotes.values():
-        same = known.digest == inbound.digest and known.quote.order_id == command.order_id
-        if same and known.accepted_position is None and now_us < known.quote.expires_us:
-            return repeat(known.position, known.quote.quote_id)
     offer = _offer(state, record, command, f"{command.order_id}.q{state.size}", now_us)
     if isinstance(offer, Decision):
         return offer
+    quotes = state.contracting.quotes.get(command.order_id, {})
+    for known in quotes.values():
+        asked = (known.digest, known.quote.price_minor, known.quote.clearing)
+        same = asked == (inbound.digest, offer.price_minor, offer.clearing)
+        if same and known.accepted_position is None and now_us < known.quote.expires_us:
+            return repeat(known.position, known.quote.quote_id)
+    if len(quotes) >= MOST_QUOTES:
+        return refuse(
+            "limit", f"at most {MOST_QUOTES} quotes for an order", field="order_id", value=len(quotes)
+        )
     quote = ChangeQuote(
         quote_id=f"{command.order_id}.q{state.size}",
         order_id=command.order_id,
@@ -71,12 +80,12 @@ def request(state: State, inbound: Inbound, command: RequestChange, now_us: int)
 def accept_change(state: State, inbound: Inbound, command: AcceptChange, now_us: int) -> Decision:
     """Carry out a change at the price that was quoted; at another price nothing happens."""
     record = _own(state, inbound, command.order_id)
-    known = state.contracting.quotes.get(command.quote_id)
+    known = state.contracting.quotes.get(command.order_id, {}).get(command.quote_id)
     if known is not None and known.accepted_position is not None:
         return repeat(known.accepted_position, command.quote_id)
     if isinstance(record, Decision):
         return record
-    if known is None or known.quote.order_id != command.order_id:
+    if known is None:
         return refuse("unknown", "no such quote", field="quote_id", value=command.quote_id)
     if now_us >= known.quote.expires_us:
         return refuse(

@@ -208,13 +208,14 @@ def _appeal_resolved(state: State, event: happened.AppealResolved) -> None:
 
 
 def _change_quoted(state: State, event: happened.ChangeQuoted) -> None:
-    state.contracting.quotes[event.quote.quote_id] = Quote(
+    quotes = state.contracting.quotes.setdefault(event.quote.order_id, {})
+    quotes[event.quote.quote_id] = Quote(
         quote=event.quote, request=event.request, digest=event.digest, position=state.size
     )
 
 
 def _change_accepted(state: State, event: happened.ChangeAccepted) -> None:
-    state.contracting.quotes[event.quote_id].accepted_position = state.size
+    state.contracting.quotes[event.order_id][event.quote_id].accepted_position = state.size
 
 
 def _order_changed(state: State, event: happened.OrderChanged) -> None:
@@ -303,11 +304,12 @@ def _retired(state: State, event: events.RecordsRetired) -> None:
     book, orders = state.contracting, set(event.orders)
     if not orders:
         return
-    tables: tuple[dict[str, Any], ...] = (book.paid, book.terms, book.moved, book.work, book.observed)
+    tables: tuple[dict[str, Any], ...]
+    tables = (book.paid, book.terms, book.moved, book.work, book.observed, book.appeals)
     for by_contract in tables:
         for id_ in [id_ for id_ in by_contract if id_ not in state.contracts]:
             del by_contract[id_]
-    tables = (book.charged, book.promised, book.sunk, book.risks, book.failed)
+    tables = (book.charged, book.promised, book.sunk, book.risks, book.failed, book.quotes)
     for by_order in tables:
         for id_ in orders & by_order.keys():
             del by_order[id_]

@@ -118,7 +118,7 @@ class Contracting:
     what they cost per order; the ``closed_`` tables are those of the orders of the present round as they
     were at its close. ``next_network`` holds once the round is cleared. ``failed`` counts rounds that did
     not serve an order at risk; ``silent`` are participants not heard of, and since when; ``payments`` are the
-    bank's references with their log positions.
+    bank's references with their log positions. ``quotes`` are by order.
     """
 
     posted: int = 0
@@ -148,5 +148,5 @@ class Contracting:
     observed_on_time: int = 0
     forecasts: dict[str, Forecasts] = field(default_factory=dict)
     appeals: dict[str, Appeal] = field(default_factory=dict)
-    quotes: dict[str, Quote] = field(default_factory=dict)
+    quotes: dict[str, dict[str, Quote]] = field(default_factory=dict)
     payments: dict[str, int] = field(default_factory=dict)

@@ -124,6 +124,11 @@ class _Postings:
                     (account, event.amount_minor),
                     detail=event.reference,
                 )
+            case events.OrderAwarded():
+                for contract_id in event.ended:
+                    known = self.state.contracts[contract_id]
+                    amount = cancellation_minor(self.state, known)
+                    self._compensate(known, amount, f"{RELEASED}it has no place in the new plan")
             case ContractReduced() if event.by_customer:
                 known = self.state.contracts[event.contract.id]
                 self._compensate(known, cut_minor(self.state, known, event.contract), event.reason)

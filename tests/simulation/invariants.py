@@ -16,6 +16,8 @@ from market.adapters.journal_memory import MemoryJournal
 from market.engine.state import Index, OrderRecord, State
 from market.engine.transitions import CONTRACT_TRANSITIONS, ORDER_TRANSITIONS
 from market.model import events
+from market.model.contract_events import LedgerPosted, ReliabilityObserved
+from market.model.ledger import Posting
 from market.ports import ReadModel, Stored
 from takt_sdk.codec import digest_of
 from takt_sdk.model.messages import TERMINAL_ORDER_STATES
@@ -26,6 +28,7 @@ COVERED = frozenset({"awarded", "confirmed", "in_production", "shipped", "delive
 
 STANDS = frozenset({"awarded", "confirmed", "in_production", "finished", "shipped", "delivered", "settled"})
 OVER = frozenset({"ended", "settled"})
+EARNINGS = frozenset({"price", "set_up", "milestone"})
 SEALED_FIELDS = (b"fixed_price_minor", b"unit_price_minor", b"reservation_value_minor")
 
 
@@ -49,6 +52,10 @@ class Invariants:
         self._orders: dict[str, str] = {}
         self._paid: dict[str, int] = {}
         self._closed: set[str] = set()
+        self._accounts: dict[str, int] = defaultdict(int)
+        self._earned: dict[str, int] = defaultdict(int)
+        self._postings: set[str] = set()
+        self._observed: set[str] = set()
         self._declared: dict[tuple[str, str, int], int] = {}
         self._in_round: dict[tuple[str, str], dict[tuple[str, int], int]] = {}
         self._prices: dict[str, set[int]] = defaultdict(set)
@@ -78,6 +85,7 @@ class Invariants:
         for order in state.orders.values():
             self._order(state, order)
         self._payments(state)
+        self._ledger(state)
         self._capacity(state)
 
     def _entry(self, stored: Stored) -> None:
@@ -98,6 +106,12 @@ class Invariants:
                 case events.OrderSubmitted():
                     require(event.order.id not in self._orders, f"order {event.order.id} was doubled")
                     self._orders[event.order.id] = event.order.customer
+                case LedgerPosted():
+                    for posting in event.postings:
+                        self._posting(posting)
+                case ReliabilityObserved():
+                    require(event.contract_id not in self._observed, f"{event.contract_id} counts twice")
+                    self._observed.add(event.contract_id)
                 case events.OrderSettled() | events.OrderExpired():
                     for contract_id, amount in event.payments:
                         require(contract_id not in self._paid, f"{contract_id} was paid twice")
@@ -238,6 +252,42 @@ class Invariants:
                 (contract.state == "settled") == (id_ in self._paid), f"{id_} is {contract.state}, paid {due}"
             )
 
+    def _posting(self, posting: Posting) -> None:
+        require(posting.id not in self._postings, f"{posting.id} was posted twice")
+        self._postings.add(posting.id)
+        total = sum(line.amount_minor for line in posting.lines)
+        require(total == 0, f"{posting.id} is off by {total}")
+        for line in posting.lines:
+            self._accounts[line.account] += line.amount_minor
+            if posting.kind in EARNINGS and line.account.startswith("participant/"):
+                self._earned[posting.contract_id] += line.amount_minor
+
+    def _ledger(self, state: State) -> None:
+        """Books balance, no piece is paid twice, and what an order was charged is passed on in full."""
+        book = state.contracting
+        require(sum(book.balances.values()) == 0, f"the books are off by {sum(book.balances.values())}")
+        for account, amount in self._accounts.items():
+            known = book.balances.get(account, 0)
+            require(known == amount, f"{account} stands at {known}, its postings at {amount}")
+        for participant, lines in book.statements.items():
+            last = lines[-1].balance_minor if lines else 0
+            require(
+                not lines or last == self._accounts[f"participant/{participant}"],
+                f"the statement of {participant} ends at {last}",
+            )
+        for contract_id, earned in self._earned.items():
+            contract = state.contracts.get(contract_id)
+            if contract is None:
+                continue
+            agreed = contract.contract.payment_minor
+            require(0 <= earned <= agreed, f"{contract_id} earned {earned} of {agreed}")
+            if contract.state == "settled":
+                require(earned == agreed, f"{contract_id} is settled and earned {earned} of {agreed}")
+        for order in state.orders.values():
+            if order.state in TERMINAL_ORDER_STATES:
+                rest = book.balances.get(f"order/{order.order.id}", 0)
+                require(rest == 0, f"{order.order.id} is {order.state}, {rest} of its charge is left over")
+
     def _capacity(self, state: State) -> None:
         """Nobody is held to more than it declared: in the round, and over all rounds."""
         in_round: dict[tuple[str, str], dict[tuple[str, int], int]] = defaultdict(lambda: defaultdict(int))
@@ -287,7 +337,7 @@ def _integers(value: object) -> Iterator[int]:
 def rows_of(journal: MemoryJournal) -> dict[tuple[str, str], tuple[str, str, bytes]]:
     """Return every row of the read models but its time of writing."""
     found: dict[tuple[str, str], tuple[str, str, bytes]] = {}
-    models: tuple[ReadModel, ...] = ("orders", "contracts", "participants", "parts", "clearings")
+    models: tuple[ReadModel, ...] = ("orders", "contracts", "ledger", "participants", "parts", "clearings")
     for model in models:
         for row in journal.rows(model, limit=1_000):
             assert row.document is not None
