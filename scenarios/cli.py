@@ -13,6 +13,7 @@ COMMANDS = {
     "sweep": ("scenarios.sweep_command", "sweep"),
     "compare": ("scenarios.compare_command", "compare"),
     "report": ("scenarios.compare_command", "report"),
+    "import": ("scenarios.import_command", "import_"),
     "partner": ("scenarios.partner_command", "partner"),
     "join": ("agents.join_command", "join"),
     "order": ("gateway.order_command", "order"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,6 +29,7 @@ from market.ports import Escrow
 from market.service.clearing_worker import Clearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
+from market.service.snapshots import ProcessFolder
 from scenarios.errors import RunError
 from scenarios.market_folder import Address, Listen, MarketFolder, Ports, key_digest
 from takt_sdk.errors import BusError
@@ -38,6 +40,9 @@ _LOG = logging.getLogger(__name__)
 
 SUPERVISION_S = 0.25
 """How often it is checked that nats-server runs."""
+
+STORE_PATIENCE_S, STORE_BYTES = 2.0, 1 << 20
+"""How long nats-server may refuse to store while so much space is free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,21 @@ async def _keep_running(nats: EmbeddedNats) -> None:
                 _LOG.exception("nats-server does not start")
 
 
+async def _revive_store(nats: EmbeddedNats, service: MarketService, folder: MarketFolder) -> None:
+    """Start a server again that still stores nothing although there is space: it never finds out itself."""
+    while True:
+        await asyncio.sleep(SUPERVISION_S)
+        refuses = nats.alive() and service.pump.refused_s >= STORE_PATIENCE_S
+        if not refuses or shutil.disk_usage(folder.path).free < STORE_BYTES:
+            continue
+        _LOG.error("nats-server stores nothing although there is space; it is started again")
+        try:
+            await nats.restart()
+        except BusServerError:
+            _LOG.exception("nats-server does not start")
+        service.pump.begin_anew()
+
+
 @asynccontextmanager
 async def embedded_market(
     folder: MarketFolder,
@@ -80,15 +100,17 @@ async def embedded_market(
     pid: int,
     tick_s: float | None,
     ports: Ports | None = None,
+    database: str | None = None,
     listen: Listen | None = None,
     escrow: Escrow | None = None,
 ) -> AsyncIterator[RunningMarket]:
     """Run a market until the block is left.
 
-    ``ports`` are taken if given; else the ones that the folder had before, or free ones where those are
-    taken by now. ``tick_s`` None leaves time to the caller (`MarketService.tick`). A nats-server that dies
-    is started again. ``escrow`` keeps the keys of sealed rounds: a child process with its own folder unless
-    given, started when the rules seal bids.
+    ``database`` is the URL of the journal; without one it is a file in the folder. ``ports`` are taken if
+    given; else the ones that the folder had before, or free ones where those are taken by now. ``tick_s``
+    None leaves time to the caller (`MarketService.tick`). A nats-server that dies is started again, and one
+    that stores nothing although there is space again. ``escrow`` keeps the keys of sealed rounds: a child
+    process with its own folder unless given, started when the rules seal bids.
 
     Raises
     ------
@@ -106,7 +128,7 @@ async def embedded_market(
     nats_port = _taken("nats", listen.nats_host, wanted.nats) or _free(listen.nats_host, known.nats)
     folder.path.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        journal = open_journal(folder.journal, entropy=OsEntropy())
+        journal = open_journal(database or folder.journal, entropy=OsEntropy())
         stack.callback(journal.close)
         nats = await stack.enter_async_context(
             EmbeddedNats(
@@ -135,10 +157,16 @@ async def embedded_market(
             escrow=escrow or child,
             tick_s=tick_s,
             signer=folder.market_signer(),
+            folder=ProcessFolder(database or folder.journal),
         )
         await stack.enter_async_context(service)
+        stack.callback(asyncio.create_task(_revive_store(nats, service, folder), name="store").cancel)
         operator_key = folder.secret("operator")
-        app = create_app(service, GatewaySettings(operator_key_sha256=key_digest(operator_key)))
+        settings = GatewaySettings(
+            operator_key_sha256=key_digest(operator_key),
+            metrics_key_sha256=key_digest(folder.secret("metrics")),
+        )
+        app = create_app(service, settings)
         server = await stack.enter_async_context(serving(app, _settings(listen, http_port)))
         scheme = "http" if listen.tls_cert is None else "https"
         address = Address(

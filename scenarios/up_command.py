@@ -40,6 +40,10 @@ from takt_sdk.wall_clock import WallClock
 DEFAULT_SCENARIO = Path(__file__).parent / "library" / "european-job-shops"
 TICK_S = 0.25
 TAKT_S, RESPONSE_S = 60, 20
+RETENTION_US, HEARD_US = 90 * DAY_US, 45 * SECOND_US
+MESSAGES_PER_S = 200
+"""Rules of a new market that runs by the wall; a company's heartbeat comes every 10 s."""
+
 SECONDS = click.IntRange(1, 86_400)
 PORT = click.IntRange(0, 65_535)
 PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -61,6 +65,7 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--tls-cert", type=PEM, help="Certificate (chain) for HTTP and NATS, as PEM.")
 @click.option("--tls-key", type=PEM, help="Its private key, as PEM.")
 @click.option("--plain-text", is_flag=True, help="Without TLS on other addresses than loopback too.")
+@click.option("--database-url", help="Journal in PostgreSQL; default: a file in the folder.")
 @click.option("--hosts", type=click.IntRange(1, 1000), default=2, show_default=True, help="Ray actors.")
 @click.option("--ray-address", default=None, help="A running Ray; default: one of its own.")
 @click.option("--takt-s", type=SECONDS, help=f"Default: {TAKT_S}, or what the market has.")
@@ -81,6 +86,7 @@ def up(
     tls_cert: Path | None,
     tls_key: Path | None,
     plain_text: bool,  # noqa: FBT001 - a flag
+    database_url: str | None,
     hosts: int,
     ray_address: str | None,
     takt_s: int | None,
@@ -102,6 +108,7 @@ def up(
                 population,
                 beat,
                 MarketFolder(data),
+                database_url,
                 ports,
                 listen,
                 None if empty else hosts,
@@ -163,6 +170,10 @@ def _live(population: Population) -> Population:
         response_us=RESPONSE_S * SECOND_US,
         periods=PeriodGrid(origin_us=today_us, length_us=DAY_US),
         clearing_time_us=10 * SECOND_US,
+        retention_us=RETENTION_US,
+        heard_us=HEARD_US,
+        messages_per_s=MESSAGES_PER_S,
+        message_burst=5 * MESSAGES_PER_S,
     )
     profiles = tuple(
         replace(profile, disruptions=()) if isinstance(profile, PlantProfile) else profile
@@ -175,6 +186,7 @@ async def _up(
     population: Population,
     beat: Beat,
     folder: MarketFolder,
+    database: str | None,
     ports: Ports,
     listen: Listen,
     hosts: int | None,
@@ -195,6 +207,7 @@ async def _up(
                 pid=os.getpid(),
                 tick_s=TICK_S,
                 ports=ports,
+                database=database,
                 listen=listen,
                 escrow=escrow,
             )

@@ -41,6 +41,7 @@ class OutboxPump:
         self._tries: dict[str, int] = {}
         self._held_until_s: dict[str, float] = {}
         self._done: list[str] = []
+        self._refused_since_s: float | None = None
         self._changed = asyncio.Event()
         self._slots = asyncio.Semaphore(PARALLEL)
 
@@ -48,6 +49,16 @@ class OutboxPump:
     def open_count(self) -> int:
         """Messages not yet acknowledged by their participants."""
         return sum(map(len, self._waiting.values())) + len(self._sent) + len(self._done)
+
+    @property
+    def refused_s(self) -> float:
+        """For how long the bus has taken nothing that was tried; 0 where it takes what there is."""
+        since_s = self._refused_since_s
+        return 0.0 if since_s is None else self._clock.monotonic_s() - since_s
+
+    def begin_anew(self) -> None:
+        """Forget that the bus took nothing: it was started again."""
+        self._refused_since_s = None
 
     def put(self, messages: Iterable[OutboxMessage]) -> None:
         """Take committed messages for sending."""
@@ -105,7 +116,10 @@ class OutboxPump:
             return True
         except (BusError, BusTimeoutError) as error:
             _LOG.warning("could not send %s: %s", message.message_id, error)
+            if self._refused_since_s is None:
+                self._refused_since_s = self._clock.monotonic_s()
         else:
+            self._refused_since_s = None
             return True
         return False
 
