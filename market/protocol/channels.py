@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from takt_sdk.model.execution import ScorecardReply, StatementReply
 from takt_sdk.model.messages import (
     BidderCommand,
     CallForProposals,
     CustomerCommand,
     Heartbeat,
     Notice,
-    QuerySync,
+    Query,
     Receipt,
     Refused,
     ReportCommand,
     SyncReply,
     Tape,
 )
+from takt_sdk.model.proof import ProofReply
 from takt_sdk.nats.subjects import inbox_prefix, stream_name, subject, tape_subject
 
 
@@ -74,9 +76,9 @@ CHANNELS: tuple[Channel, ...] = (
     Channel(
         name="query",
         action="send",
-        summary="Ask for everything that concerns you: after a start, a crash, a lost connection.",
-        bodies=(QuerySync,),
-        replies=(SyncReply, Refused),
+        summary="Ask for everything that concerns you, your statement, your score, or proofs of the log.",
+        bodies=get_args(Query),
+        replies=(SyncReply, StatementReply, ScorecardReply, ProofReply, Refused),
     ),
     Channel(
         name="tape",

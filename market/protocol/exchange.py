@@ -21,14 +21,17 @@ from market.clearing.clear import Limits, clear
 from market.clearing.problem import Problem
 from market.clearing.result import Clearing
 from market.engine.admission import OPERATOR
-from market.protocol.script import MARKET, START_US, Pass, Step, opening
+from market.protocol.script import MARKET, START_US, Pass, Step, market_signer, opening, seed_of
 from market.service.lottery import Lottery
 from market.service.service import MarketService
 from takt_sdk.model.messages import Receipt
 from takt_sdk.ports import ParticipantBus
+from takt_sdk.signing import Signer
 
 _DEADLINE_S = 60.0
-_RECEIPT_HASHES = re.compile(rb'"(leaf|root)":"[0-9a-f]{64}"')
+_RECEIPT_HASHES = re.compile(
+    rb'"(leaf|root|salt|outcome)":"[0-9a-f]*"|"proof":\[[^\]]*\]|"head_signature":"[^"]*"'
+)
 _PARTICIPANTS = ("acme", "buyer", "forge")
 
 
@@ -119,7 +122,8 @@ async def _send(mailboxes: Sequence[_Mailbox], step: Step) -> list[Said]:
     if step.channel == "heartbeat":
         await bus.heartbeat(step.data)
         return [sent]
-    reply = await bus.request(step.channel, step.data, timeout_s=_DEADLINE_S)
+    headers = Signer(seed_of(step.participant)).headers(MARKET, step.channel, step.participant, step.data)
+    reply = await bus.request(step.channel, step.data, timeout_s=_DEADLINE_S, headers=headers)
     answer = Said(
         title=step.title,
         at_us=step.at_us,
@@ -179,9 +183,10 @@ async def _market(broker: MemoryBroker, clock: ManualClock) -> AsyncIterator[Mar
         clearer=_Clearer(),
         lottery=Lottery(bytes(32)),
         tick_s=None,
+        signer=market_signer(),
     )
     async with service:
-        for number, command in enumerate(opening()):
+        for number, command in enumerate(opening(signed=True)):
             reply = await service.submit(OPERATOR, command, message_id=f"opening-{number}")
             assert isinstance(reply, Receipt), reply
         yield service

@@ -15,7 +15,8 @@ from market.protocol.channels import subject_of
 from market.protocol.exchange import Said, play, same
 from market.protocol.page import refreshed
 from market.protocol.schema import message_schema
-from market.protocol.script import MARKET, Pass, Send, Step, script
+from market.protocol.script import MARKET, Pass, Send, Step, market_signer, script, seed_of
+from takt_sdk.signing import Signer
 
 FOLDER = Path("protocol")
 EXAMPLES = FOLDER / "examples"
@@ -86,6 +87,8 @@ def _index(steps: Sequence[Step], said: Sequence[Said], names: Sequence[str]) ->
             entry["subject"] = address(step.channel, step.participant)
             entry["message"] = waiting.pop(0)[1]
             if step.channel != "heartbeat":
+                signer = Signer(seed_of(step.participant))
+                entry["headers"] = dict(signer.headers(MARKET, step.channel, step.participant, step.data))
                 entry["reply"] = waiting.pop(0)[1]
         told = []
         while waiting and waiting[0][0].channel in {"cfp", "notice"} and waiting[0][0].title == step.title:
@@ -95,7 +98,9 @@ def _index(steps: Sequence[Step], said: Sequence[Said], names: Sequence[str]) ->
             entry["mailboxes"] = told
         entries.append(entry)
     assert not waiting, waiting
-    return {"market": MARKET, "steps": entries}
+    seeds = {name: seed_of(name) for name in ("acme", "buyer", "forge")}
+    keys = {name: {"key": Signer(seed).key, "seed": seed} for name, seed in seeds.items()}
+    return {"market": MARKET, "market_key": market_signer().key, "keys": keys, "steps": entries}
 
 
 def address(channel: str, participant: str) -> str:

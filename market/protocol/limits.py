@@ -21,6 +21,7 @@ from takt_sdk.model.messages import (
 )
 from takt_sdk.model.order import MAX_TAKTS, OrderTerms
 from takt_sdk.model.plan import MAX_PLAN_LOTS, Document, Part, PlannedArc, PlannedLot, ProcessPlan
+from takt_sdk.model.proof import MAX_PROVEN, QueryProof
 from takt_sdk.model.sealed import SEALED_SIZES, SealedSheet, base64_size
 from takt_sdk.model.sheet import MAX_BIDS, MAX_PERIOD, Bids, BidSheet, Capacities, Groups
 from takt_sdk.model.values import (
@@ -162,6 +163,13 @@ _OF_BIDDERS: Mapping[type, Mapping[str, Fragment]] = {
 }
 
 
+_OF_QUERIES: Mapping[type, Mapping[str, Fragment]] = {
+    QueryProof: {
+        "positions": _list(_integer(0, 2**53 - 1), MAX_PROVEN),
+        "since_size": _integer(0, 2**53 - 1),
+    },
+}
+
 _SHARED: Mapping[type, Mapping[str, Fragment]] = {
     Envelope: {
         "message_id": _NAME,
@@ -177,6 +185,8 @@ _SHARED: Mapping[type, Mapping[str, Fragment]] = {
 }
 
 LIMITS: Mapping[str, Mapping[str, Fragment]] = {
-    kind.__name__: fields for table in (_OF_ORDERS, _OF_BIDDERS, _SHARED) for kind, fields in table.items()
+    kind.__name__: fields
+    for table in (_OF_ORDERS, _OF_BIDDERS, _OF_QUERIES, _SHARED)
+    for kind, fields in table.items()
 }
 """Class name → field → what the schema says of it beyond its type."""

@@ -14,12 +14,12 @@ from pydantic import TypeAdapter
 
 from market.protocol.limits import LIMITS, MARKET_INTEGER, Fragment
 from takt_sdk.codec import STRICT
-from takt_sdk.model.messages import Downlink, Envelope, Heartbeat, ParticipantCommand, QuerySync, Reply, Tape
+from takt_sdk.model.messages import Downlink, Envelope, Heartbeat, ParticipantCommand, Query, Reply, Tape
 from takt_sdk.sealing import SealedAnswer
 
 SCHEMA_ID = "urn:takt:v1:messages"
 
-UPLINK: tuple[type, ...] = (*get_args(ParticipantCommand), QuerySync, Heartbeat)
+UPLINK: tuple[type, ...] = (*get_args(ParticipantCommand), *get_args(Query), Heartbeat)
 """Bodies that participants send."""
 
 DOWNLINK: tuple[type, ...] = get_args(Downlink)

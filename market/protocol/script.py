@@ -6,6 +6,7 @@ Every id in it follows from content, so the script is written down before anythi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Literal
 
 from market.model.commands import AdmitParticipant, Command, OpenMarket
@@ -32,6 +33,7 @@ from takt_sdk.model.order import OrderTerms
 from takt_sdk.model.plan import Document, Part, PlannedLot, ProcessPlan
 from takt_sdk.model.sheet import Bids, BidSheet, Capacities, Groups
 from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US, Window
+from takt_sdk.signing import Signer, account_seed, user_seed
 
 MARKET = "demo"
 START_US = 20_605 * DAY_US
@@ -84,8 +86,12 @@ class Pass:
 Step = Send | Pass
 
 
-def opening() -> tuple[Command, ...]:
-    """Return what the operator does before anybody connects."""
+def opening(*, signed: bool = False) -> tuple[Command, ...]:
+    """Return what the operator does before anybody connects; ``signed`` with the example's keys."""
+
+    def key(name: str) -> str:
+        return Signer(seed_of(name)).key if signed else ""
+
     lanes = tuple(
         Lane(source=a, target=b, distance_m=600_000, transit_minutes=600, fixed_minor=2_000, unit_minor=10)
         for a in _SITES
@@ -96,11 +102,40 @@ def opening() -> tuple[Command, ...]:
         Site(id=name, name=name.title(), country="FR" if name == "lyon" else "DE") for name in _SITES
     )
     return (
-        OpenMarket(market=MARKET, rules=RULES, network=Network(sites=sites, lanes=lanes), seed=7),
-        AdmitParticipant(participant="acme", roles=("plant",), sites=("ulm",), qualification=_MILLING),
-        AdmitParticipant(participant="forge", roles=("plant",), sites=("lyon",), qualification=_MILLING),
-        AdmitParticipant(participant="buyer", roles=("customer",), sites=("berlin",)),
+        OpenMarket(
+            market=MARKET,
+            rules=replace(RULES, signatures="required" if signed else "optional"),
+            network=Network(sites=sites, lanes=lanes),
+            seed=7,
+            market_key=market_signer().key if signed else "",
+        ),
+        *(
+            AdmitParticipant(
+                participant=name,
+                roles=("plant",),
+                sites=(site,),
+                qualification=_MILLING,
+                signing_key=key(name),
+            )
+            for name, site in (("acme", "ulm"), ("forge", "lyon"))
+        ),
+        AdmitParticipant(
+            participant="buyer",
+            roles=("customer",),
+            sites=("berlin",),
+            signing_key=key("buyer"),
+        ),
     )
+
+
+def seed_of(participant: str) -> str:
+    """Return the seed that a participant of the example signs with: known to everybody, for trying out."""
+    return user_seed(sha256(f"takt example {participant}".encode()).digest())
+
+
+def market_signer() -> Signer:
+    """Return the signer of the example's tree heads."""
+    return Signer(account_seed(sha256(b"takt example market").digest()))
 
 
 class _Writer:

@@ -19,6 +19,7 @@ from takt_sdk.model.messages import (
     Heartbeat,
     ParticipantCommand,
     PublishPart,
+    Query,
     QuerySync,
     ReportBreakdown,
     ReportMilestone,
@@ -26,6 +27,7 @@ from takt_sdk.model.messages import (
 )
 from takt_sdk.model.order import OrderTerms
 from takt_sdk.model.plan import Document, Part, PlannedArc, PlannedLot, ProcessPlan
+from takt_sdk.model.proof import QueryProof
 from takt_sdk.model.sealed import SEAL_OVERHEAD, SEALED_SIZES, SealedSheet
 from takt_sdk.model.values import Window
 
@@ -67,7 +69,7 @@ TERMS = OrderTerms(
     good_for_takts=3,
 )
 
-SAMPLES: tuple[ParticipantCommand | QuerySync | Heartbeat, ...] = (
+SAMPLES: tuple[ParticipantCommand | Query | Heartbeat, ...] = (
     PublishPart(part=Part(id="bracket", name="Bracket", plan=PLAN, documents=(DOCUMENT,))),
     SubmitOrder(idempotency_key="k", part_id="p", terms=TERMS, plan=PLAN, documents=(DOCUMENT,)),
     CancelOrder(order_id="o-1"),
@@ -79,6 +81,7 @@ SAMPLES: tuple[ParticipantCommand | QuerySync | Heartbeat, ...] = (
     ),
     ReportBreakdown(notice_id="n", resource="mill-1", window=Window(start_us=1, end_us=9), detail="spindle"),
     QuerySync(),
+    QueryProof(positions=(3, 9), since_size=2),
     Heartbeat(),
 )
 
