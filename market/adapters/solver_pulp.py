@@ -14,6 +14,7 @@ import highspy
 import numpy as np
 import pulp
 
+from market.adapters.highs_first_order import relax_roughly
 from market.adapters.pulp_arrays import ArrayProblem
 from market.clearing.errors import SolverError
 from market.clearing.program import Answer, ProgramResult, SolveLimits
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from market.clearing.program import Floats, Improved, Program, Suggest
+    from market.clearing.problem import Ints
+    from market.clearing.program import Cuts, Floats, Improved, Program, Suggest
 
 _STATUS = highspy.HighsModelStatus
 _STOPPED = {
@@ -48,17 +50,25 @@ class ArrayHighs(pulp.LpSolver):  # type: ignore[misc, unused-ignore]
         Whether to drop integrality.
     options
         HiGHS options by name.
+    model
+        A model that holds the problem already; solving starts where it ended.
     """
 
     name = "ArrayHighs"
 
     def __init__(
-        self, limits: SolveLimits, *, relax: bool = False, options: dict[str, Any] | None = None
+        self,
+        limits: SolveLimits,
+        *,
+        relax: bool = False,
+        options: dict[str, Any] | None = None,
+        model: highspy.Highs | None = None,
     ) -> None:
         super().__init__(mip=not relax, msg=False, timeLimit=limits.time_s)
         self.limits = limits
         self.relax = relax
         self.options = options or {}
+        self.model = model
 
     def available(self) -> bool:
         """Return True: HiGHS is a dependency."""
@@ -68,7 +78,7 @@ class ArrayHighs(pulp.LpSolver):  # type: ignore[misc, unused-ignore]
         """Solve and store values, duals, bound and work on the problem; return PuLP's status."""
         if lp.program.n_columns == 0:
             return _decide_empty(lp)
-        model = self._loaded(lp)
+        model = self._loaded(lp) if self.model is None else self.model
         self._watch(model, lp)
         if lp.start is not None and not self.relax:
             known = np.flatnonzero(~np.isnan(lp.start)).astype(np.int32)
@@ -219,10 +229,16 @@ class PulpSolver:
         self, program: Program, limits: SolveLimits, *, stop: Callable[[], bool] | None = None
     ) -> ProgramResult:
         """Solve the linear relaxation."""
+        if limits.accuracy is not None and program.n_columns:
+            return relax_roughly(program, limits)
         lp = ArrayProblem(program)
         lp.stop = stop
         lp.solve(ArrayHighs(limits, relax=True))
         return result_of(lp)
+
+    def keep(self, program: Program) -> KeptHighs:
+        """Return the program's relaxation in a model that stays loaded."""
+        return KeptHighs(program)
 
     def solve(
         self,
@@ -238,6 +254,49 @@ class PulpSolver:
         lp = ArrayProblem(program)
         lp.start, lp.stop, lp.improved, lp.suggest = start, stop, improved, suggest
         lp.solve(ArrayHighs(limits))
+        return result_of(lp)
+
+
+class KeptHighs:
+    """The relaxation of a program in a `Highs` object that stays; see `market.clearing.program.Kept`."""
+
+    def __init__(self, program: Program) -> None:
+        self._lp = ArrayProblem(program)
+        self._model = ArrayHighs(SolveLimits(), relax=True)._loaded(self._lp)  # noqa: SLF001  this module's
+
+    def change_rows(self, rows: Ints, lower: Floats, upper: Floats) -> None:
+        """Set the sides of rows."""
+        # In the module, not in its stubs.
+        self._model.changeRowsBounds(rows.size, rows.astype(np.int32), lower, upper)  # type: ignore[attr-defined]
+
+    def change_columns(self, columns: Ints, lower: Floats, upper: Floats) -> None:
+        """Set the bounds of columns."""
+        self._model.changeColsBounds(columns.size, columns.astype(np.int32), lower, upper)
+
+    def add_rows(self, cuts: Cuts) -> None:
+        """Add rows after the others."""
+        self._model.addRows(
+            cuts.row_lower.size,
+            cuts.row_lower,
+            cuts.row_upper,
+            cuts.value.size,
+            cuts.row_ptr[:-1],
+            cuts.column,
+            cuts.value,
+        )
+
+    def relax(self, limits: SolveLimits, *, stop: Callable[[], bool] | None = None) -> ProgramResult:
+        """Solve the relaxation as it is now, from the last basis."""
+        lp, model = self._lp, self._model
+        if lp.program.n_columns == 0:
+            raise SolverError("HiGHS", "a program without columns has nothing to keep")
+        # The clock of a model runs on from solve to solve.
+        left = float("inf") if limits.time_s is None else model.getRunTime() + max(0.0, limits.time_s)
+        model.setOptionValue("time_limit", left)
+        model.setOptionValue("simplex_iteration_limit", 2**31 - 1)
+        model.clearCallbacks()  # type: ignore[no-untyped-call]
+        lp.stop = stop
+        lp.solve(ArrayHighs(limits, relax=True, model=model))
         return result_of(lp)
 
 

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from market.clearing.allocation import Allocation
     from market.clearing.annealing import Annealer
+    from market.clearing.decomposition import Decomposition
     from market.clearing.formulate import Formulation
     from market.clearing.problem import Flags, Ints, Problem
     from market.clearing.program import Floats, ProgramResult, Solver
     from market.clearing.terms import Terms
-    from market.clearing.volume import CapacityPricer
 
 
 COMPLETION_WORK = 20_000
@@ -46,7 +46,7 @@ class Case:
         self.p, self.terms, self.solver, self.incumbent = p, terms, solver, incumbent
         self._formulation: Formulation | None = None
         self.prices: Prices | None = None
-        self.pricer: CapacityPricer | None = None
+        self.decomposition: Decomposition | None = None
         self.multipliers: Multipliers | None = None
         self.infeasible = False
         self._known: tuple[Allocation, Floats] | None = None
@@ -88,9 +88,9 @@ class Case:
         duals = relaxed.duals
         if duals is None:
             return
-        self.learn(prices_of_duals(self.f, duals, relaxed.values), lambda: multipliers_of(self.f, duals))
-        if relaxed.answer is Answer.OPTIMAL:
-            self.incumbent.lower_bound(relaxed.bound)
+        prices = prices_of_duals(self.f, duals, relaxed.values)
+        self.learn(prices, lambda: multipliers_of(self.f, duals))
+        self.incumbent.lower_bound(min(prices.bound, relaxed.bound))
         if relaxed.values is not None:
             self.offer_values(relaxed.values)
 
@@ -100,18 +100,30 @@ class Case:
             self.multipliers = multipliers()
             self.prices = prices
 
-    def price(self, proceed: Callable[[], bool]) -> bool:
-        """Price capacity by the volume algorithm, on packable markets; return whether it converged."""
-        from market.clearing.volume import CapacityPricer  # noqa: PLC0415  numba
+    def sharpen(self, proceed: Callable[[], bool]) -> bool:
+        """Price every use of scarce capacity by itself; return whether there is no more to gain.
 
-        pricer = self.pricer = self.pricer or CapacityPricer(self.f)
-        before = pricer.steps
-        pricer.run(proceed)
-        self.work += pricer.steps - before
-        prices = pricer.prices()
-        self.learn(prices, pricer.multipliers)
+        The bound falls from the prices' towards that of the knapsacks' hulls.
+        """
+        from market.clearing.decomposition import Decomposition, decomposable  # noqa: PLC0415  numba
+
+        if self.prices is None or self.multipliers is None or not decomposable(self.f):
+            return True
+        base, found = self.multipliers, self.decomposition or Decomposition(self.f, self.prices)
+        self.decomposition = found
+        before = found.work
+        found.run(proceed)
+        found.settle()
+        prices = found.prices()
+        self.work += found.work - before
+        self.learn(prices, lambda: found.multipliers(base))
         self.incumbent.lower_bound(prices.bound)
-        return pricer.converged
+        return found.converged
+
+    @property
+    def sharpened(self) -> int:
+        """The work of pricing single uses so far."""
+        return 0 if self.decomposition is None else self.decomposition.work
 
     def offer_values(self, values: Floats) -> None:
         """Offer a program's solution if it is whole and, once rounded, allowed."""

@@ -6,9 +6,9 @@ no code with formulation or search. Integers only (int64 where magnitudes are sm
 integers in object arrays).
 
 Coverage of a lot is priced per unit, except on orders of one lot whose bids each take all of it
-and nothing else: there the best single bid is taken exactly. Capacity is priced per unit of
-use; where uses carry prices of their own, the resource is solved as an exact 0-1 knapsack. Goods
-that move between lots are priced at both ends of their arcs (`certificate_arcs`).
+and nothing else: there the best single bid is taken exactly. What capacity and openings are worth:
+`certificate_capacity`. Goods that move between lots are priced at both ends of their arcs
+(`certificate_arcs`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from market.clearing.certificate_arcs import arc_prices
+from market.clearing.certificate_capacity import (
+    opening_groups,
+    own_prices,
+    resources_and_openings,
+    worth_of_capacity,
+)
 from market.clearing.problem import NONE
 from market.clearing.result import MICRO
 
@@ -43,6 +49,7 @@ class _Bound:
         self.owner = np.repeat(np.arange(p.n_bids), np.diff(p.bid_item_ptr))
         self.user = np.repeat(np.arange(p.n_bids), np.diff(p.bid_use_ptr))
         self.member = np.repeat(np.arange(p.n_bids), np.diff(p.bid_group_ptr))
+        self.own = own_prices(p, m, self.user)
         self.resource_price = _prices(p.resource_ids, m.resources, self.kind, low=0)
         self.lot_price = _prices(p.lot_ids, m.lots, self.kind)
         self.group_price = _prices(p.group_ids, m.groups, self.kind, low=0)
@@ -57,9 +64,9 @@ class _Bound:
         least, most, possible = self.ranges()
         at_least, at_most = self.gain(least), self.gain(most)
         best = np.maximum(at_least, at_most)
-        share, surplus = self.openings()
+        share, paid = self.openings()
         best = best - share - self.group_limits()
-        total = self.capacity() + surplus
+        total = self.capacity(possible, paid)
         total += int((self.group_price * self.exact(np.maximum(p.group_max, 0)))[p.group_max != NONE].sum())
         total += self.orders(best, possible)
         return int(total // MICRO)
@@ -101,30 +108,14 @@ class _Bound:
         cost = self.resource_price[p.use_resource] * (
             self.exact(p.use_fixed) + self.exact(p.use_unit) * quantity[self.user]
         )
-        for k, price in self.own_prices().items():
-            cost[k] = price
+        if self.own:
+            cost[list(self.own)] = list(self.own.values())
         gain = gain - _sum_by(self.user, cost, p.n_bids, self.kind)
         if self.arcs.item:
             trips = self.arcs.costs(item, self.kind)
             gain = gain - _sum_by(self.owner[self.arcs.item], trips, p.n_bids, self.kind)
         total: NDArray[Any] = gain - self.deliveries(item) * MICRO
         return total
-
-    def own_prices(self) -> dict[int, int]:
-        """Return the price by position in the uses, of all-or-nothing bids that have one of their own."""
-        if not self.m.uses:
-            return {}
-        p = self.p
-        bids = {name: k for k, name in enumerate(p.bid_ids)}
-        resources = {name: k for k, name in enumerate(p.resource_ids)}
-        found = {}
-        for bid, resource, price in self.m.uses:
-            b, r = bids[bid], resources[resource]
-            if p.bid_divisible[b]:  # its use varies: the resource's price holds
-                continue
-            span = p.use_resource[p.bid_use_ptr[b] : p.bid_use_ptr[b + 1]]
-            found[int(p.bid_use_ptr[b]) + int(np.flatnonzero(span == r)[0])] = max(0, price)
-        return found
 
     def deliveries(self, item: NDArray[Any]) -> NDArray[Any]:
         """Return the transport cost of each bid to the fixed sites its lots go to."""
@@ -151,11 +142,11 @@ class _Bound:
         price = np.where(self.p.group_max == NONE, 0, self.group_price)
         return _sum_by(self.member, self.exact(price[self.p.bid_group]), self.p.n_bids, self.kind)
 
-    def openings(self) -> tuple[NDArray[Any], int]:
-        """Return each bid's share of opening prices, and by how much shares exceed them."""
+    def openings(self) -> tuple[NDArray[Any], dict[int, int]]:
+        """Return each bid's share of opening prices, and the shares of each group together."""
         p = self.p
         share: NDArray[Any] = np.zeros(p.n_bids, dtype=self.kind)
-        paid: dict[str, int] = {}
+        paid: dict[int, int] = {}
         if self.m.openings:
             bids = {name: k for k, name in enumerate(p.bid_ids)}
             groups = {name: k for k, name in enumerate(p.group_ids)}
@@ -164,27 +155,17 @@ class _Bound:
                 if g not in p.bid_group[p.bid_group_ptr[b] : p.bid_group_ptr[b + 1]]:
                     continue
                 share[b] += max(0, price)
-                paid[group] = paid.get(group, 0) + max(0, price)
-            return share, sum(
-                max(0, total - int(p.group_fixed[groups[g]]) * MICRO) for g, total in paid.items()
-            )
-        return share, 0
+                paid[g] = paid.get(g, 0) + max(0, price)
+        return share, paid
 
-    def capacity(self) -> int:
-        """Return what all capacity is worth at its prices; a knapsack where uses have their own."""
+    def capacity(self, possible: Flags, shares: dict[int, int]) -> int:
+        """Return what all capacity is worth at its prices, and what is left of openings."""
         p = self.p
-        own = self.own_prices()
-        special = {int(p.use_resource[k]) for k in own}
-        plain = np.ones(len(p.resource_ids), dtype=np.bool_)
-        plain[list(special)] = False
-        total = int((self.resource_price * self.exact(p.resource_capacity))[plain].sum())
-        if not special:
-            return total
-        from market.clearing.knapsack import resource_bound  # noqa: PLC0415
-
-        return total + sum(
-            resource_bound(p, r, int(self.resource_price[r]), own, self.user) for r in sorted(special)
+        worth = worth_of_capacity(
+            p, self.resource_price, self.exact(p.resource_capacity), self.own, self.user
         )
+        group = opening_groups(p, possible, self.user, self.member)
+        return resources_and_openings(p, worth, group, shares)
 
     def orders(self, best: NDArray[Any], possible: Flags) -> int:
         """Return the best that orders and bids can earn given all prices."""

@@ -9,18 +9,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from market.clearing.problem import NONE
+from market.clearing.prices import lot_prices
 from market.clearing.result import MICRO, Multipliers
 
 if TYPE_CHECKING:
     from market.clearing.formulate import Formulation
+    from market.clearing.problem import Ints
     from market.clearing.program import Floats
 
 _LARGEST = 2.0**62
 
 
+def rounded(values: Floats) -> Ints:
+    """Return values in 10^-6."""
+    return np.rint(np.clip(values * MICRO, -_LARGEST, _LARGEST)).astype(np.int64)
+
+
 def _micro(values: Floats) -> list[int]:
-    return [int(v) for v in np.rint(np.clip(values * MICRO, -_LARGEST, _LARGEST))]
+    found: list[int] = rounded(values).tolist()
+    return found
 
 
 def multipliers_of(f: Formulation, duals: Floats) -> Multipliers:
@@ -29,14 +36,11 @@ def multipliers_of(f: Formulation, duals: Floats) -> Multipliers:
     padded = np.append(duals, 0.0)
     resource = np.maximum(0.0, padded[f.resource_row])
     group = np.maximum(0.0, padded[f.group_row])
-    per_lot = -padded[f.lot_row] / np.maximum(f.lot_row_scale, 1)
-    simple = (f.order_column[p.lot_order] == NONE) & ~p.order_must[p.lot_order]
-    per_lot[simple] += p.order_value[p.lot_order[simple]] / p.lot_quantity[simple]
     link = np.maximum(0.0, padded[f.link_row])
     member = np.repeat(np.arange(p.n_bids), np.diff(p.bid_group_ptr))
     return Multipliers(
         resources=named(p.resource_ids, resource),
-        lots=named(p.lot_ids, per_lot),
+        lots=named(p.lot_ids, lot_prices(f, duals)),
         groups=named(p.group_ids, group),
         openings=tuple(
             (p.group_ids[p.bid_group[k]], p.bid_ids[member[k]], v)

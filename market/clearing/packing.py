@@ -19,7 +19,7 @@ from market.clearing.plan_pool import PlanPool, plan_arrays
 from market.clearing.problem import NONE
 
 if TYPE_CHECKING:
-    from market.clearing.prices import Prices
+    from market.clearing.prices import Prices, Singles
     from market.clearing.problem import Flags, Ints, Problem
     from market.clearing.program import Floats
     from market.clearing.terms import Terms
@@ -124,6 +124,7 @@ def packing_of(p: Problem, terms: Terms, lottery_rank: Ints, prices: Prices) -> 
         p.order_must,
         lottery_rank[bid[first]],
         opening,
+        _standing(prices.single, bid, item_ptr, item_order, order_item),
     )
     return Packing(
         model=model,
@@ -174,6 +175,17 @@ def _merged(item: Ints, row: Ints, amount: Ints) -> tuple[Ints, Ints, Ints]:
     return item[first], row[first], np.add.reduceat(amount, first) if first.size else amount
 
 
+def _standing(
+    single: Singles | None, bid: Ints, item_ptr: Ints, item_order: Ints, order_item: Ints
+) -> tuple[Floats, Floats] | None:
+    """Return what accepting each item loses at least, and what it then adds to its orders."""
+    if single is None:
+        return None
+    loss = np.add.reduceat(single.bid[bid], item_ptr[:-1]) if bid.size else np.zeros(0)
+    earned = np.bincount(order_item, weights=single.order[item_order], minlength=loss.size)
+    return loss, np.maximum(0.0, loss + earned)
+
+
 def _assembled(
     item: Ints,
     row: Ints,
@@ -186,8 +198,9 @@ def _assembled(
     must: Flags,
     rank: Ints,
     opening: Floats,
+    standing: tuple[Floats, Floats] | None,
 ) -> tuple[Model, Floats]:
-    """Sort entries by item and by row, rank the items of each order by priced profit."""
+    """Sort entries by item and by row, rank the items of each order by standing or else by priced profit."""
     n = profit.size
     by_item = np.lexsort((row, item))
     item, row, amount = item[by_item], row[by_item], amount[by_item]
@@ -195,7 +208,8 @@ def _assembled(
     adjusted = profit - opening
     np.subtract.at(adjusted, item, price[row] * amount)
     covering = row < orders
-    by_block = np.lexsort((rank[item[covering]], -adjusted[item[covering]], row[covering]))
+    ranked = adjusted if standing is None else standing[0]
+    by_block = np.lexsort((rank[item[covering]], -ranked[item[covering]], row[covering]))
     block_item = item[covering][by_block]
     block_ptr = _pointers(row[covering], orders)
     priced_item, priced_group, group_price = groups
@@ -208,7 +222,7 @@ def _assembled(
         row_entry=by_row,
         capacity=capacity,
         profit=profit,
-        regret=_regret(adjusted, block_ptr, block_item),
+        regret=_regret(adjusted, block_ptr, block_item) if standing is None else standing[1],
         group_ptr=_pointers(priced_item, n),
         group=priced_group[by_priced],
         group_price=group_price.copy(),

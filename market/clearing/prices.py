@@ -21,12 +21,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Singles:
+    """What single uses' prices say of bids and orders.
+
+    ``bid`` is what accepting each loses at least (at most 0), ``order`` what each earns (at least 0).
+    """
+
+    bid: Floats
+    order: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prices:
     """Prices in minor units, and the bound that they prove.
 
     ``link`` is per element of ``bid_group``: a bid's share of an opening. ``worth`` is the reduced
     cost of every column of the formulation: at these prices no column is worth more than
-    ``max(0, worth)`` per unit. ``fraction`` is how far the relaxation accepts every bid.
+    ``max(0, worth)`` per unit. ``fraction`` is how far the relaxation accepts every bid. ``lot`` is the
+    price of covering a unit of each lot, of either sign. ``single`` is there
+    if uses have prices of their own.
     """
 
     resource: Floats
@@ -35,6 +48,8 @@ class Prices:
     worth: Floats
     bound: float
     fraction: Floats
+    lot: Floats
+    single: Singles | None = None
 
 
 def no_prices(p: Problem) -> Prices:
@@ -46,7 +61,17 @@ def no_prices(p: Problem) -> Prices:
         worth=np.zeros(0),
         bound=float("inf"),
         fraction=np.zeros(p.n_bids),
+        lot=np.zeros(len(p.lot_ids)),
     )
+
+
+def lot_prices(f: Formulation, duals: Floats) -> Floats:
+    """Return the price per unit of every lot's coverage."""
+    p = f.problem
+    per_lot = -np.append(duals, 0.0)[f.lot_row] / np.maximum(f.lot_row_scale, 1)
+    simple = (f.order_column[p.lot_order] == NONE) & ~p.order_must[p.lot_order]
+    per_lot[simple] += p.order_value[p.lot_order[simple]] / p.lot_quantity[simple]
+    return np.asarray(per_lot, dtype=np.float64)
 
 
 def prices_of_duals(f: Formulation, duals: Floats, values: Floats | None = None) -> Prices:
@@ -68,4 +93,5 @@ def prices_of_duals(f: Formulation, duals: Floats, values: Floats | None = None)
         worth=worth,
         bound=rows + float((np.maximum(0.0, worth) * program.upper).sum()),
         fraction=fraction,
+        lot=lot_prices(f, duals),
     )

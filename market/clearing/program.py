@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from market.clearing.problem import Ints
+
     Floats = NDArray[np.float64]
     Indices = NDArray[np.int32]
     Flags = NDArray[np.bool_]
@@ -45,6 +47,17 @@ class Program:
         return self.row_lower.size
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cuts:
+    """Rows to add to a program (CSR)."""
+
+    row_lower: Floats
+    row_upper: Floats
+    row_ptr: Indices
+    column: Indices
+    value: Floats
+
+
 class Answer(StrEnum):
     """What a solver can honestly say about a program."""
 
@@ -73,11 +86,15 @@ class ProgramResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SolveLimits:
-    """When to stop: seconds, LP iterations, relative gap; ``None`` is no limit."""
+    """When to stop: seconds, LP iterations, relative gap; ``None`` is no limit.
+
+    ``accuracy`` says how far from optimal, relatively, a relaxation may be solved; a solver may do better.
+    """
 
     time_s: float | None = None
     work: int | None = None
     gap: float = 0.0
+    accuracy: float | None = None
 
 
 Improved = Callable[["Floats", float], None]
@@ -86,6 +103,29 @@ Improved = Callable[["Floats", float], None]
 
 Suggest = Callable[[], "Floats | None"]
 """Asked now and then during a search for column values found elsewhere; None for nothing new."""
+
+
+class Kept(Protocol):
+    """The linear relaxation of a program that stays loaded: every solve starts from the last one's basis.
+
+    A tree search keeps nothing from one run to the next, so there is none here. One thread at a time.
+    """
+
+    def change_rows(self, rows: Ints, lower: Floats, upper: Floats) -> None:
+        """Set the sides of rows."""
+        ...
+
+    def change_columns(self, columns: Ints, lower: Floats, upper: Floats) -> None:
+        """Set the bounds of columns."""
+        ...
+
+    def add_rows(self, cuts: Cuts) -> None:
+        """Add rows after the others."""
+        ...
+
+    def relax(self, limits: SolveLimits, *, stop: Callable[[], bool] | None = None) -> ProgramResult:
+        """Solve the relaxation as it is now, until a limit or until ``stop()``."""
+        ...
 
 
 class Solver(Protocol):
@@ -97,6 +137,10 @@ class Solver(Protocol):
         self, program: Program, limits: SolveLimits, *, stop: Callable[[], bool] | None = None
     ) -> ProgramResult:
         """Solve the linear relaxation, until a limit or until ``stop()``."""
+        ...
+
+    def keep(self, program: Program) -> Kept:
+        """Return the program's relaxation, loaded, to be solved again and again."""
         ...
 
     def solve(

@@ -29,10 +29,16 @@ SMALL_COLUMNS = 3000
 """Programs up to this size are searched without a restart."""
 
 MEDIUM_COLUMNS = 6000
-"""Above this size capacity is priced without waiting for the relaxation."""
+"""Above this size the relaxation may be solved roughly."""
 
 MANY_ROWS = 1000
 """Below so many capacities the relaxation is quick however many bids there are."""
+
+LARGE_ROWS = 20_000
+"""But not with so many rows."""
+
+ACCURACY = 1e-4
+"""How roughly large relaxations are solved; pricing single uses gains a hundred times as much."""
 
 LARGE_COLUMNS = 60_000
 """Programs above this size are never searched whole."""
@@ -99,10 +105,8 @@ GRACE_S = 0.15
 
 def _by_turns(prover: _Prover, improver: _Improver) -> None:
     """Search with one worker: prove for a share of the time, then improve, then prove on."""
-    if by_volume(prover.case):
-        prover.price()
-    else:
-        prover.relax()
+    prover.relax()
+    prover.sharpen(FIRST_PROOF)
     case, left = prover.case, prover.deadline.left()
     first = None if left is None else left * FIRST_PROOF
     if case.f.program.n_columns <= LARGE_COLUMNS and not case.incumbent.stopped.is_set():
@@ -122,11 +126,11 @@ def _quietly(run: Callable[[], None], case: Case) -> None:
         case.failures.append(str(error))
 
 
-def by_volume(case: Case) -> bool:
-    """Return whether capacity is priced by the volume algorithm before any relaxation."""
+def rough(case: Case) -> float | None:
+    """Return how roughly to solve the relaxation: where it is large, the simplex method takes too long."""
     rows = int((case.f.resource_row != NONE).sum())
-    large = case.f.program.n_columns > MEDIUM_COLUMNS and rows > MANY_ROWS
-    return case.packable and large and not case.p.group_fixed.any()
+    large = rows > MANY_ROWS or case.f.program.n_rows > LARGE_ROWS
+    return ACCURACY if large and case.f.program.n_columns > MEDIUM_COLUMNS else None
 
 
 class _Prover:
@@ -145,33 +149,32 @@ class _Prover:
         left = deadline.left()
         self.span_s = 0.0 if left is None else left
 
-    def price(self) -> None:
-        """Price capacity; let the improver start after a share of the time, go on to convergence."""
-        left, stopped = self.deadline.left(), self.case.incumbent.stopped
-        end = self.deadline.now() + (10.0 if left is None else left * PRICE_SHARE)
-        done = self.case.price(lambda: not stopped.is_set() and self.deadline.now() < end)
-        self.priced.set()
-        if not done and not stopped.is_set():
-            self.case.price(lambda: not stopped.is_set())
-
     def relax(self) -> None:
-        """Solve the relaxation once."""
+        """Solve the relaxation once, and price single uses for a while before others use the prices."""
         if not self.relaxed.is_set():
             try:
-                self.case.relax(SolveLimits(time_s=self.deadline.left()))
+                self.case.relax(SolveLimits(time_s=self.deadline.left(), accuracy=rough(self.case)))
+                if not self.case.incumbent.stopped.is_set():
+                    self.sharpen(SHARPEN_FIRST)
             finally:
                 self.relaxed.set()
                 self.priced.set()
+
+    def sharpen(self, share: float) -> None:
+        """Price single uses for a share of the time left."""
+        left, stopped = self.deadline.left(), self.case.incumbent.stopped
+        end = self.deadline.now() + (10.0 if left is None else left * share)
+        self.case.sharpen(lambda: not stopped.is_set() and self.deadline.now() < end)
 
     def run(self) -> None:
         """Prove until the end, or leave off where it is hopeless and improve instead."""
         case, stopped = self.case, self.case.incumbent.stopped
         size = case.f.program.n_columns
         try:
-            if by_volume(self.case):
-                self.price()
-            if size <= LARGE_COLUMNS or not by_volume(case):
-                self.relax()
+            self.relax()
+            if stopped.is_set():
+                return
+            self.sharpen(1.0)
             if stopped.is_set():
                 return
             if size <= LARGE_COLUMNS:
@@ -205,6 +208,7 @@ class _Prover:
         return self.case.f.program.n_columns > SMALL_COLUMNS
 
 
+SHARPEN_FIRST = 0.05
 SHRUNK = 0.6
 HALF_TIME = 0.4
 WIDE_GAP = 0.02
@@ -338,7 +342,6 @@ HEAT = 0.3
 LEAST_ANNEAL_SHARE = 0.2
 MOST_ANNEAL_SHARE = 0.55
 COLUMNS_PER_SHARE = 150_000
-PRICE_SHARE = 0.2
 
 HEAD_START_S = 0.05
 """The improver waits so long, so that easy programs end before it loads anything."""
@@ -355,12 +358,11 @@ def search_counted(case: Case, work: int) -> None:
     """Search under a work limit, one step after the other."""
     stopped = case.incumbent.stopped
     size = case.f.program.n_columns
-    if by_volume(case):
-        _price_counted(case, work // 5)
-    before = case.work
-    if size <= LARGE_COLUMNS or not by_volume(case):
-        case.relax(SolveLimits(work=max(1000, work // 2)))
-    root = case.work - before
+    case.relax(SolveLimits(work=max(1000, work // 2), accuracy=rough(case)))
+    root = case.work
+    if not stopped.is_set():
+        end = case.work + work // 5
+        case.sharpen(lambda: case.work + case.sharpened < end)
     if stopped.is_set() or case.prices is None:
         return
     if size <= SMALL_COLUMNS and work - case.work >= ROOTS_PER_SEARCH * root:
@@ -379,25 +381,12 @@ def search_counted(case: Case, work: int) -> None:
         _counted_neighbourhoods(case, work)
 
 
-def _price_counted(case: Case, work: int) -> None:
-    """Price capacity for a share of the work; a step looks at every bid, as an LP iteration may."""
-    steps = 0
-
-    def proceed() -> bool:
-        nonlocal steps
-        steps += 1
-        return steps * WORK_PER_SLICE < work
-
-    case.price(proceed)
-
-
 ROOTS_PER_SEARCH = 6
 """A tree search is begun only with so many times the iterations of the relaxation left: its root, with cuts,
 takes several times as many and cannot be interrupted on a count."""
 
 LEAST_ANNEALING = 2000
 MOVES_PER_WORK = 16
-WORK_PER_SLICE = 25
 MOST_MOVES = 4_000_000
 
 

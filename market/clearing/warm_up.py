@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from market.clearing.annealing import Annealer
+from market.clearing.decomposition import Decomposition
 from market.clearing.formulate import formulate
 from market.clearing.packing import packing_of
-from market.clearing.prices import no_prices
+from market.clearing.prices import no_prices, prices_of_duals
 from market.clearing.problem import NO_TIME, NONE, Problem
 from market.clearing.problem_builder import ProblemBuilder
 from market.clearing.terms import terms_of
-from market.clearing.volume import CapacityPricer
 
 
 def small_market() -> Problem:
@@ -65,7 +65,8 @@ def warm_up() -> None:
     annealer = Annealer(packing, 1)
     annealer.restart(np.zeros(p.n_bids, dtype=np.int64))
     annealer.calibrate()
-    CapacityPricer(formulate(p)).run(lambda: False)
+    f = formulate(p)
+    Decomposition(f, prices_of_duals(f, np.zeros(f.program.n_rows))).prices()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,92 @@
+"""What capacity is worth at the multipliers' prices, for the certified bound.
+
+Capacity is priced per unit of use; where uses carry prices of their own, the resource is solved as an
+exact 0-1 knapsack. Where all bids that use a resource are of one group with an opening cost, its
+capacity is there only if the group is open: what it is worth pays for the opening first.
+
+Part of the checker: reads problem and multipliers alone, integers only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from market.clearing.knapsack import resource_bound
+from market.clearing.problem import NONE
+from market.clearing.result import MICRO
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from market.clearing.problem import Flags, Ints, Problem
+    from market.clearing.result import Multipliers
+
+
+def own_prices(p: Problem, m: Multipliers, user: Ints) -> dict[int, int]:
+    """Return the price by position in the uses, of all-or-nothing bids that have one of their own.
+
+    Raises
+    ------
+    KeyError
+        If a bid or resource is not there, or the bid does not use the resource.
+    """
+    if not m.uses:
+        return {}
+    bids = {name: k for k, name in enumerate(p.bid_ids)}
+    resources = {name: k for k, name in enumerate(p.resource_ids)}
+    given = np.array([(bids[bid], resources[resource]) for bid, resource, _ in m.uses], dtype=np.int64)
+    price = [max(0, price) for _, _, price in m.uses]
+    key = user * len(p.resource_ids) + p.use_resource
+    by = np.argsort(key, kind="stable")
+    wanted = given[:, 0] * len(p.resource_ids) + given[:, 1]
+    found = np.searchsorted(key[by], wanted)
+    missing = np.flatnonzero(np.append(key[by], -1)[found] != wanted)
+    if missing.size:
+        raise KeyError(m.uses[int(missing[0])][:2])
+    at = by[found]
+    solid = ~p.bid_divisible[given[:, 0]]  # a divisible bid's use varies: the resource's price holds
+    return {k: price[i] for i, k in zip(np.flatnonzero(solid).tolist(), at[solid].tolist(), strict=True)}
+
+
+def worth_of_capacity(
+    p: Problem, price: NDArray[Any], capacity: NDArray[Any], own: dict[int, int], user: Ints
+) -> NDArray[Any]:
+    """Return what each resource is worth, in micro units."""
+    worth: NDArray[Any] = price * capacity
+    if not own:
+        return worth
+    by = np.argsort(p.use_resource, kind="stable")
+    ptr = np.searchsorted(p.use_resource[by], np.arange(len(p.resource_ids) + 1))
+    for r in np.unique(p.use_resource[list(own)]).tolist():
+        worth[r] = resource_bound(p, r, int(price[r]), by[ptr[r] : ptr[r + 1]], own, user)
+    return worth
+
+
+def opening_groups(p: Problem, possible: Flags, user: Ints, member: Ints) -> Ints:
+    """Return per resource the first group with an opening cost that every bid using it is of, or ``NONE``."""
+    group = np.full(len(p.resource_ids), NONE, dtype=np.int64)
+    priced = p.group_fixed[p.bid_group] > 0
+    if not priced.any():
+        return group
+    of: list[list[int]] = [[] for _ in range(p.n_bids)]
+    for b, g in zip(member[priced].tolist(), p.bid_group[priced].tolist(), strict=True):
+        of[b].append(g)
+    live = possible[user] & ((p.use_fixed > 0) | (p.use_unit > 0))
+    common: dict[int, list[int]] = {}
+    for b, r in zip(user[live].tolist(), p.use_resource[live].tolist(), strict=True):
+        common[r] = [g for g in common[r] if g in of[b]] if r in common else of[b]
+    for r, groups in common.items():
+        if groups:
+            group[r] = min(groups)
+    return group
+
+
+def resources_and_openings(p: Problem, worth: NDArray[Any], group: Ints, shares: dict[int, int]) -> int:
+    """Return what capacity is worth and what it and the bids' shares pay beyond the opening costs."""
+    total = int(worth[group == NONE].sum())
+    paid = dict(shares)
+    for r in np.flatnonzero(group != NONE).tolist():
+        paid[int(group[r])] = paid.get(int(group[r]), 0) + int(worth[r])
+    return total + sum(max(0, amount - int(p.group_fixed[g]) * MICRO) for g, amount in paid.items())
