@@ -16,8 +16,8 @@ from market import journal_errors
 from market.adapters.journal import open_journal
 from market.adapters.journal_schema import METADATA
 from market.leaf import encode_entry, entry_leaf
-from market.ports import Entry
-from tests.contract.journal_contract import CountingEntropy, decided
+from market.ports import Decided, Entry
+from tests.contract.journal_contract import SIGNED, CountingEntropy, decided
 from tests.contract.test_journal_sqlite import execute
 
 PAGE = (Path(__file__).parents[2] / "docs" / "journal.md").read_text()
@@ -64,9 +64,10 @@ def test_the_documented_program_recomputes_a_live_journal(tmp_path: Path) -> Non
     with closing(open_journal(path, entropy=CountingEntropy())) as journal:
         for size in (1, 5, 2):
             journal.append([decided(number) for number in range(size)])
+        journal.append([Decided(entry=SIGNED)])
         run = run_program(path)
         assert run.stderr == ""
-        assert run.stdout == f"8 entries, {journal.head().root.hex()}\n"
+        assert run.stdout == f"9 entries, {journal.head().root.hex()}\n"
 
 
 @pytest.mark.parametrize(
