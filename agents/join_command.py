@@ -26,7 +26,9 @@ FILE = click.Path(path_type=Path)
 @click.option("--seed", type=FILE, help="Your own key, where the .creds file holds a JWT only.")
 @click.option("--nats-url", required=True, help="Where the market is, e.g. tls://host:4222.")
 @click.option("--server-name", default=None, help="Refuse a server of another name.")
-@click.option("--tls-ca", type=click.Path(exists=True), default="", help="The only authority to trust (PEM).")
+@click.option(
+    "--tls-ca", type=click.Path(exists=True, dir_okay=False), help="The only authority to trust (PEM)."
+)
 @click.option("--outbox", type=FILE, default=None, help="Default: NAME.outbox.db beside the .creds file.")
 @click.option("--quiet", is_flag=True, help="Say what goes wrong only.")
 def join(
@@ -35,7 +37,7 @@ def join(
     seed: Path | None,
     nats_url: str,
     server_name: str | None,
-    tls_ca: str,
+    tls_ca: str | None,
     outbox: Path | None,
     quiet: bool,  # noqa: FBT001 - a flag
 ) -> None:
@@ -48,7 +50,9 @@ def join(
     except ProfileFileError as error:
         raise click.BadParameter(str(error), param_hint="PROFILE") from error
     credentials = _credentials(creds, seed, company)
-    address = NatsAddress(url=nats_url, market=credentials.market, server_name=server_name, tls_ca=tls_ca)
+    address = NatsAddress(
+        url=nats_url, market=credentials.market, server_name=server_name, tls_ca=tls_ca or ""
+    )
     click.echo(f"{company.participant} joins {credentials.market} at {nats_url}")
     tell = logging.getLogger(company.participant).info
     try:

@@ -165,7 +165,8 @@ def export_keys(out: Path, data: Path) -> None:
     ServerIdentity.of(keys, market).save(folder.nats / "identity")
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     for part in ("claims", "users"):
-        shutil.copytree(folder.nats / part, out / part, dirs_exist_ok=True)
+        if (folder.nats / part).exists():
+            shutil.copytree(folder.nats / part, out / part, dirs_exist_ok=True)
     (out / ABOUT).write_text(json.dumps({"market": market}) + "\n")
     for name in KEY_NAMES:
         replace_file(out / f"{name}.nk", (kept / f"{name}.nk").read_text())

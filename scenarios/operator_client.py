@@ -42,7 +42,10 @@ class OperatorClient:
 
     def change(self, participant: str, what: str, document: dict[str, Any] | None = None) -> None:
         """POST a change of one participant."""
-        self.ask("POST", f"/v1/operator/participants/{participant}/{what}", document or {})
+        try:
+            self.ask("POST", f"/v1/operator/participants/{participant}/{what}", document or {})
+        except click.ClickException as error:
+            raise click.ClickException(f"{participant}: {error.message}") from error
 
     def ask(self, method: str, path: str, document: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the market's answer."""

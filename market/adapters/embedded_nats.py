@@ -89,10 +89,10 @@ class ListenAddress:
 class EmbeddedNats:
     """One nats-server process with its folder, keys and port.
 
-    ``folder`` gets ``keys/`` (0600), ``claims/``, ``users/``, ``accounts/``, ``store/``, ``nats-server.conf`` and
-    ``nats-server.log``. Where ``keys/`` were exported, ``identity/`` stands for them, and participants'
-    credentials come from elsewhere. The port stays the same over restarts. Use as an asynchronous context
-    manager.
+    ``folder`` gets ``keys/`` (0600), ``claims/``, ``users/``, ``accounts/``, ``store/``,
+    ``nats-server.conf`` and ``nats-server.log``. Where ``keys/`` were exported, ``identity/`` stands for
+    them, and participants' credentials come from elsewhere. The port stays the same over restarts. Use as
+    an asynchronous context manager.
 
     Attributes
     ----------
@@ -194,7 +194,8 @@ class EmbeddedNats:
         """Give the server every claim in ``claims/`` that changed since it was last looked at.
 
         The server reads the claim of an account it does not know from ``accounts/`` by itself, but not a
-        later one: without this a revocation would wait for a restart. What the server cannot take now is tried next time.
+        later one: without this a revocation would wait for a restart. What the server cannot take now is
+        tried next time.
         """
         changed = self._changed_claims()
         news = {name: item for name, item in changed.items() if self._claims.get(name, (0, ""))[1] != item[1]}

@@ -13,6 +13,7 @@ import nats.errors
 from nats.aio.client import Client, RawCredentials
 
 from takt_sdk.errors import BusRefusedError
+from takt_sdk.repeats import Repeats
 
 _LOG = logging.getLogger(__name__)
 _RECONNECT_WAIT_S = 0.25
@@ -67,14 +68,19 @@ async def _attempt(
     url: str, creds: str, client_name: str, inbox: str, tls: ssl.SSLContext | None
 ) -> Client | None:
     """Return a connection that does not reconnect yet; None if the server cannot be reached."""
+    troubles = Repeats(_LOG)
+    untrusted: list[ssl.SSLError] = []
 
     async def on_error(error: Exception) -> None:
-        _LOG.warning("%s: %s: %s", client_name, type(error).__name__, error)
+        if isinstance(error, ssl.SSLError):
+            untrusted.append(error)
+        troubles.warn(f"{client_name}: {type(error).__name__}: {error}")
 
     async def on_disconnect() -> None:
         _LOG.info("%s: disconnected", client_name)
 
     async def on_reconnect() -> None:
+        troubles.forget()
         _LOG.info("%s: connected again", client_name)
 
     client = Client()
@@ -96,10 +102,11 @@ async def _attempt(
             disconnected_cb=on_disconnect,
             reconnected_cb=on_reconnect,
         )
-    except ssl.SSLError as error:
-        await client.close()
-        raise BusRefusedError(f"the certificate of {url} is not trusted: {error}") from error
     except (nats.errors.NoServersError, OSError):
+        if untrusted:  # nats-py cannot close what failed in the handshake
+            raise BusRefusedError(f"the certificate of {url} is not trusted: {untrusted[0]}") from untrusted[
+                0
+            ]
         await client.close()
         return None
     except (nats.errors.Error, ValueError) as error:
