@@ -14,6 +14,7 @@ COMMANDS = {
     "compare": ("scenarios.compare_command", "compare"),
     "report": ("scenarios.compare_command", "report"),
     "import": ("scenarios.import_command", "import_"),
+    "replay": ("scenarios.replay_command", "replay_"),
     "partner": ("scenarios.partner_command", "partner"),
     "join": ("agents.join_command", "join"),
     "order": ("gateway.order_command", "order"),

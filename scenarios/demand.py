@@ -125,10 +125,39 @@ def draw_orders(scenario: Scenario, facts: Facts, seed: int) -> tuple[OrderLine,
     customers = tuple(customer_profiles(scenario))
     cost = ShouldCost(scenario, facts)
     lines = (
-        _line(cost, demand, customers, stream(seed, "order", str(number)), number)
-        for number in range(1, demand.orders + 1)
+        _line(cost, demand, customers, stream(seed, "order", str(number)), number, minute)
+        for number, minute in enumerate(_arrivals(demand, seed), start=1)
     )
     return tuple(sorted(lines, key=lambda line: (line.at, line.key)))
+
+
+def _arrivals(demand: DemandSection, seed: int) -> list[int | None]:
+    """Return each order's working minute from the start; None where the order draws it itself."""
+    a_day = (demand.last_hour - demand.first_hour) * HOUR_MINUTES
+    weights = (
+        [demand.day_weights[day % len(demand.day_weights)] for day in range(demand.days)]
+        if (demand.day_weights)
+        else [1] * demand.days
+    )
+    if demand.arrivals == "fixed":
+        if not demand.day_weights:
+            return [None] * demand.orders
+        rng = stream(seed, "arrivals")
+        days = rng.choices(range(demand.days), weights=weights, k=demand.orders)
+        return [day * a_day + rng.randrange(a_day) for day in days]
+    # A process of rate 1 in operational time, in which a day lasts as long as it weighs (Çinlar 1975).
+    rng = stream(seed, "arrivals")
+    total = sum(weights)
+    found: list[int | None] = []
+    at = rng.expovariate(demand.orders / total)
+    while at < total:
+        day, before = 0, 0.0
+        while before + weights[day] <= at:
+            before += weights[day]
+            day += 1
+        found.append(day * a_day + int((at - before) / weights[day] * a_day))
+        at += rng.expovariate(demand.orders / total)
+    return found
 
 
 def _line(
@@ -137,6 +166,7 @@ def _line(
     customers: Sequence[CustomerProfile],
     rng: random.Random,
     number: int,
+    arrival: int | None,
 ) -> OrderLine:
     scenario = cost.scenario
 
@@ -147,7 +177,9 @@ def _line(
     wanted = rng.choices(demand.parts, weights=[entry.weight for entry in demand.parts])[0]
     part = next(part for part in scenario.parts if part.id == wanted.part)
     minutes_a_day = (demand.last_hour - demand.first_hour) * HOUR_MINUTES
-    day, minute = divmod(rng.randrange(demand.days * minutes_a_day), minutes_a_day)
+    if arrival is None:
+        arrival = rng.randrange(demand.days * minutes_a_day)
+    day, minute = divmod(arrival, minutes_a_day)
     at = scenario.start + timedelta(days=day, hours=demand.first_hour, minutes=minute)
     quantity = triangular(rng, wanted.quantity.low, wanted.quantity.typical, wanted.quantity.high)
     release = at + timedelta(hours=demand.release_hours)

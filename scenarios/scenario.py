@@ -196,10 +196,15 @@ class DemandPartSection(Section):
 
 
 class DemandSection(Section):
-    """Orders to draw: in working hours, spread evenly at random over the days."""
+    """Orders to draw, in working hours."""
 
     orders: Positive
+    """How many; the mean where ``arrivals`` is ``poisson``."""
     days: Positive
+    arrivals: Literal["fixed", "poisson"] = "fixed"
+    """Exactly ``orders``, at random times; or a Poisson process, whose number varies too."""
+    day_weights: tuple[Count, ...] = ()
+    """Relative demand of each day, from the start and again: seasons of a week or a year, a spike."""
     first_hour: Annotated[int, Field(ge=0, le=23)] = 8
     last_hour: Annotated[int, Field(ge=1, le=24)] = 17
     release_hours: Count = 24
@@ -215,6 +220,14 @@ class DemandSection(Section):
     """Share of orders that ask for ``certificates``."""
     good_for_takts: Positive = 2
     parts: Annotated[tuple[DemandPartSection, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _has_days(self) -> Self:
+        if self.first_hour >= self.last_hour:
+            raise ValueError(f"first_hour < last_hour is due, was {self.first_hour}, {self.last_hour}")
+        if self.day_weights and not any(self.day_weights[: self.days]):
+            raise ValueError("day_weights must not all be 0")
+        return self
 
 
 class DisruptionSection(Section):

@@ -2,8 +2,8 @@
 
 ``lots.csv``: ``order``, ``value`` (of the whole order, the same on each of its lines), ``lot``,
 ``quantity``. ``bids.csv``: ``bid``, ``bidder``, ``lot``, ``quantity``, ``price`` (of the whole bid, on each
-of its lines), and, where it takes capacity, ``resource`` and ``use``; optional ``group``: of one bidder's bids
-with the same word at most one is accepted. A bid of several lines is a package. ``capacities.csv``
+of its lines), and, where it takes capacity, ``resource`` and ``use``; optional ``group``: of one bidder's
+bids with the same word at most one is accepted. A bid of several lines is a package. ``capacities.csv``
 (optional): ``resource``, ``capacity``.
 """
 

@@ -23,11 +23,12 @@ from scenarios.study.variant import Setting, with_settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """What identifies a cell; ``settings`` are the parameters that vary, by path."""
+    """What identifies a cell; ``settings`` are the parameters that vary, by path, ``label`` names them."""
 
     seed: int
     mechanism: MechanismName
     settings: Mapping[str, Setting]
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ optimum is not proven: the welfare of a run over the bound, and over the best pl
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,17 +25,16 @@ RATIOS = {
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A mechanism under a point of the settings."""
+    """A mechanism under a point of the settings, whose label it bears."""
 
     mechanism: str
     settings: str
+    label: str = ""
 
     @property
     def name(self) -> str:
         """The mechanism, with what is set where something varies."""
-        given: Mapping[str, object] = json.loads(self.settings)
-        shown = ", ".join(f"{path.rpartition('.')[2]}={_short(value)}" for path, value in given.items())
-        return f"{self.mechanism} ({shown})" if shown else self.mechanism
+        return f"{self.mechanism} ({self.label})" if self.label else self.mechanism
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,9 @@ def _by_group(rows: Iterable[Mapping[str, object]]) -> tuple[Values, int]:
         if row["error"]:
             failed += 1
             continue
-        found = values.setdefault(Group(str(row["mechanism"]), str(row["settings"])), defaultdict(dict))
+        found = values.setdefault(
+            Group(str(row["mechanism"]), str(row["settings"]), str(row.get("label") or "")), defaultdict(dict)
+        )
         for name in (*METRICS, "welfare_bound"):
             value = row.get(name)
             if isinstance(value, int | float):
@@ -135,8 +135,3 @@ def _add_ratios(values: Values) -> None:
 
 def _pairs(one: Mapping[int, float], other: Mapping[int, float]) -> list[tuple[float, float]]:
     return [(one[seed], other[seed]) for seed in sorted(one.keys() & other.keys())]
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value) if isinstance(value, list | dict) else str(value)
-    return text if len(text) <= 40 else text[:37] + "..."  # noqa: PLR2004 - a width

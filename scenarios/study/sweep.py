@@ -26,6 +26,8 @@ class ParameterSection(Section):
 
     path: str
     values: tuple[Setting, ...] = ()
+    labels: tuple[str, ...] = ()
+    """Names of the values in tables, where the values themselves are unwieldy."""
     low: int | None = None
     high: int | None = None
 
@@ -34,6 +36,8 @@ class ParameterSection(Section):
         ranged = self.low is not None and self.high is not None
         if bool(self.values) == ranged:
             raise ValueError("either values, or low and high, are due")
+        if self.labels and len(self.labels) != len(self.values):
+            raise ValueError("as many labels as values are due")
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError(f"low <= high is due, was {self.low}, {self.high}")
         return self
@@ -121,6 +125,19 @@ def _value(parameter: ParameterSection, unit: float) -> Setting:
 def cells(sweep: Sweep) -> Iterator[Cell]:
     """Yield the cells: point by point, seed by seed, mechanism by mechanism."""
     for point in points(sweep):
+        label = _label(sweep, point)
         for seed in range(sweep.first_seed, sweep.first_seed + sweep.seeds):
             for mechanism in sweep.mechanisms:
-                yield Cell(seed=seed, mechanism=mechanism, settings=point)
+                yield Cell(seed=seed, mechanism=mechanism, settings=point, label=label)
+
+
+def _label(sweep: Sweep, point: dict[str, Setting]) -> str:
+    """Return a point in words: labels where there are some, else setting and value."""
+    words = []
+    for parameter in sweep.parameters:
+        value = point[parameter.path]
+        if parameter.labels:
+            words.append(parameter.labels[parameter.values.index(value)])
+        else:
+            words.append(f"{parameter.path.rpartition('.')[2]}={value}")
+    return ", ".join(words)

@@ -31,6 +31,7 @@ SCHEMA = pa.schema(
         ("seed", pa.int64()),
         ("mechanism", pa.string()),
         ("settings", pa.string()),
+        ("label", pa.string()),
         ("outcome_digest", pa.string()),
         ("error", pa.string()),
         *((name, pa.float64()) for name in COLUMNS),
@@ -79,6 +80,7 @@ class StudyTable:
             "seed": cell.seed,
             "mechanism": cell.mechanism,
             "settings": json.dumps(cell.settings, sort_keys=True, separators=(",", ":")),
+            "label": cell.label,
             "outcome_digest": "" if row is None else row.outcome_digest,
             "error": error,
         }

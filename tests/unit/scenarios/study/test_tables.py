@@ -96,7 +96,10 @@ def rows(count: int, shift: float = 0.0) -> list[tuple[int, Cell, Row]]:
     found = []
     for number in range(count):
         cell = Cell(
-            seed=number // 2, mechanism=("pay_as_bid", "greedy")[number % 2], settings={"rules.fee_ppm": 1}
+            seed=number // 2,
+            mechanism=("pay_as_bid", "greedy")[number % 2],
+            settings={"rules.fee_ppm": 1},
+            label="fee_ppm=1",
         )
         welfare = 1_000.0 + 10 * (number // 2) - (50 + shift + number // 2 % 3) * (number % 2)
         metrics: dict[str, float | None] = dict.fromkeys(METRICS)

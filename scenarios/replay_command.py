@@ -1,0 +1,89 @@
+"""``takt replay``: a market's own log under another mechanism, or without some of its bidders."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import cast
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from market.adapters.journal_reader import JournalReader
+from market.adapters.solver_pulp import PulpSolver
+from market.journal_errors import JournalError
+from market.model.rules import MECHANISMS, Mechanism
+from scenarios.study.replay import ASSUMPTIONS, Compared, Side, WhatIf, replay
+from takt_sdk.wall_clock import WallClock
+
+
+@click.command("replay")
+@click.argument("journal")
+@click.option("--mechanism", type=click.Choice(MECHANISMS), default=None, help="Default: as it was.")
+@click.option("--without", multiple=True, help="A participant whose bids are left out; may be repeated.")
+@click.option("--work-limit", type=click.IntRange(0), default=None, help="Default: the market's own.")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Also write every round as JSON.")
+def replay_(
+    journal: str, mechanism: str | None, without: tuple[str, ...], work_limit: int | None, out: Path | None
+) -> None:
+    """Clear the rounds of JOURNAL (a file or a PostgreSQL URL) again by other rules, beside what happened."""
+    if "://" not in journal and not Path(journal).is_file():
+        raise click.BadParameter(f"Path {journal!r} does not exist.", param_hint="'JOURNAL'")
+    what = WhatIf(mechanism=cast("Mechanism | None", mechanism), without=frozenset(without), work=work_limit)
+    found: list[Compared] = []
+    try:
+        with JournalReader(journal) as log:
+            for compared in replay(log, what, solver=PulpSolver(), stopwatch=WallClock()):
+                found.append(compared)
+                click.echo(_line(compared), err=True)
+    except JournalError as error:
+        raise click.ClickException(str(error)) from error
+    if not found:
+        raise click.ClickException(f"{journal} holds no cleared round")
+    Console().print(_table(found))
+    refusals = Counter(one.instead.refusal for one in found if one.instead.refusal)
+    for reason, count in refusals.most_common():
+        click.echo(f"No payments in {count} rounds, left out of their sum: {reason}.")
+    click.echo("Assumed: " + "; ".join(ASSUMPTIONS) + ".")
+    if out is not None:
+        document = {"assumptions": ASSUMPTIONS, "rounds": [asdict(one) for one in found]}
+        out.write_text(json.dumps(document, indent=1), encoding="utf-8")
+        click.echo(f"rounds  {out}")
+
+
+def _line(one: Compared) -> str:
+    welfare = [_money(side.welfare_minor) for side in (one.happened, one.instead)]
+    return f"{one.round_id}: {one.orders} orders, {one.bids} bids, welfare {welfare[0]} -> {welfare[1]}"
+
+
+def _table(found: list[Compared]) -> Table:
+    """Return sums over all rounds, what happened beside what would have been."""
+    table = Table(title=f"{len(found)} rounds", title_justify="left")
+    for name in ("", "happened", "instead", "difference"):
+        table.add_column(name, justify="right" if name else "left")
+    sides = [[one.happened for one in found], [one.instead for one in found]]
+    table.add_row("mechanism", *(", ".join(sorted({s.mechanism for s in side})) for side in sides), "")
+    served = [sum(side.served for side in column) for column in sides]
+    table.add_row("orders served", *(str(count) for count in served), f"{served[1] - served[0]:+}")
+    for name, pick in (
+        ("welfare", lambda side: side.welfare_minor),
+        ("payments", lambda side: side.payments_minor),
+    ):
+        table.add_row(name, *_sums(sides, pick))
+    return table
+
+
+def _sums(sides: list[list[Side]], pick: object) -> tuple[str, str, str]:
+    """Return a figure of both sides over the rounds in which both have it, and their difference."""
+    assert callable(pick)
+    pairs = [(pick(one), pick(other)) for one, other in zip(*sides, strict=True)]
+    known = [(one, other) for one, other in pairs if one is not None and other is not None]
+    happened, instead = (sum(column) for column in zip(*known, strict=True)) if known else (0, 0)
+    return _money(happened), _money(instead), f"{(instead - happened) / 100:+,.2f}"
+
+
+def _money(minor: int | None) -> str:
+    return "none" if minor is None else f"{minor / 100:,.2f}"
