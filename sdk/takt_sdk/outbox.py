@@ -58,6 +58,7 @@ class Outbox:
     def __init__(self, path: Path, owner: str) -> None:
         self.path = path
         try:
+            path.touch(mode=0o600)  # it holds prices
             self._database = sqlite3.connect(path, isolation_level=None, timeout=0.5)
             self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._database.execute("PRAGMA journal_mode = WAL")
@@ -66,7 +67,7 @@ class Outbox:
             known = self._database.execute("SELECT name FROM owner").fetchone()
             if known is None:
                 self._database.execute("INSERT INTO owner VALUES (?)", (owner,))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise OutboxError(str(path), f"cannot be used: {error}") from error
         if known is not None and known[0] != owner:
             self.close()
