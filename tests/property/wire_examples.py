@@ -15,10 +15,12 @@ from market.model.commands import (
     Body,
     PublishNetwork,
     ReinstateParticipant,
+    RevokeParticipant,
+    RotateKey,
     SuspendParticipant,
     VoidRound,
 )
-from market.model.events import Event
+from market.model.events import EquivocationSeen, Event
 from takt_sdk.model.capability import Capability, Qualification, Requirement, WorkEnvelope
 from takt_sdk.model.messages import (
     ContractAmended,
@@ -33,7 +35,9 @@ from takt_sdk.model.messages import (
     UnservedReason,
 )
 from takt_sdk.model.plan import Document, Part, PlannedLot, ProcessPlan
+from takt_sdk.model.proof import ProofReply, ProvenEntry, QueryProof
 from tests.property.engine_walk import Walk
+from tests.signers import signer_of
 from tests.unit.market.engine.market import NETWORK, START_US, Market, cancellation
 
 BODY_KINDS = {member.__dataclass_fields__["kind"].default for member in get_args(Body)}
@@ -61,6 +65,41 @@ PART = Part(
 )
 
 
+PROOF = ProofReply(
+    participant="ada",
+    size=9,
+    root="ab" * 32,
+    head_us=5,
+    head_signature="c2ln",
+    since_size=3,
+    consistency=("cd" * 32,),
+    entries=(
+        ProvenEntry(
+            position=1,
+            entered_us=4,
+            channel="order",
+            message="{}",
+            key=signer_of("ada").key,
+            signature="c2ln",
+            salt="ef" * 16,
+            outcome="01" * 32,
+            leaf="23" * 32,
+            proof=("45" * 32, "67" * 32),
+        ),
+    ),
+)
+
+SEEN = EquivocationSeen(
+    participant="mill-a",
+    conversation="r-1",
+    sequence=3,
+    position=8,
+    first_digest="ab" * 32,
+    second_digest="cd" * 32,
+    at_us=START_US,
+)
+
+
 def explicit() -> tuple[Body, ...]:
     """Return bodies that a walk does not meet."""
     return (
@@ -71,6 +110,8 @@ def explicit() -> tuple[Body, ...]:
         Receipt(message_id="m", position=1, leaf="00", size=2, root="11", subject_id="o-1"),
         Refused(message_id="m", code="limit", detail="too much", field="a[0]", value="9", retryable=True),
         ReinstateParticipant(participant="ada"),
+        QueryProof(positions=(1, 7), since_size=3),
+        PROOF,
         VoidRound(round_id="r-1", reason="away"),
         DeclineCall(round_id="r-1", code="dates", detail="no"),
         OrderNotice(
@@ -114,6 +155,7 @@ def examples() -> tuple[tuple[Envelope[Body], ...], tuple[Event, ...]]:
         for stored in market.journal.read():
             for event in decode_events(stored.entry.events):
                 events.setdefault(event.kind, []).append(event)
+        events.setdefault(SEEN.kind, []).append(SEEN)
         extra: list[Body] = [*explicit(), sync_reply(market.state, "mill-a", market.now_us)]
         extra += [
             ContractAmended(participant=known.contract.participant, at_us=START_US, contract=known.contract)
@@ -129,6 +171,7 @@ def _void(market: Market) -> None:
     """End a walk with what it does not do: a suspension lifted, a note after the close, a void round."""
     market.accept(OPERATOR, SuspendParticipant(participant="bob"))
     market.accept(OPERATOR, ReinstateParticipant(participant="bob"))
+    market.accept(OPERATOR, RotateKey(participant="bob", signing_key=signer_of("bob").key))
     market.reply("bob", PublishPart(part=PART))
     market.reply(OPERATOR, PublishNetwork(network=NETWORK))
     round_ = market.state.round
@@ -138,6 +181,7 @@ def _void(market: Market) -> None:
             if record.state == "clearing":
                 market.reply(record.order.customer, cancellation(order_id))
         market.accept("host", VoidRound(round_id=round_.id, reason="away"))
+    market.accept(OPERATOR, RevokeParticipant(participant="bob", reason="left"))
 
 
 def _enveloped(body: Body) -> Envelope[Body]:
