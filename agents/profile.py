@@ -126,6 +126,45 @@ class Disruption:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """How a plant's shop floor strays from its plans; everything is drawn from ``seed``.
+
+    Attributes
+    ----------
+    cycle_spread_ppm
+        Most that work takes longer or shorter than planned.
+    scrap_ppm
+        Share of pieces that are made again, at the plant's cost.
+    mtbf_us, mttr_us
+        Mean time between breakdowns of a work centre, and to repair it; 0 = it never breaks.
+    maintenance_every_us, maintenance_us
+        How often a work centre is stopped for maintenance, and for how long; 0 = never.
+    report_every_us
+        How often begun work is reported; 0 = milestones only.
+    from_us, until_us
+        When breakdowns and maintenance are drawn for.
+    """
+
+    seed: int = 0
+    cycle_spread_ppm: int = 0
+    scrap_ppm: int = 0
+    mtbf_us: int = 0
+    mttr_us: int = 0
+    maintenance_every_us: int = 0
+    maintenance_us: int = 0
+    report_every_us: int = 0
+    from_us: int = 0
+    until_us: int = 0
+
+    def __post_init__(self) -> None:
+        check_int("seed", self.seed, 0, 2**53 - 1)
+        check_int("cycle_spread_ppm", self.cycle_spread_ppm, 0, ONE_PPM)
+        check_int("scrap_ppm", self.scrap_ppm, 0, ONE_PPM // 2)
+        for name in ("mtbf_us", "mttr_us", "maintenance_every_us", "maintenance_us", "report_every_us"):
+            check_int(name, getattr(self, name), 0, 3660 * DAY_US)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PostedPrice:
     """A line of a posted price list: of a process, and of a material where that is not empty."""
 
@@ -209,7 +248,7 @@ def _check_company(participant: str, site: str, certificates: tuple[str, ...]) -
 class PlantProfile:
     """A plant with one site.
 
-    ``utc_offset_minutes`` is local time minus UTC, for its shifts.
+    ``utc_offset_minutes`` is local time minus UTC, for its shifts. Without a ``floor`` work goes by plan.
     """
 
     participant: str
@@ -222,6 +261,7 @@ class PlantProfile:
     grid_g_per_kwh: int = 0
     pricing: Pricing = Pricing()
     disruptions: tuple[Disruption, ...] = ()
+    floor: Floor | None = None
 
     def __post_init__(self) -> None:
         _check_company(self.participant, self.site, self.certificates)

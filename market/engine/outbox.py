@@ -11,9 +11,10 @@ from hashlib import sha256
 from typing import Literal
 
 from market.engine.audience import is_hidden
+from market.engine.contract_views import touched_by
 from market.engine.state import OrderRecord, RoundRecord, State
 from market.engine.tape import tape
-from market.model import events
+from market.model import contract_events, events
 from market.model.events import Event
 from takt_sdk.model.contract import Contract
 from takt_sdk.model.messages import (
@@ -82,10 +83,43 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
             ):
                 orders[event.order_id] = event.at_us
             case _:
-                pass
+                told += _amendments(state, event, position)
+                touched = touched_by(state, event)
+                at_us = state.now_us
+                orders |= {key: at_us for model, key in touched if model == "orders" and _says(event)}
+                if isinstance(event, contract_events.ContractReduced):
+                    contracts[event.contract.id] = (event.at_us, event.reason)
     told += [_contract_notice(state, id_, at_us, why, position) for id_, (at_us, why) in contracts.items()]
     told += [_order_notice(state.orders[id_], at_us, position) for id_, at_us in orders.items()]
     return [message for message in told if message.channel == "tape" or _reads(state, message.participant)]
+
+
+def _says(event: Event) -> bool:
+    """Return whether an event of a contract changes what its order's customer is told."""
+    return isinstance(
+        event,
+        contract_events.OrderHeld
+        | contract_events.ReallocationApproved
+        | contract_events.PromiseChanged
+        | contract_events.OrderChanged,
+    )
+
+
+def _amendments(state: State, event: Event, position: int) -> list[Outgoing]:
+    """Return the new shape of a contract, or the price of a change."""
+    if isinstance(event, contract_events.ContractReduced):
+        return [_amended(state, event.contract.id, event.at_us, position)]
+    if not isinstance(event, contract_events.ChangeQuoted):
+        return []
+    return [
+        Outgoing(
+            message_id=_message_id(state.market, "quote", event.quote.quote_id),
+            channel="notice",
+            participant=event.quote.participant,
+            correlation_id=event.quote.order_id,
+            body=event.quote,
+        )
+    ]
 
 
 def _reads(state: State, participant: str) -> bool:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from market.engine.contract_views import risks, timeline
+from market.engine.decision import Refusal
 from market.engine.scorecards import scorecard
 from market.engine.state import State
 from market.engine.statements import statement
 from market.engine.views import sync_reply
-from takt_sdk.model.execution import QueryScorecard, QueryStatement, ScorecardReply, StatementReply
+from takt_sdk.model.execution import (
+    ContractQuery,
+    ContractReply,
+    QueryRisks,
+    QueryScorecard,
+    QueryStatement,
+    QueryTimeline,
+)
 from takt_sdk.model.messages import QuerySync, SyncReply
 
 
 def answer(
-    state: State, participant: str, query: QuerySync | QueryStatement | QueryScorecard, now_us: int
-) -> SyncReply | StatementReply | ScorecardReply:
+    state: State, participant: str, query: QuerySync | ContractQuery, now_us: int
+) -> SyncReply | ContractReply | Refusal:
     """Return what a participant asked for; nothing of anybody else's."""
     match query:
         case QuerySync():
@@ -23,5 +32,12 @@ def answer(
             return statement(state, participant, query.after, now_us)
         case QueryScorecard():
             return scorecard(state, participant, now_us)
+        case QueryRisks():
+            return risks(state, participant, now_us)
+        case QueryTimeline():
+            record = state.orders.get(query.order_id)
+            if record is None or record.order.customer != participant:
+                return Refusal(code="unknown", detail="no such order", field="order_id", value=query.order_id)
+            return timeline(state, record, now_us)
         case _:
             assert_never(query)

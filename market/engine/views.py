@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from market.engine.audience import PUBLIC_ROUND, is_hidden
+from market.engine.contract_views import touched_by
 from market.engine.contracting import StatementLine
 from market.engine.outbox import call, order_notice
 from market.engine.state import ContractRecord, OrderRecord, PublicPart, RoundRecord, State
@@ -93,7 +94,7 @@ def touched(state: State, happened: Iterable[Event]) -> list[Row]:
             case contract_events.LedgerPosted():
                 keys |= {("ledger", key, ""): None for key in statement_keys(event)}
             case _:
-                pass
+                keys |= {(model, key, ""): None for model, key in touched_by(state, event)}
     return [_row(state, *key) for key in keys if not (key[0] == "clearings" and is_hidden(key[1]))]
 
 

@@ -19,7 +19,7 @@ from market.service.kernel import Kernel
 from market.service.kernel import refused as refused_as
 from market.service.signatures import Signed, check_signature
 from takt_sdk.codec import DecodeError, decode_envelope, encode
-from takt_sdk.model.execution import QueryScorecard, QueryStatement
+from takt_sdk.model.execution import ContractQuery
 from takt_sdk.model.messages import (
     BidderCommand,
     CustomerCommand,
@@ -92,6 +92,12 @@ class RequestHandler:
         finally:
             self.intake.ended(request.participant)
 
+    def _answer(
+        self, kernel: Kernel, message_id: str, participant: str, query: QuerySync | ContractQuery
+    ) -> bytes:
+        found = answer(kernel.state, participant, query, self._now_us())
+        return encode(refused_as(message_id, found) if isinstance(found, Refusal) else found)
+
     async def _handle(self, request: Request) -> bytes:
         self.heartbeat(request.participant)
         try:
@@ -116,13 +122,11 @@ class RequestHandler:
             if isinstance(envelope.body, QueryProof):
                 proof = await self._prove(request.participant, envelope.body)
                 return encode(refused_as(envelope.message_id, proof) if isinstance(proof, Refusal) else proof)
-            if isinstance(envelope.body, QuerySync | QueryStatement | QueryScorecard):
+            if isinstance(envelope.body, QuerySync | ContractQuery):
                 query = envelope.body
                 return await self._read(
                     request.participant,
-                    lambda kernel: encode(
-                        answer(kernel.state, request.participant, query, self._now_us())
-                    ),
+                    lambda kernel: encode(answer(kernel.state, request.participant, query, self._now_us())),
                 )
             reply = await self._submit(
                 request.participant,

@@ -43,15 +43,19 @@ class Running:
     halted: bool = False
 
 
-def due_us(contract: Contract, stage: int) -> int | None:
-    """Return when the milestone after ``stage`` is due, or None if there is none."""
+def due_us(contract: Contract, stage: int, end_us: int | None = None) -> int | None:
+    """Return when the milestone after ``stage`` is due, or None if there is none.
+
+    ``end_us`` is when the work ends, by default as planned.
+    """
+    end_us = contract.end_us if end_us is None else end_us
     if stage < FINISHED:
-        return (0, contract.start_us, contract.end_us)[stage]
+        return (0, contract.start_us, end_us)[stage]
     if stage == FINISHED:
-        return contract.end_us if contract.shipments else None
+        return end_us if contract.shipments else None
     if stage == SHIPPED:
         last = [s.transit_minutes for s in contract.shipments if s.to_contract is None]
-        return contract.end_us + max(last) * MINUTE_US if last else None
+        return end_us + max(last) * MINUTE_US if last else None
     return None
 
 
@@ -71,12 +75,14 @@ class Execution:
     ``book`` is told of every contract from its award until its work is done. Where work uses up what it
     is booked on (``uses_up``: stock, unlike machine time) only a contract that ends early gives it back;
     ``spent`` are those that are settled. Without ``by_plan`` contracts are confirmed only, and the company
-    reports the rest itself.
+    reports the rest itself. ``ends_us`` says when the work on a contract ends as far as is known, by default
+    as planned; `replan` after it changed.
     """
 
     book: Booking = field(compare=False, repr=False)
     uses_up: bool = False
     by_plan: bool = True
+    ends_us: Callable[[Contract], int] | None = field(default=None, compare=False, repr=False)
     spent: dict[str, Contract] = field(default_factory=dict)
     running: dict[str, Running] = field(default_factory=dict)
     _queue: list[tuple[int, str]] = field(default_factory=list, compare=False, repr=False)
@@ -138,6 +144,15 @@ class Execution:
             running.halted = True
         else:
             running.halted = False
+            reached = STAGES.get(notice.state, 0)
+            if reached >= FINISHED > running.stage and not self.uses_up:
+                self.book(running.contract, -1)
+            running.stage = max(running.stage, reached)
+            self._enqueue(running)
+
+    def replan(self) -> None:
+        """Take over that work ends at other times than it did."""
+        for running in self.running.values():
             self._enqueue(running)
 
     def due(self, now_us: int) -> tuple[Outgoing, ...]:
@@ -146,7 +161,7 @@ class Execution:
         while self._queue and self._queue[0][0] <= now_us:
             at_us, contract_id = heappop(self._queue)
             running = self.running.get(contract_id)
-            if running is None or at_us != due_us(running.contract, running.stage):
+            if running is None or at_us != self._due_us(running):
                 continue
             if running.halted and running.stage < STARTED:
                 continue
@@ -162,9 +177,13 @@ class Execution:
         return self._queue[0][0] if self._queue else None
 
     def _enqueue(self, running: Running) -> None:
-        at_us = due_us(running.contract, running.stage)
+        at_us = self._due_us(running)
         if at_us is not None and (self.by_plan or running.stage < CONFIRMED):
             heappush(self._queue, (at_us, running.contract.id))
+
+    def _due_us(self, running: Running) -> int | None:
+        end_us = None if self.ends_us is None else self.ends_us(running.contract)
+        return due_us(running.contract, running.stage, end_us)
 
     def _holds(self, running: Running) -> bool:
         return self.uses_up or running.stage < FINISHED

@@ -18,6 +18,7 @@ from takt_sdk.model.messages import (
     QuerySync,
     Receipt,
     Refused,
+    Reply,
     SyncReply,
 )
 from takt_sdk.model.sealed import SealedSheet
@@ -215,7 +216,7 @@ class Mail:
 
     async def _ask(
         self, bus: ParticipantBus, channel: RequestChannel, data: bytes
-    ) -> Receipt | Refused | SyncReply:
+    ) -> Reply:
         """Return the market's final answer; time-outs and retryable refusals are tried again for ever."""
         pause_s = FIRST_PAUSE_S
         while True:

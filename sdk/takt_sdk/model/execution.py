@@ -253,5 +253,89 @@ class ScorecardReply:
     balance_minor: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryTimeline:
+    """Ask for plan against actual of an own order."""
+
+    kind: Literal["takt.query_timeline.v1"] = "takt.query_timeline.v1"
+    order_id: str
+
+    def __post_init__(self) -> None:
+        check_id("order_id", self.order_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEntry:
+    """A lot under one contract: when it was to be made, when it was, how far it is."""
+
+    lot_id: str
+    contract_id: str
+    state: str
+    quantity: int
+    planned_start_us: int
+    planned_end_us: int
+    actual_start_us: int | None
+    actual_end_us: int | None
+    done: int
+    scrapped: int
+    predicted_end_us: int
+    confidence_ppm: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskEntry:
+    """What put an order at risk, what remained to be made, and what came of it.
+
+    ``awarded_us`` minus ``at_us`` is the time to the new award, ``extra_minor`` what it cost more.
+    """
+
+    order_id: str
+    state: str
+    cause: str
+    source_id: str
+    at_us: int
+    remaining: tuple[tuple[str, int], ...]
+    held_us: int | None
+    awarded_us: int | None
+    promised_us: int | None
+    extra_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineReply:
+    """Plan against actual of an order; ``first_promised_us`` is what its customer was promised first."""
+
+    kind: Literal["takt.timeline_reply.v1"] = "takt.timeline_reply.v1"
+    order_id: str
+    state: str
+    now_us: int
+    due_us: int
+    first_promised_us: int | None
+    promised_us: int | None
+    predicted_us: int | None
+    entries: tuple[TimelineEntry, ...]
+    risks: tuple[RiskEntry, ...]
+    quotes: tuple[ChangeQuote, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryRisks:
+    """Ask for own orders, and orders of own contracts, that are at risk and not settled."""
+
+    kind: Literal["takt.query_risks.v1"] = "takt.query_risks.v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RisksReply:
+    """The sender's orders at risk, the newest first."""
+
+    kind: Literal["takt.risks_reply.v1"] = "takt.risks_reply.v1"
+    participant: str
+    now_us: int
+    risks: tuple[RiskEntry, ...]
+
+
+ContractQuery = QueryStatement | QueryScorecard | QueryTimeline | QueryRisks
+ContractReply = StatementReply | ScorecardReply | TimelineReply | RisksReply
 ExecutionReport = ReportProgress | NotifyDisruption | AppealScore
 ChangeCommand = RequestChange | AcceptChange

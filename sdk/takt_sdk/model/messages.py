@@ -15,11 +15,9 @@ from takt_sdk.model.errors import EmptyError
 from takt_sdk.model.execution import (
     ChangeCommand,
     ChangeQuote,
+    ContractQuery,
+    ContractReply,
     ExecutionReport,
-    QueryScorecard,
-    QueryStatement,
-    ScorecardReply,
-    StatementReply,
 )
 from takt_sdk.model.order import Lot, OrderTerms
 from takt_sdk.model.plan import Document, Part, ProcessPlan
@@ -447,11 +445,11 @@ class SyncReply:
 CustomerCommand = PublishPart | SubmitOrder | CancelOrder | ChangeCommand
 BidderCommand = BidSheet | DeclineCall | SealedSheet
 ReportCommand = ReportMilestone | ReportBreakdown | ExecutionReport
-Query = QuerySync | QueryStatement | QueryScorecard | QueryProof
+Query = QuerySync | ContractQuery | QueryProof
 ParticipantCommand = CustomerCommand | BidderCommand | ReportCommand
 Notice = RoundResult | BidsRefused | ContractNotice | ContractAmended | OrderNotice | ChangeQuote
 Downlink = CallForProposals | Notice
-Reply = Receipt | Refused | SyncReply | StatementReply | ScorecardReply | ProofReply
+Reply = Receipt | Refused | SyncReply | ContractReply | ProofReply
 WireBody = ParticipantCommand | Query | Heartbeat | Downlink | Tape | Reply
 
 
