@@ -24,6 +24,7 @@ from market.adapters.embedded_nats import EmbeddedNats, ListenAddress
 from market.adapters.escrow_client import ChildEscrow
 from market.adapters.journal import open_journal
 from market.adapters.nats_bus import NatsMarketBus
+from market.adapters.nats_issuer import MARKET_KEY_FILE, replace_file
 from market.bus_errors import BusServerError
 from market.ports import Escrow
 from market.service.clearing_worker import Clearer
@@ -130,6 +131,8 @@ async def embedded_market(
     async with AsyncExitStack() as stack:
         journal = open_journal(database or folder.journal, entropy=OsEntropy())
         stack.callback(journal.close)
+        folder.nats.mkdir(exist_ok=True)
+        replace_file(folder.nats / MARKET_KEY_FILE, folder.market_signer().key + "\n")
         nats = await stack.enter_async_context(
             EmbeddedNats(
                 folder.nats,

@@ -20,7 +20,7 @@ from market.adapters.nats_identity import (
     MarketKeys,
     ServerIdentity,
 )
-from market.adapters.nats_issuer import Issuer, replace_file
+from market.adapters.nats_issuer import MARKET_KEY_FILE, Issuer, replace_file
 from market.bus_errors import CredentialsError
 from scenarios.market_folder import FOLDER, MarketFolder
 from takt_sdk.model.errors import ModelError
@@ -167,6 +167,8 @@ def export_keys(out: Path, data: Path) -> None:
     for part in ("claims", "users"):
         if (folder.nats / part).exists():
             shutil.copytree(folder.nats / part, out / part, dirs_exist_ok=True)
+    if (folder.nats / MARKET_KEY_FILE).exists():
+        shutil.copy(folder.nats / MARKET_KEY_FILE, out / MARKET_KEY_FILE)
     (out / ABOUT).write_text(json.dumps({"market": market}) + "\n")
     for name in KEY_NAMES:
         replace_file(out / f"{name}.nk", (kept / f"{name}.nk").read_text())

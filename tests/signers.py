@@ -9,7 +9,12 @@ from takt_sdk.signing import Signer, account_seed, user_seed
 
 def signer_of(name: str) -> Signer:
     """Return the signer of a company."""
-    return Signer(user_seed(sha256(f"test key of {name}".encode()).digest()))
+    return Signer(seed_of(name))
+
+
+def seed_of(name: str) -> str:
+    """Return the nkey seed of a company."""
+    return user_seed(sha256(f"test key of {name}".encode()).digest())
 
 
 def market_signer(name: str = "demo") -> Signer:

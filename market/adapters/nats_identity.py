@@ -22,7 +22,7 @@ from typing import Literal
 
 import nkeys
 
-from takt_sdk.nats.creds import creds_text
+from takt_sdk.nats.creds import MARKET_KEY_TAG, creds_text
 from takt_sdk.nats.subjects import (
     MAILBOX_CONSUMER,
     MAX_PAYLOAD_BYTES,
@@ -292,17 +292,20 @@ def participant_user_jwt(
     expires_us: int | None = None,
     limits: ConnectionLimits = DEFAULT_LIMITS,
     issued_s: int | None = None,
+    market_key: str = "",
 ) -> str:
     """Return what lets the holder of ``user_key`` (a public nkey) be a participant of a market.
 
-    The server closes the connection at ``expires_us`` (whole seconds count). ``issued_s`` is now where
-    it is not given; it must lie after what the account's claim revokes.
+    ``market_key`` tells the participant whose signature under a receipt counts. The server closes the
+    connection at ``expires_us`` (whole seconds count). ``issued_s`` is now where it is not given; it must
+    lie after what the account's claim revokes.
     """
     claim = {
         "pub": {"allow": [*_requests(market, participant), *_mailbox(stream_name(market, participant))]},
         "sub": {"allow": [f"{inbox_prefix(participant)}.>", tape_subject(market)]},
         "subs": limits.subscriptions,
         "payload": limits.payload_bytes,
+        **({"tags": [MARKET_KEY_TAG + market_key]} if market_key else {}),
     }
     name = f"{market_id(market)}.{participant_id(participant)}"
     issuer = keys.participant(market, participant)

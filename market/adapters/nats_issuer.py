@@ -26,6 +26,9 @@ from takt_sdk.wall_clock import WallClock
 
 _SECOND_US = 1_000_000
 
+MARKET_KEY_FILE = "market-key.pub"
+"""In the folder of an issuer: the market's public key, which goes into the credentials."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
@@ -87,6 +90,7 @@ class Issuer(Register):
         self.keys, self.market = keys, market_id(market)
         super().__init__(folder)
         self._clock, self._entropy = clock or WallClock(), entropy
+        self._market_key = folder / MARKET_KEY_FILE
         for part in (self._claims, self._users):
             part.mkdir(parents=True, exist_ok=True)
 
@@ -169,6 +173,7 @@ class Issuer(Register):
             expires_us=expires_us,
             limits=limits,
             issued_s=issued_s,
+            market_key=self._market_key.read_text().strip() if self._market_key.exists() else "",
         )
         replace_file(self._users / f"{participant}.jwt", jwt)
         return creds_text(jwt, seed) if seed else f"{jwt}\n"

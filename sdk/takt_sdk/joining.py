@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from takt_sdk.nats.creds import seed_of
+from takt_sdk.nats.creds import market_key_of, seed_of
 from takt_sdk.nats.participant import NatsParticipantBus
 from takt_sdk.ports import ParticipantBus
 from takt_sdk.signed_bus import ReceiptStore, SignedBus
@@ -24,7 +24,8 @@ async def join(
 ) -> ParticipantBus:
     """Return a connection with the text of a ``.creds`` file that signs with the key in it.
 
-    ``market_key`` is whose signature under a receipt counts; ``store`` gets every receipt.
+    ``market_key`` is whose signature under a receipt counts, the one that the credentials name where it is
+    not given; ``store`` gets every receipt.
 
     Raises
     ------
@@ -32,4 +33,5 @@ async def join(
         If the server is not reached, is another one, or refuses the credentials.
     """
     bus = await NatsParticipantBus.connect(url, creds, market, participant, server_name=server_name, tls=tls)
-    return SignedBus(bus, market, participant, Signer(seed_of(creds)), market_key=market_key, store=store)
+    key = market_key or market_key_of(creds)
+    return SignedBus(bus, market, participant, Signer(seed_of(creds)), market_key=key, store=store)

@@ -17,6 +17,10 @@ _CREDS = """-----BEGIN NATS USER JWT-----
 """
 
 
+MARKET_KEY_TAG = "takt-market-key:"
+"""Begins the tag of a user's claims that names the key which signs the market's tree heads."""
+
+
 def creds_text(jwt: str, seed: str) -> str:
     """Return the text of a ``.creds`` file."""
     return _CREDS.format(jwt=jwt, seed=seed)
@@ -30,6 +34,13 @@ def jwt_of(creds: str) -> str:
 def seed_of(creds: str) -> str:
     """Return the seed in the text of a ``.creds`` file."""
     return _section(creds, "USER NKEY SEED")
+
+
+def market_key_of(creds: str) -> str:
+    """Return the market's public key that credentials tell; empty where they tell none."""
+    tags: list[str] = claims_of(jwt_of(creds))["nats"].get("tags", [])
+    found = (tag.removeprefix(MARKET_KEY_TAG) for tag in tags if tag.startswith(MARKET_KEY_TAG))
+    return next(found, "").upper()
 
 
 def _section(creds: str, name: str) -> str:
