@@ -18,6 +18,7 @@ from market.clearing.errors import SolverError
 from market.clearing.neighbourhood import Neighbourhoods
 from market.clearing.problem import NONE
 from market.clearing.program import Answer, SolveLimits
+from market.clearing.stable_turns import search_stable_counted, stable_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,9 @@ def search_for(case: Case, deadline: Deadline, workers: int, halt: Event) -> Non
         if stopped.is_set() or deadline.passed():
             return
     improver = _Improver(case, deadline, prover)
-    work = (prover.run, improver.run) if workers > 1 else (lambda: _by_turns(prover, improver),)
+    work = stable_workers(case, deadline, workers)
+    if not work:
+        work = (prover.run, improver.run) if workers > 1 else (lambda: _by_turns(prover, improver),)
     threads = [Thread(target=_quietly, args=(run, case)) for run in work]
     for thread in threads:
         thread.start()
@@ -356,6 +359,8 @@ LARGEST_TARGET = 20_000.0
 
 def search_counted(case: Case, work: int) -> None:
     """Search under a work limit, one step after the other."""
+    if search_stable_counted(case, work):
+        return
     stopped = case.incumbent.stopped
     size = case.f.program.n_columns
     case.relax(SolveLimits(work=max(1000, work // 2), accuracy=rough(case)))

@@ -9,12 +9,16 @@ from __future__ import annotations
 import numpy as np
 
 from market.clearing.annealing import Annealer
+from market.clearing.cliques import grown, violated
+from market.clearing.conflict_graph import packed
 from market.clearing.decomposition import Decomposition
 from market.clearing.formulate import formulate
 from market.clearing.packing import packing_of
 from market.clearing.prices import no_prices, prices_of_duals
 from market.clearing.problem import NO_TIME, NONE, Problem
 from market.clearing.problem_builder import ProblemBuilder
+from market.clearing.stable_search import first_node
+from market.clearing.stable_set import branch
 from market.clearing.terms import terms_of
 
 
@@ -67,6 +71,16 @@ def warm_up() -> None:
     annealer.calibrate()
     f = formulate(p)
     Decomposition(f, prices_of_duals(f, np.zeros(f.program.n_rows))).prices()
+    warm_up_stable()
+
+
+def warm_up_stable() -> None:
+    """Run the compiled search of conflict graphs once, on a path of three vertices."""
+    edge = np.eye(3, k=1, dtype=np.bool_) | np.eye(3, k=-1, dtype=np.bool_)
+    adjacent, weight = packed(edge), np.array([2, 3, 2])
+    ptr, member = grown(adjacent, np.array([0, 2, 4]), np.array([0, 1, 1, 2]), np.arange(3))
+    violated(adjacent, np.full(3, 0.75), np.arange(3), np.stack([np.arange(3)] * 2), np.arange(3))
+    branch(*first_node(adjacent, weight, ptr, member), 100, 10)
 
 
 if __name__ == "__main__":

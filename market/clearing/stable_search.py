@@ -1,0 +1,298 @@
+"""Search a market that is a conflict graph: clique relaxation, then branch and bound in slices.
+
+The relaxation's rows are maximal cliques, and those that its solution violates are added for a while.
+Open branches wait by falling bound; any number of workers take one each for a slice of steps, so the
+largest bound that waits or is worked on is the market's. One worker alone is deterministic.
+"""
+
+from __future__ import annotations
+
+import heapq
+from threading import Condition
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from market.clearing.cliques import STARTS, grown, violated
+from market.clearing.conflict_graph import packed
+from market.clearing.program import Answer, Program, SolveLimits
+from market.clearing.stable_set import STEPS, Best, Graph, Stack, branch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from market.clearing.case import Case
+    from market.clearing.conflict_graph import ConflictGraph
+    from market.clearing.problem import Ints
+    from market.clearing.program import Floats
+
+MOST_ROUNDS = 30
+LEAST_GAIN = 2e-4
+"""Cliques are added until a round lowers the bound by less than this share of it."""
+
+FRACTION = 1e-6
+ROOT_STEPS = 400
+SLICE_STEPS = 6000
+"""About a twentieth of a second."""
+
+BRANCHES_PER_SLICE = 500
+"""Slices grow as branches pile up, to bound their number."""
+
+STEPS_PER_WORK = 8
+MOST_STACK = 2**22
+"""How many prices the stack of a slice holds."""
+
+POLL_S = 0.02
+
+
+class Branch(NamedTuple):
+    """An open node: what is left, at which prices, what is taken."""
+
+    alive: NDArray[np.uint64]
+    price: Floats
+    worth: int
+    bound: float
+    taken: tuple[int, ...]
+
+
+class StableSearch:
+    """Searches one case; `relax` once, then `work` from any number of threads."""
+
+    def __init__(self, case: Case, graph: ConflictGraph) -> None:
+        self.case, self.graph = case, graph
+        self.sequence = np.argsort(-np.bitwise_count(graph.adjacent).sum(axis=1), kind="stable")
+        self.ptr, self.member = distinct(
+            *grown(graph.adjacent, graph.clique_ptr, graph.clique_member, self.sequence)
+        )
+        self.open: list[tuple[float, int, Branch]] = []
+        self.running: dict[int, float] = {}
+        self.serial = 0
+        self.changed = Condition()
+        self.compiled: Graph | None = None
+
+    def relax(self, proceed: Callable[[], bool], limits: Callable[[], SolveLimits]) -> None:
+        """Solve the clique relaxation, add violated cliques while that pays, open the root."""
+        price = np.zeros(self.ptr.size - 1)
+        bound = np.inf
+        for _ in range(MOST_ROUNDS):
+            found = self.case.solver.solve_relaxation(
+                self.program(), limits(), stop=self.case.incumbent.stopped.is_set
+            )
+            self.case.work += found.work
+            if found.answer is not Answer.OPTIMAL or found.duals is None or found.values is None:
+                break
+            price = np.maximum(0.0, found.duals)
+            gain = bound - found.bound
+            bound = min(bound, found.bound)
+            self.case.incumbent.lower_bound(max(bound, self.case.incumbent.objective))
+            if not proceed() or gain < LEAST_GAIN * abs(bound):
+                break
+            before = self.ptr.size - 1
+            self.separate(found.values)
+            price = np.append(price, np.zeros(self.ptr.size - 1 - before))
+            if self.ptr.size - 1 == before:
+                break
+        self.root(price, bound)
+
+    def open_root(self) -> None:
+        """Open the root without prices, if it is not open yet: branching needs no relaxation."""
+        if self.compiled is None:
+            self.root(np.zeros(self.ptr.size - 1), np.inf)
+
+    def program(self) -> Program:
+        """Return the relaxation: a column per vertex, a row per clique."""
+        n, rows = self.graph.weight.size, self.ptr.size - 1
+        return Program(
+            cost=self.graph.weight.astype(np.float64),
+            lower=np.zeros(n),
+            upper=np.ones(n),
+            integer=np.zeros(n, dtype=np.bool_),
+            row_lower=np.full(rows, -np.inf),
+            row_upper=np.ones(rows),
+            row_ptr=self.ptr.astype(np.int32),
+            column=self.member.astype(np.int32),
+            value=np.ones(self.member.size),
+        )
+
+    def separate(self, x: Floats) -> None:
+        """Add cliques that a solution of the relaxation violates, if there are any."""
+        inside = np.flatnonzero(x > FRACTION)
+        ways = (x[inside], x[inside] * self.graph.weight[inside])
+        ranked = np.stack([inside[np.argsort(-key, kind="stable")] for key in ways[:STARTS]])
+        fractional = inside[x[inside] < 1.0 - FRACTION]
+        ptr, member = violated(self.graph.adjacent, x, fractional, ranked, self.sequence)
+        self.ptr, self.member = distinct(
+            np.concatenate([self.ptr, self.ptr[-1] + ptr[1:]]), np.concatenate([self.member, member])
+        )
+
+    def root(self, price: Floats, bound: float) -> None:
+        """Choose the blocks, price the other cliques and open the root."""
+        self.compiled, kept = compiled(self.graph.adjacent, self.graph.weight, self.ptr, self.member)
+        self.push(Branch(everything(self.graph.adjacent), price[kept], 0, bound, ()))
+
+    def work(self, proceed: Callable[[], bool], most_work: Callable[[], int | None] = lambda: None) -> None:
+        """Take branch after branch until none is left or ``proceed()`` says no."""
+        while proceed():
+            taken = self.take()
+            if taken is None:
+                with self.changed:
+                    if not self.open and not self.running:
+                        return
+                    self.changed.wait(POLL_S)
+                continue
+            name, node = taken
+            left = most_work()
+            slice_steps = SLICE_STEPS * (1 + len(self.open) // BRANCHES_PER_SLICE)
+            steps = slice_steps if left is None else min(slice_steps, left * STEPS_PER_WORK)
+            rest = self.slice(node, max(1, steps))
+            self.give(name, rest)
+
+    def take(self) -> tuple[int, Branch] | None:
+        """Return the branch of the largest bound and a name to give its rest back under."""
+        with self.changed:
+            if not self.open:
+                return None
+            _, name, node = heapq.heappop(self.open)
+            self.running[name] = node.bound
+            return name, node
+
+    def push(self, node: Branch) -> None:
+        """Let a branch wait."""
+        with self.changed:
+            self.serial += 1
+            heapq.heappush(self.open, (-node.bound, self.serial, node))
+
+    def give(self, name: int, rest: list[Branch]) -> None:
+        """Let what is left of a branch wait, and report the bound."""
+        incumbent = self.case.incumbent
+        with self.changed:
+            for node in rest:
+                self.push(node)
+            del self.running[name]
+            top = max([-self.open[0][0] if self.open else -np.inf, *self.running.values()])
+            self.changed.notify_all()
+            incumbent.lower_bound(max(top, incumbent.objective))
+
+    def slice(self, node: Branch, steps: int) -> list[Branch]:
+        """Search a branch for some steps; offer what is better, return what is left."""
+        g, incumbent = self.compiled, self.case.incumbent
+        assert g is not None
+        stack = stack_of(g, node)
+        floor = 0 if incumbent.best is None else incumbent.best.objective
+        best = to_beat(g, floor)
+        first = STEPS if node.taken or self.serial > 1 else ROOT_STEPS
+        used = branch(g, stack, best, steps, first)
+        self.case.work += -(-used // STEPS_PER_WORK)
+        if best.worth[0] > floor:
+            self.offer([*node.taken, *best.vertex[: int(best.size[0])].tolist()])
+        depth = int(stack.depth[0])
+        path = tuple(stack.taken[1:depth].tolist())
+        return [
+            Branch(
+                stack.alive[d].copy(),
+                stack.price[d].copy(),
+                int(stack.worth[d]),
+                float(stack.bound[d]),
+                node.taken + path[:d],
+            )
+            for d in range(depth)
+        ]
+
+    def offer(self, vertices: list[int]) -> None:
+        """Offer the bids of a stable set."""
+        quantity = np.zeros(self.case.p.n_bids, dtype=np.int64)
+        bids = self.graph.bid[vertices]
+        quantity[bids] = self.case.terms.quantity[bids]
+        self.case.offer_quantity(quantity)
+
+
+def compiled(adjacent: NDArray[np.uint64], weight: Ints, ptr: Ints, member: Ints) -> tuple[Graph, Ints]:
+    """Return the graph with its blocks, and which cliques are priced beside them."""
+    n, cliques = weight.size, ptr.size - 1
+    block, whole = blocks(n, ptr, member)
+    kept = np.flatnonzero(~whole)
+    number = np.full(cliques, -1, dtype=np.int64)
+    number[kept] = np.arange(kept.size)
+    of = number[np.repeat(np.arange(cliques), np.diff(ptr))]
+    by = np.argsort(member[of >= 0], kind="stable")
+    start = np.zeros(n + 1, dtype=np.int64)
+    np.cumsum(np.bincount(member[of >= 0], minlength=n), out=start[1:])
+    return Graph(adjacent, weight, start, of[of >= 0][by], block), kept
+
+
+def everything(adjacent: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the bits of all vertices."""
+    flags = np.zeros((1, adjacent.shape[1] * 64), dtype=np.bool_)
+    flags[0, : adjacent.shape[0]] = True
+    return packed(flags)[0]
+
+
+def stack_of(g: Graph, node: Branch) -> Stack:
+    """Return a stack with one open node; no stable set has more vertices than there are blocks."""
+    prices = node.price.size
+    levels = max(2, min(int(g.block.max()) + 3, 2 + MOST_STACK // max(1, prices)))
+    stack = Stack(
+        np.zeros((levels, node.alive.size), dtype=np.uint64),
+        np.zeros((levels, prices)),
+        np.zeros(levels, dtype=np.int64),
+        np.zeros(levels),
+        np.zeros(levels, dtype=np.int64),
+        np.ones(1, dtype=np.int64),
+    )
+    stack.alive[0], stack.price[0] = node.alive, node.price
+    stack.worth[0], stack.bound[0] = node.worth, node.bound
+    return stack
+
+
+def to_beat(g: Graph, worth: int) -> Best:
+    """Return what a branch has to beat."""
+    return Best(np.array([worth]), np.zeros(g.weight.size, dtype=np.int64), np.zeros(1, dtype=np.int64))
+
+
+def first_node(
+    adjacent: NDArray[np.uint64], weight: Ints, ptr: Ints, member: Ints
+) -> tuple[Graph, Stack, Best]:
+    """Return the arguments of a search of a whole graph, unpriced."""
+    g, kept = compiled(adjacent, weight, ptr, member)
+    node = Branch(everything(adjacent), np.zeros(kept.size), 0, np.inf, ())
+    return g, stack_of(g, node), to_beat(g, 0)
+
+
+def distinct(ptr: Ints, member: Ints) -> tuple[Ints, Ints]:
+    """Return cliques without repetitions, in the order of their first appearance."""
+    seen: set[bytes] = set()
+    kept = []
+    for k in range(ptr.size - 1):
+        key = member[ptr[k] : ptr[k + 1]].tobytes()
+        if key not in seen:
+            seen.add(key)
+            kept.append(k)
+    size = np.diff(ptr)[kept]
+    start = np.zeros(len(kept) + 1, dtype=np.int64)
+    np.cumsum(size, out=start[1:])
+    at = np.arange(start[-1]) + np.repeat(ptr[:-1][kept] - start[:-1], size)
+    return start, member[at]
+
+
+def blocks(n: int, ptr: Ints, member: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+    """Part the vertices into cliques, the largest first; return each one's and which cliques are blocks."""
+    owner = np.repeat(np.arange(ptr.size - 1), np.diff(ptr))
+    block = np.full(n, -1, dtype=np.int64)
+    whole = np.zeros(ptr.size - 1, dtype=np.bool_)
+    left = np.diff(ptr).copy()
+    count = 0
+    while left.size and left.max() > 1:
+        k = int(np.argmax(left))
+        inside = member[ptr[k] : ptr[k + 1]]
+        fresh = inside[block[inside] < 0]
+        whole[k] = fresh.size == inside.size
+        block[fresh] = count
+        count += 1
+        covered = np.zeros(n, dtype=np.bool_)
+        covered[fresh] = True
+        left -= np.bincount(owner[covered[member]], minlength=left.size)
+    alone = block < 0
+    block[alone] = count + np.arange(int(alone.sum()))
+    return block, whole

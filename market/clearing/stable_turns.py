@@ -1,0 +1,113 @@
+"""Who does what when a market that is a conflict graph is searched, under a time or a work limit.
+
+One worker solves relaxations and then branches; the other anneals for a while and joins it.
+"""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import TYPE_CHECKING
+
+from market.clearing.conflict_graph import conflict_graph
+from market.clearing.errors import SolverError
+from market.clearing.program import SolveLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from market.clearing.case import Case
+    from market.clearing.conflict_graph import ConflictGraph
+    from market.clearing.search import Deadline
+
+ROOT_SHARE = 0.1
+"""Of the time or work for adding cliques to the relaxation."""
+
+ANNEAL_SHARE = 0.15
+SLICE_MOVES = 4000
+HEAT = 0.3
+
+
+def stable_workers(case: Case, deadline: Deadline, workers: int) -> tuple[Callable[[], None], ...]:
+    """Return what the workers do under a time limit; nothing if the market is no conflict graph."""
+    graph = conflict_graph(case.p, case.terms)
+    if graph is None:
+        return ()
+    turns = _Turns(case, graph, deadline)
+    return (turns.prove, turns.improve) if workers > 1 else (turns.prove,)
+
+
+class _Turns:
+    def __init__(self, case: Case, graph: ConflictGraph, deadline: Deadline) -> None:
+        from market.clearing.stable_search import StableSearch  # noqa: PLC0415  numba
+
+        self.case, self.deadline = case, deadline
+        self.search = StableSearch(case, graph)
+        left = deadline.left()
+        self.span_s = 10.0 if left is None else left
+        self.priced, self.opened = Event(), Event()
+
+    def proceed(self) -> bool:
+        """Return whether to go on."""
+        return not self.case.incumbent.stopped.is_set() and not self.deadline.passed()
+
+    def within(self, share: float) -> Callable[[], bool]:
+        """Return whether to go on for a share of the time, from now."""
+        end = self.deadline.now() + share * self.span_s
+        return lambda: self.proceed() and self.deadline.now() < end
+
+    def limits(self) -> SolveLimits:
+        """Return limits for one relaxation."""
+        return SolveLimits(time_s=self.deadline.left())
+
+    def prove(self) -> None:
+        """Solve the relaxations, then branch."""
+        try:
+            try:
+                self.case.relax(self.limits())
+            finally:
+                self.priced.set()
+            if self.proceed():
+                self.search.relax(self.within(ROOT_SHARE), self.limits)
+        except SolverError as error:
+            self.case.failures.append(str(error))
+            self.search.open_root()
+        finally:
+            self.opened.set()
+        self.search.work(self.proceed)
+
+    def improve(self) -> None:
+        """Anneal from the prices, then branch."""
+        self.priced.wait(self.deadline.left())
+        if self.proceed():
+            annealer = self.case.annealer(1)
+            go_on, begin = self.within(ANNEAL_SHARE), self.deadline.now()
+            span = ANNEAL_SHARE * self.span_s
+
+            def progress() -> float:
+                return (self.deadline.now() - begin) / span if go_on() else 1.0
+
+            annealer.cycle(progress, SLICE_MOVES, HEAT, self.case.offer_quantity)
+        self.opened.wait(self.deadline.left())
+        self.search.work(self.proceed)
+
+
+def search_stable_counted(case: Case, work: int) -> bool:
+    """Search under a work limit, one step after the other; return whether the market is a conflict graph."""
+    graph = conflict_graph(case.p, case.terms)
+    if graph is None:
+        return False
+    from market.clearing.stable_search import StableSearch  # noqa: PLC0415  numba
+
+    stopped = case.incumbent.stopped
+
+    def left() -> int:
+        return max(0, work - case.work)
+
+    case.relax(SolveLimits(work=max(1000, left())))
+    if stopped.is_set() or case.infeasible:
+        return True
+    search = StableSearch(case, graph)
+    last = left() * (1.0 - ROOT_SHARE)
+    search.relax(lambda: left() > last and not stopped.is_set(), lambda: SolveLimits(work=max(1000, left())))
+    search.work(lambda: left() > 0 and not stopped.is_set(), left)
+    return True
