@@ -110,6 +110,12 @@ class Partner:
             narrator=Narrator(tell or logging.getLogger(participant).info),
         )
 
+    @property
+    def role(self) -> PricingRole:
+        """What the company knows: its contracts are ``role.execution.running``, by id."""
+        assert isinstance(self.company.role, PricingRole), "a partner runs its own role"
+        return self.company.role
+
     async def report(
         self, contract_id: str, milestone: Milestone, *, quantity: int = 0, detail: str = ""
     ) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.integration.partner_market import PRICING, partner_market, process, until
 
 ROOT = Path(__file__).parents[2]
-HEAVY = frozenset(["ray", "fastapi", "uvicorn", "pulp", "highspy", "numpy", "scipy", "numba", "sqlalchemy", "httpx", "takt"])
+HEAVY = {"ray", "fastapi", "uvicorn", "pulp", "highspy", "numpy", "scipy", "numba", "sqlalchemy", "httpx"}
 
 pytestmark = pytest.mark.slow
 
