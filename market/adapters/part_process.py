@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from market.clearing.errors import HelperLostError
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import IO
 
     from market.clearing.part_search import PartFound, PartTask
 
@@ -26,13 +26,13 @@ HEAD = struct.Struct("<Q")
 HALT = b""
 
 
-def write_frame(stream: BinaryIO, body: bytes) -> None:
+def write_frame(stream: IO[bytes], body: bytes) -> None:
     """Write one frame; an empty one asks for a halt."""
     stream.write(HEAD.pack(len(body)) + body)
     stream.flush()
 
 
-def read_frame(stream: BinaryIO) -> bytes | None:
+def read_frame(stream: IO[bytes]) -> bytes | None:
     """Return one frame, None at the end of the stream."""
     head = stream.read(HEAD.size)
     if len(head) < HEAD.size:

@@ -13,6 +13,7 @@ import numpy as np
 import pulp
 from pulp.apis import coin_api
 
+from market.adapters.kept_anew import KeptAnew
 from market.adapters.pulp_arrays import ArrayProblem
 from market.clearing.errors import SolverError
 from market.clearing.program import Answer, ProgramResult, SolveLimits
@@ -40,6 +41,10 @@ class CbcSolver:
         """Solve the linear relaxation; no duals."""
         del stop
         return self._run(program, limits, start=None, mip=False)
+
+    def keep(self, program: Program) -> KeptAnew:
+        """Return the program's relaxation, solved anew each time."""
+        return KeptAnew(self, program)
 
     def solve(
         self,

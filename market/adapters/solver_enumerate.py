@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import linprog
 
+from market.adapters.kept_anew import KeptAnew
 from market.clearing.program import Answer, ProgramResult, SolveLimits
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ class EnumerateSolver:
         del limits, stop
         found = _best_continuous(program, np.full(program.n_columns, np.nan))
         return _result(program, found)
+
+    def keep(self, program: Program) -> KeptAnew:
+        """Return the program's relaxation, solved anew each time."""
+        return KeptAnew(self, program)
 
     def solve(
         self,

@@ -33,8 +33,8 @@ def conflicting_orders(
         chosen[orders] = True
         part = cut(p, terms, chosen).problem
         program = formulate(part, terms_of(part)).program
-        answer = solver.solve(program, SolveLimits(work=FEASIBILITY_WORK, gap=1e9)).answer
-        return answer is not Answer.INFEASIBLE
+        limits = SolveLimits(work=FEASIBILITY_WORK, gap=1e9)
+        return solver.solve(program, limits, stop=out_of_time).answer is not Answer.INFEASIBLE
 
     def explain(background: list[int], *, added: bool, orders: list[int]) -> list[int]:
         if out_of_time():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from market.adapters.solver_enumerate import EnumerateSolver, dense
-from market.clearing.program import Answer, Program, SolveLimits, Solver
+from market.clearing.program import Answer, Cuts, Program, SolveLimits, Solver
 
 
 def program(
@@ -104,6 +106,39 @@ class SolverContract:
         reduced = KNAPSACK.cost - dense(KNAPSACK).T @ relaxed.duals
         bound = float(relaxed.duals @ KNAPSACK.row_upper) + float(np.maximum(0, reduced).sum())
         assert bound == pytest.approx(relaxed.bound)
+
+    def test_a_kept_relaxation_takes_changes(self, solver: Solver) -> None:
+        """Bounds, sides and rows, there and back: each time as if the changed program were new."""
+        program = KNAPSACK
+        kept = solver.keep(program)
+        first = kept.relax(SolveLimits())
+        assert first.objective == pytest.approx(solver.solve_relaxation(program, SolveLimits()).objective)
+        columns = np.arange(2)
+        kept.change_columns(columns, np.zeros(2), np.zeros(2))
+        upper = program.upper.copy()
+        upper[:2] = 0.0
+        changed = solver.solve_relaxation(replace(program, upper=upper), SolveLimits())
+        assert kept.relax(SolveLimits()).objective == pytest.approx(changed.objective)
+        kept.change_columns(columns, program.lower[:2], program.upper[:2])
+        assert kept.relax(SolveLimits()).objective == pytest.approx(first.objective)
+        kept.add_rows(
+            Cuts(
+                row_lower=np.array([-np.inf]),
+                row_upper=np.array([1.0]),
+                row_ptr=np.array([0, program.n_columns], dtype=np.int32),
+                column=np.arange(program.n_columns, dtype=np.int32),
+                value=np.ones(program.n_columns),
+            )
+        )
+        cut = kept.relax(SolveLimits())
+        assert cut.values is not None
+        assert cut.values.sum() <= 1.0 + 1e-6
+        assert cut.objective < first.objective
+        row = np.array([program.n_rows])
+        kept.change_rows(row, np.array([1e6]), np.array([np.inf]))
+        assert kept.relax(SolveLimits()).answer is Answer.INFEASIBLE
+        kept.change_rows(row, np.array([-np.inf]), np.array([np.inf]))
+        assert kept.relax(SolveLimits()).objective == pytest.approx(first.objective)
 
     def test_a_start_is_never_made_worse(self, solver: Solver) -> None:
         start = np.array([1.0, 0.0, 1.0, 0.0])

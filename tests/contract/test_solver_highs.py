@@ -7,8 +7,10 @@ import pulp
 import pytest
 from pulp.apis import coin_api
 
+from benchmarks.clearing.synthetic import market
 from market.adapters.pulp_arrays import ArrayProblem
 from market.adapters.solver_pulp import ArrayHighs, PulpSolver
+from market.clearing.formulate import formulate
 from market.clearing.program import Answer, Program, SolveLimits, Solver
 from tests.contract.solver_contract import KNAPSACK, SolverContract, program
 
@@ -45,6 +47,29 @@ class TestHighs(SolverContract):
         result = solver.solve(hard_program(), SolveLimits(), stop=lambda: next(asked) > 20)
         assert result.answer is Answer.FEASIBLE
         assert result.values is not None
+
+    def test_a_kept_relaxation_starts_where_it_ended(self, solver: Solver) -> None:
+        """Fewer than a tenth of the iterations of a fresh solve, bids banned one after the other."""
+        trial = formulate(market(200, 10, 40, 10)).program
+        kept = solver.keep(trial)
+        fresh = kept.relax(SolveLimits()).work
+        nothing, changes = np.zeros(10), []
+        for first in range(0, 200, 10):
+            columns = np.arange(first, first + 10)
+            kept.change_columns(columns, nothing, nothing)
+            changes.append(kept.relax(SolveLimits()).work)
+            kept.change_columns(columns, trial.lower[columns], trial.upper[columns])
+        assert max(changes) > 0
+        assert sum(changes) / len(changes) < fresh / 10
+
+    def test_a_kept_relaxation_keeps_no_limit(self, solver: Solver) -> None:
+        """Limits and requests to stop are those of one solve; its clock is not the model's."""
+        trial = formulate(market(200, 10, 40, 10)).program
+        kept = solver.keep(trial)
+        assert kept.relax(SolveLimits(work=5)).answer is not Answer.OPTIMAL
+        assert kept.relax(SolveLimits(), stop=lambda: True).answer is not Answer.OPTIMAL
+        assert kept.relax(SolveLimits(time_s=60.0)).answer is Answer.OPTIMAL
+        assert kept.relax(SolveLimits(time_s=0.5)).answer is Answer.OPTIMAL
 
     def test_incumbents_are_reported_on_the_way(self, solver: Solver) -> None:
         seen: list[float] = []
