@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.context import Context
 from gateway.problems import ProblemBody, install
-from gateway.routes import metrics, operation, operator, orders, page, parts, public
+from gateway.routes import contracts, metrics, operation, operator, orders, page, parts, public
 from gateway.schemas import OrderRequest, PartRequest
 from gateway.settings import GatewaySettings
 from market.desk import Desk
@@ -25,6 +25,10 @@ _BODIES = (
     OrderRequest,
     PartRequest,
     ProblemBody,
+    contracts.ApprovalRequest,
+    contracts.AppealRequest,
+    contracts.ChangeRequest,
+    contracts.PaymentRequest,
     operator.AdmissionRequest,
     operator.SuspensionRequest,
     operator.RotationRequest,
@@ -46,7 +50,7 @@ def create_app(desk: Desk, settings: GatewaySettings | None = None) -> FastAPI:
     )
     context = app.state.context = Context(desk, settings or GatewaySettings())
     install(app)
-    for module in (orders, parts, public, operator, operation, metrics, page):
+    for module in (orders, contracts, parts, public, operator, operation, metrics, page):
         app.include_router(module.router)
     app.add_middleware(_Edge, max_body_bytes=context.settings.max_body_bytes)
     _document(app)

@@ -16,6 +16,7 @@ from market.desk import Desk, Status
 from market.model.commands import Command
 from market.ports import ReadModel, RowChange
 from takt_sdk.errors import BusTimeoutError
+from takt_sdk.model.execution import ContractQuery, ContractReply
 from takt_sdk.model.messages import Receipt, Refused
 
 _Answer = TypeVar("_Answer")
@@ -62,6 +63,10 @@ class Context:
         return await self._in_time(
             self.desk.rows(model, tenant=tenant, key=key, status=status, after=after, limit=limit)
         )
+
+    async def query(self, participant: str, query: ContractQuery) -> ContractReply | Refused:
+        """Return what a participant asks, within the time that an answer may take; raises as `submit`."""
+        return await self._in_time(self.desk.query(participant, query))
 
     async def status(self) -> Status:
         """Return what an operator looks at, within the time that an answer may take; raises as `submit`."""

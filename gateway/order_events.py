@@ -20,7 +20,8 @@ _RETRY = b"retry: 2000\n\n"
 
 
 @asynccontextmanager
-async def _watching(context: Context, customer: str, key: str | None) -> AsyncIterator[Inbox]:
+async def watching(context: Context, customer: str, key: str | None) -> AsyncIterator[Inbox]:
+    """Yield an inbox of the changes of one order of a customer, or of all of them."""
     inbox = Inbox(lambda row: row.model == "orders" and row.tenant == customer and key in {None, row.key})
     changes = context.desk.watch(customer)
     filling = asyncio.ensure_future(inbox.fill(changes))
@@ -48,7 +49,7 @@ async def one_order(context: Context, customer: str, order_id: str, seen: int) -
     currency = (await context.desk.terms()).rules.currency
     shown = b""
     yield _RETRY
-    async with _watching(context, customer, order_id) as inbox:
+    async with watching(context, customer, order_id) as inbox:
         row = await order_row(context, customer, order_id)
         while row is not None:
             order = OrderResource.of(order_view(row), currency)
@@ -81,7 +82,7 @@ async def all_orders(context: Context, customer: str) -> AsyncGenerator[bytes]:
     """
     currency = (await context.desk.terms()).rules.currency
     yield _RETRY
-    async with _watching(context, customer, None) as inbox:
+    async with watching(context, customer, None) as inbox:
         yield sse_event("ready", {})
         while (taken := await inbox.take(context.settings.stream_heartbeat_s)) is not None:
             rows, lost = taken

@@ -14,6 +14,7 @@ from market.model.commands import Command
 from market.model.network import Network
 from market.model.rules import Rules
 from market.ports import ReadModel, RowChange
+from takt_sdk.model.execution import ContractQuery, ContractReply
 from takt_sdk.model.messages import Receipt, Refused
 
 
@@ -136,6 +137,16 @@ class Desk(Protocol):
 
     async def health(self) -> Health:
         """Return how the market is."""
+        ...
+
+    async def query(self, participant: str, query: ContractQuery) -> ContractReply | Refused:
+        """Return what a participant asks of its contracts, orders, account or record.
+
+        Raises
+        ------
+        MarketUnavailableError
+            If the market is stopping or cannot commit; try again.
+        """
         ...
 
     async def status(self) -> Status:

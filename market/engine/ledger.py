@@ -30,7 +30,7 @@ from takt_sdk.model.values import DAY_US
 BREACHES = frozenset({"not confirmed in time", "silent past its end", "heartbeat missed"})
 """Reasons for which a contract ends by its participant's fault."""
 
-RELEASED, PREEMPTED, CHANGED = "released: ", "pre-empted by ", "changed by the customer"
+RELEASED, PREEMPTED, CHANGED = "released: ", "pre-empted by rule", "changed by the customer"
 _GIVEN_UP = (RELEASED, PREEMPTED, CHANGED)
 """Causes for which unstarted work is given up by no fault of its participant."""
 
@@ -99,7 +99,7 @@ class _Postings:
     def __init__(self, state: State, now_us: int) -> None:
         self.state, self.now_us = state, now_us
         self.made: list[Posting] = []
-        self.awarded: set[str] = set()
+        self.failed = ""
 
     def take(self, event: Event) -> None:
         """Post what one event moves."""
@@ -124,6 +124,8 @@ class _Postings:
                     (account, event.amount_minor),
                     detail=event.reference,
                 )
+            case events.OrderPassedOver():
+                self.failed = event.order_id  # whatever gives way next gives way to it
             case events.OrderAwarded():
                 for contract_id in event.ended:
                     known = self.state.contracts[contract_id]
@@ -197,7 +199,7 @@ class _Postings:
     def _compensate(self, record: ContractRecord, amount: int, cause: str) -> None:
         """Pay for a contract that was given up for its customer, or for the order that took its place."""
         order_id = record.contract.order_id
-        payer = cause.removeprefix(PREEMPTED) if cause.startswith(PREEMPTED) else order_id
+        payer = self.failed if cause == PREEMPTED else order_id
         customer = participant_account(self.state.orders[payer].order.customer)
         earner = participant_account(record.contract.participant)
         contract_id = record.contract.id

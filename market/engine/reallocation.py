@@ -246,8 +246,7 @@ def _preempted(state: State, record: OrderRecord, now_us: int) -> list[Event]:
                 rivals.append((other.order.terms.due_us, id_))
     if not rivals:
         return []
-    cause = f"{PREEMPTED}{record.order.id}"
-    return [events.ContractAtRisk(contract_id=max(rivals)[1], at_us=now_us, cause=cause)]
+    return [events.ContractAtRisk(contract_id=max(rivals)[1], at_us=now_us, cause=PREEMPTED)]
 
 
 # --- after all that is decided ----------------------------------------------------------------

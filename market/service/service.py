@@ -18,7 +18,8 @@ from market.clearing.errors import ClearingError
 from market.clearing.result import Clearing, clearing_to_json
 from market.desk import Change, Health, Status, Terms
 from market.engine.admission import HOST
-from market.engine.decision import Inbound
+from market.engine.decision import Inbound, Refusal
+from market.engine.queries import answer
 from market.engine.rounds import key_due
 from market.engine.snapshot import snapshot
 from market.engine.state import RoundRecord, State
@@ -29,18 +30,20 @@ from market.model.order import order_id
 from market.ports import Escrow, Journal, MarketBus, ReadModel, RowChange
 from market.service import recovery
 from market.service.clearing_worker import Clearer, fall_back
-from market.service.kernel import Handled, Kernel
+from market.service.kernel import Handled, Kernel, refused
 from market.service.lottery import Lottery
 from market.service.outbox_pump import OutboxPump
 from market.service.requests import RequestHandler
 from market.service.seals import NoEscrow, Seals
 from market.service.signatures import Signed
+from market.service.silence import silences
 from market.service.snapshots import Folder, Snapshots
 from market.service.status import counted, of_state
 from market.service.watchers import Watchers
 from market.service.writer import Counters, Pending, Writer
 from takt_sdk.codec import digest_of, encode
-from takt_sdk.model.messages import Envelope, Receipt, Refused, Tick
+from takt_sdk.model.execution import ContractQuery, ContractReply
+from takt_sdk.model.messages import Envelope, Receipt, Refused, SyncReply, Tick
 from takt_sdk.ports import Clock
 from takt_sdk.signing import Signer
 
@@ -272,6 +275,19 @@ class MarketService:
             pause_reason=state.pause_reason,
         )
 
+    async def query(self, participant: str, query: ContractQuery) -> ContractReply | Refused:
+        """Return what a participant asks of its contracts, orders, account or record."""
+        found: list[ContractReply | Refused] = []
+
+        def look(kernel: Kernel) -> bytes:
+            reply = answer(kernel.state, participant, query, self._writer.now_us())
+            assert not isinstance(reply, SyncReply)
+            found.append(refused("query", reply) if isinstance(reply, Refusal) else reply)
+            return b""
+
+        await self._writer.read(participant, look)
+        return found[0]
+
     async def status(self) -> Status:
         """Return what an operator looks at."""
         return Status(
@@ -315,6 +331,14 @@ class MarketService:
         receipt = await self.submit(HOST, tick, message_id=f"tick-{now_us}-{state.size}", source="clock")
         return isinstance(receipt, Receipt) and receipt.position >= 0
 
+    async def note_silence(self, now_us: int) -> None:
+        """Put before the engine who was not heard of for the rules' time, and who is heard again."""
+        state = self.state_of().state
+        heard, limit_us = self.requests.last_heard_us, state.rules.contracts.heartbeat_us
+        for command in silences(state, heard, self._started_us, now_us) if limit_us else ():
+            message_id = f"silence-{command.participant}-{command.last_heard_us}-{state.size}"
+            await self.submit(HOST, command, message_id=message_id, source="clock")
+
     def _absent(self, state: State, now_us: int) -> tuple[str, ...]:
         """Return who is called and was not heard of for the rules' time, counted from the start at least."""
         round_ = state.round
@@ -334,6 +358,7 @@ class MarketService:
             try:
                 while self.market and await self.tick(self._writer.now_us()):
                     pass
+                await self.note_silence(self._writer.now_us())
             except MarketUnavailableError as error:  # a commit failed: the next tick does what was due
                 _LOG.info("a tick was not taken: %s", error)
             await asyncio.sleep(tick_s)

@@ -277,6 +277,7 @@ class Bridge:
         while True:
             try:
                 reply = decode_reply(await self._bus.request(channel, data, timeout_s=_TIMEOUT_S))
+                assert isinstance(reply, Receipt | Refused | SyncReply), reply
                 if not (isinstance(reply, Refused) and reply.retryable):
                     return reply
             except (BusTimeoutError, BusRequestError) as error:

@@ -47,7 +47,7 @@ def contract(number: int = 1) -> Contract:
 
 def floor(**changes: int) -> ShopFloor:
     made = Floor(seed=7, from_us=START_US, until_us=START_US + 400 * DAY_US)
-    return ShopFloor(replace(made, **changes), "mill-a", ("w", "v"))  # type: ignore[arg-type]
+    return ShopFloor(replace(made, **changes), "mill-a", ("w", "v"))
 
 
 def test_without_figures_work_goes_by_plan() -> None:
@@ -115,7 +115,7 @@ def plant(**figures: int) -> PlantRole:
                 ),
             ),
             disruptions=(Disruption(resource="w", window=down),),
-            floor=replace(Floor(report_every_us=6 * HOUR_US), **figures),  # type: ignore[arg-type]
+            floor=replace(Floor(report_every_us=6 * HOUR_US), **figures),
         )
     )
 
