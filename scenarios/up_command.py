@@ -173,7 +173,7 @@ def _live(population: Population) -> Population:
         retention_us=RETENTION_US,
         heard_us=HEARD_US,
         messages_per_s=MESSAGES_PER_S,
-        message_burst=5 * MESSAGES_PER_S,
+        message_burst=MESSAGES_PER_S,
     )
     profiles = tuple(
         replace(profile, disruptions=()) if isinstance(profile, PlantProfile) else profile

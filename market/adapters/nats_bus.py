@@ -17,7 +17,6 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
@@ -28,6 +27,7 @@ from nats.js.api import (
     StreamConfig,
 )
 
+from market.adapters.nats_listening import Listening
 from market.bus_errors import BusMailboxError, BusMailboxFullError
 from market.ports import OutboxMessage, Request
 from takt_sdk.errors import BusClosedError, BusPayloadError, BusTimeoutError
@@ -95,7 +95,7 @@ class NatsMarketBus:
         self._mailboxes: dict[str, _Mailbox] = {}
         self._tape_done: list[str] = []
         self._running: set[asyncio.Task[None]] = set()
-        self._subscriptions: list[Subscription] = []
+        self._listening: Listening | None = None
 
     @classmethod
     async def connect(
@@ -142,6 +142,8 @@ class NatsMarketBus:
             if refusal is not None:
                 if refusal:
                     await self._reply(request, message.reply, refusal)
+                else:
+                    listening.dropped(request.participant)
                 return
             await self._slots.acquire()
             task = asyncio.create_task(self._answer(on_request, request, message.reply))
@@ -153,14 +155,10 @@ class NatsMarketBus:
             if prefix == f"takt.v1.{self._market}.heartbeat":
                 on_heartbeat(participant, message.data)
 
-        for channel in REQUEST_CHANNELS:
-            self._subscriptions.append(
-                await self._client.subscribe(f"takt.v1.{self._market}.{channel}.*", cb=take)
-            )
-        self._subscriptions.append(
-            await self._client.subscribe(f"takt.v1.{self._market}.heartbeat.*", cb=hear)
+        listening = self._listening = Listening(
+            self._client, self._market, known=lambda: self._mailboxes, take=take, hear=hear
         )
-        await settle(self._client)
+        await listening.start()
 
     def _request_of(self, message: Msg) -> Request | None:
         """Return the request; None if it did not come out of a participant's account.
@@ -242,6 +240,8 @@ class NatsMarketBus:
             raise BusTimeoutError(f"no mailbox for {participant!r} yet: {error!r}") from error
         if participant not in self._mailboxes or self._mailboxes[participant].created != info.created:
             self._mailboxes[participant] = _Mailbox(info.created)
+        if self._listening is not None:
+            await self._listening.admitted(participant)
 
     async def send(self, message: OutboxMessage) -> None:
         """Put a message into its participant's mailbox; returns when it is synced there.
@@ -331,12 +331,8 @@ class NatsMarketBus:
 
     async def close(self) -> None:
         """Stop taking requests, let running handlers answer, release the connection; idempotent."""
-        for subscription in self._subscriptions:
-            try:
-                await subscription.unsubscribe()
-            except nats.errors.Error:
-                break
-        self._subscriptions.clear()
+        if self._listening is not None:
+            await self._listening.stop()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=_CLOSE_TIMEOUT_S)
             for task in late:

@@ -19,8 +19,8 @@ UNREAD = "unread"
 IN_FLIGHT = 64
 """Most requests of one participant that are handled at once."""
 
-ANSWERED_OVERDRAFT = 1.0
-"""Refusals are answered up to so many times the burst beyond it; what comes faster is dropped unread."""
+ANSWERED_OVERDRAFT = 0.5
+"""Refusals are answered up to this share of the burst beyond it; what comes faster is dropped unread."""
 
 
 @dataclass(slots=True, kw_only=True)
