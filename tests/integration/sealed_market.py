@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
-import nats
+from nats.aio.client import Client, RawCredentials
+from nats.aio.msg import Msg
 
 from market.adapters.manual_clock import ManualClock
 from market.engine.admission import OPERATOR
@@ -38,7 +39,7 @@ def spellings(number: int) -> tuple[bytes, ...]:
     """Return how a number could stand somewhere: in digits, hex, binary, and in base64 at any offset."""
     text = str(number).encode()
     encoded = [base64.b64encode(b"\0" * shift + text)[shift and 4 : -4] for shift in range(3)]
-    raw = [number.to_bytes(8, order) for order in ("big", "little")]  # type: ignore[arg-type]
+    raw = [number.to_bytes(8, order) for order in ("big", "little")]
     return (text, text.hex().encode(), f"{number:x}".encode(), *(raw[0][2:], raw[1][:6]), *encoded)
 
 
@@ -151,11 +152,12 @@ async def _ended(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def taped(house: SealedHouse, creds: str) -> nats.NATS:
+async def taped(house: SealedHouse, creds: str) -> Client:
     """Subscribe to the public tape with somebody's credentials, and keep what is said there."""
-    client = await nats.connect(house.market.nats.url, user_credentials=nats.aio.client.RawCredentials(creds))
+    client = Client()
+    await client.connect(house.market.nats.url, user_credentials=RawCredentials(creds))
 
-    async def keep(message: nats.aio.msg.Msg) -> None:
+    async def keep(message: Msg) -> None:
         house.heard.append(message.data)
 
     await client.subscribe(tape_subject(MARKET), cb=keep)
