@@ -9,10 +9,11 @@ the bound shows at once that nothing better exists.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from threading import local
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from market.clearing.formulate import Formulation
     from market.clearing.problem import Flags, Problem
     from market.clearing.program import Floats, Program, Solver
+
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +78,21 @@ class Counterfactuals:
 
     def __init__(self, solver: Solver, budget: Budget, *, warm: bool = True) -> None:
         self.solver, self.budget, self.warm = solver, budget, warm
+        self._busy = local()
+        """Of each thread, whether it is one of several already."""
+
+    def each(self, job: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> list[ResultT]:
+        """Do a job for every item, as many at a time as there are workers; results in the items' order."""
+        todo = list(items)
+        if self.budget.workers == 1 or len(todo) <= 1 or getattr(self._busy, "now", False):
+            return [job(item) for item in todo]
+
+        def one(item: ItemT) -> ResultT:
+            self._busy.now = True
+            return job(item)
+
+        with ThreadPoolExecutor(self.budget.workers) as pool:
+            return list(pool.map(one, todo))
 
     def without(self, p: Problem, a: Allocation, bidders: Sequence[int]) -> list[Allocation | None]:
         """Return an optimum without each bidder in turn; None where must-serve orders need it.
@@ -87,10 +107,7 @@ class Counterfactuals:
         def one(bidder: int) -> Allocation | None:
             return self.optimum(relaxed, self.repaired(relaxed, a, bidder), p.bid_bidder == bidder)
 
-        if self.budget.workers == 1 or len(bidders) == 1:
-            return [one(bidder) for bidder in bidders]
-        with ThreadPoolExecutor(self.budget.workers) as pool:
-            return list(pool.map(one, bidders))
+        return self.each(one, bidders)
 
     def best(self, p: Problem, a: Allocation) -> Allocation:
         """Return an optimal allocation.

@@ -49,10 +49,11 @@ MOST_ROUNDS = 500
 
 def core(p: Problem, a: Allocation, resolve: Resolve) -> Paid | Refused:
     """Return core payments, part by part."""
-    margin_of, parts = cleared_parts(p, a)
+    margin_of, cleared = cleared_parts(p, a)
+    parts = list(cleared)
     done = []
-    for part in parts:
-        paid = part_payments(part.problem, part.allocation, resolve)
+    payments = resolve.each(lambda part: part_payments(part.problem, part.allocation, resolve), parts)
+    for part, paid in zip(parts, payments, strict=True):
         if isinstance(paid, Refused):
             return paid
         done.append((part, paid))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from market.clearing.errors import UnprovenError
 
@@ -33,10 +33,14 @@ class Refused:
     reason: str
 
 
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+
 class Resolve(Protocol):
     """Optima of changed markets, exact.
 
-    Both methods raise `market.clearing.errors.UnprovenError` rather than return what is not
+    `without` and `best` raise `market.clearing.errors.UnprovenError` rather than return what is not
     proven optimal. ``a`` is an allocation of ``p`` to start from.
     """
 
@@ -46,6 +50,10 @@ class Resolve(Protocol):
 
     def best(self, p: Problem, a: Allocation) -> Allocation:
         """Return an optimal allocation."""
+        ...
+
+    def each(self, job: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> list[ResultT]:
+        """Do a job that solves for every item, in any order and at the same time; return in theirs."""
         ...
 
 
@@ -59,6 +67,10 @@ class _Unresolved:
     def best(self, p: Problem, a: Allocation) -> Allocation:  # noqa: ARG002
         """Refuse."""
         raise UnprovenError(NO_TIME_LEFT)
+
+    def each(self, job: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> list[ResultT]:
+        """Do the jobs one by one."""
+        return [job(item) for item in items]
 
 
 NO_TIME_LEFT = "no time left to solve again what payments compare with"

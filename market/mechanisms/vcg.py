@@ -15,6 +15,7 @@ References
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from market.mechanisms.parts import cleared_parts, merged, winners
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from market.clearing.allocation import Allocation
     from market.clearing.problem import Problem
+    from market.mechanisms.parts import Cleared
 
 
 def alternatives(p: Problem, a: Allocation, resolve: Resolve) -> dict[int, Allocation] | Refused:
@@ -52,17 +54,23 @@ def pivots(p: Problem, a: Allocation, resolve: Resolve) -> dict[int, int] | Refu
 
 def vcg(p: Problem, a: Allocation, resolve: Resolve) -> Paid | Refused:
     """Return prices plus pivots, or why no charges could cover them."""
-    margin_of, parts = cleared_parts(p, a)
+    margin_of, cleared = cleared_parts(p, a)
+    parts = list(cleared)
     done = []
-    for part in parts:
-        found = pivots(part.problem, part.allocation, resolve)
-        if isinstance(found, Refused):
-            return found
-        paid = spread(part.problem, part.allocation, found)
-        if isinstance(paid, Shortfall):
-            return _deficit(part.problem, found, paid)
+    for part, paid in zip(parts, resolve.each(partial(part_payments, resolve), parts), strict=True):
+        if isinstance(paid, Refused):
+            return paid
         done.append((part, paid))
     return merged(p, a, margin_of, done)
+
+
+def part_payments(resolve: Resolve, part: Cleared) -> Paid | Refused:
+    """Return prices plus pivots of one part, or why no charges could cover them."""
+    found = pivots(part.problem, part.allocation, resolve)
+    if isinstance(found, Refused):
+        return found
+    paid = spread(part.problem, part.allocation, found)
+    return _deficit(part.problem, found, paid) if isinstance(paid, Shortfall) else paid
 
 
 def _deficit(p: Problem, found: Mapping[int, int], short: Shortfall) -> Refused:
