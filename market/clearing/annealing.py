@@ -24,6 +24,9 @@ SCAN = 64
 MANY_ITEMS = 3
 """From so many items an order, orders find their own way back and freed rows are not scanned."""
 
+ITEMS_PER_SLICE = 5000
+"""A slice passes per so many items between reports: evaluating one takes the longer the larger the market."""
+
 HEAT_QUANTILE = 20.0
 COOLING = 0.07
 _CALIBRATION_MOVES = 3000
@@ -111,14 +114,18 @@ class Annealer:
         self, progress: Callable[[], float], slice_moves: int, heat: float, found: Callable[[Ints], None]
     ) -> None:
         """Cool from ``heat`` times the calibrated heat until ``progress()`` reaches 1; report better sets."""
-        top = int(self.value[1])
+        top, silent = int(self.value[1]), 0
+        patience = self.packing.n_items // ITEMS_PER_SLICE
         while (done := progress()) < 1.0:
             warm = self.heat * heat * COOLING**done
             self._run(slice_moves, warm, warm)
             self.moves += slice_moves
-            if self.value[1] > top:
-                top = int(self.value[1])
+            silent += 1
+            if self.value[1] > top and silent > patience:
+                top, silent = int(self.value[1]), 0
                 found(self.best_quantity())
+        if self.value[1] > top:
+            found(self.best_quantity())
 
     def best_quantity(self) -> Ints:
         """Return the accepted quantity per bid of the best set found."""

@@ -34,6 +34,11 @@ PROMISING = 8
 
 ROUNDING = 1e-6
 
+TRAIL = 16384
+WINDOW = 512
+STAY = 8
+"""Moves go to orders of one window for so many times its size, so that all they touch stays in the cache."""
+
 
 class Model(NamedTuple):
     """A packing model as flat arrays: items use rows of limited capacity and keep groups open.
@@ -41,6 +46,7 @@ class Model(NamedTuple):
     Rows ``0 … blocks - 1`` are orders (capacity 1, use 1): at most one item covers each. Entries are
     (item, row) pairs in item order; ``row_entry`` lists them by row. ``block_item`` lists the items
     of each order, most promising first. ``regret`` says what is lost, roughly, if an item leaves.
+    ``near`` lists the orders so that those competing for the same rows stand together.
     """
 
     item_ptr: Array
@@ -61,7 +67,7 @@ class Model(NamedTuple):
     must: Array
     member_ptr: Array
     member: Array
-    row_scale: Array
+    near: Array
 
 
 class State(NamedTuple):
@@ -366,7 +372,7 @@ def _open(g: int, m: Model, s: State, state: Array, log: Array) -> tuple[int, in
 
 
 @njit(cache=True, nogil=True)
-def anneal(  # noqa: PLR0915  one kernel
+def anneal(  # noqa: C901, PLR0912, PLR0915  one kernel
     m: Model,
     s: State,
     best: Array,
@@ -385,12 +391,17 @@ def anneal(  # noqa: PLR0915  one kernel
     """
     lost = 0
     log = np.empty(4096, np.int64)
+    # The items touched since ``best`` was right; -1 where it has to be copied whole.
+    trail, n_trail = np.empty(TRAIL, np.int64), -1
     current, top = value[0], value[1]
     blocks, groups = m.blocks[0], m.member_ptr.size - 1
     cooling = (cold / heat) ** (1.0 / max(1, iterations)) if heat > 0 else 1.0
     temperature = heat
     power = PROMISING if m.member.size == 0 else PROMISING_AMONG_GROUPS
-    for _ in range(iterations):
+    window, start = min(blocks, WINDOW), 0
+    for move in range(iterations):
+        if window < blocks and move % (STAY * window) == 0:
+            start = _draw(state) % blocks
         temperature *= cooling
         n_log, gain = 0, 0
         warmth = temperature
@@ -404,7 +415,7 @@ def anneal(  # noqa: PLR0915  one kernel
             else:
                 gain, n_log = _close(g, m, s, state, log)
         else:
-            b = _draw(state) % blocks
+            b = m.near[(start + _draw(state) % window) % blocks]
             size = m.block_ptr[b + 1] - m.block_ptr[b]
             if size == 0:
                 continue
@@ -429,9 +440,19 @@ def anneal(  # noqa: PLR0915  one kernel
             lost += 1
         if gain >= 0 or (warmth > 0 and gain > -40 * warmth and _uniform(state) < np.exp(gain / warmth)):
             current += gain
+            if n_trail >= 0 and n_trail + n_log <= trail.size:
+                for t in range(n_log):
+                    trail[n_trail + t] = log[t] - 1 if log[t] > 0 else -log[t] - 1
+                n_trail += n_log
+            else:
+                n_trail = -1
             if current > top:
                 top = current
-                best[:] = s.taken
+                if n_trail < 0:
+                    best[:] = s.taken
+                for t in range(n_trail):
+                    best[trail[t]] = s.taken[trail[t]]
+                n_trail = 0
         else:
             _undo(log, n_log, m, s)
     value[0], value[1] = current, top

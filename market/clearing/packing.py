@@ -19,6 +19,8 @@ from market.clearing.plan_pool import PlanPool, plan_arrays
 from market.clearing.problem import NONE
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from market.clearing.prices import Prices, Singles
     from market.clearing.problem import Flags, Ints, Problem
     from market.clearing.program import Floats
@@ -67,10 +69,10 @@ class Packing:
         return State(
             taken=np.zeros(self.n_items, dtype=np.int8),
             load=np.zeros(m.capacity.size, dtype=np.int64),
-            members=np.zeros(m.item_row.size + 1, dtype=np.int64),
-            count=np.zeros(m.capacity.size, dtype=np.int64),
-            place=np.zeros(m.item_row.size + 1, dtype=np.int64),
-            opened=np.zeros(m.group_price.size, dtype=np.int64),
+            members=np.zeros(m.item_row.size + 1, dtype=np.int32),
+            count=np.zeros(m.capacity.size, dtype=np.int32),
+            place=np.zeros(m.item_row.size + 1, dtype=np.int32),
+            opened=np.zeros(m.group_price.size, dtype=np.int32),
         )
 
 
@@ -215,35 +217,43 @@ def _assembled(
     priced_item, priced_group, group_price = groups
     by_priced, by_group = np.argsort(priced_item, kind="stable"), np.argsort(priced_group, kind="stable")
     model = Model(
-        item_ptr=_pointers(item, n),
-        item_row=row,
+        item_ptr=_narrow(_pointers(item, n)),
+        item_row=_narrow(row),
         item_use=amount,
-        row_ptr=_pointers(row, capacity.size),
-        row_entry=by_row,
+        row_ptr=_narrow(_pointers(row, capacity.size)),
+        row_entry=_narrow(by_row),
         capacity=capacity,
         profit=profit,
         regret=_regret(adjusted, block_ptr, block_item) if standing is None else standing[1],
-        group_ptr=_pointers(priced_item, n),
-        group=priced_group[by_priced],
+        group_ptr=_narrow(_pointers(priced_item, n)),
+        group=_narrow(priced_group[by_priced]),
         group_price=group_price.copy(),
-        entry_item=item,
-        block_ptr=block_ptr,
-        block_item=block_item,
+        entry_item=_narrow(item),
+        block_ptr=_narrow(block_ptr),
+        block_item=_narrow(block_item),
         blocks=np.array([orders]),
         must=must.astype(np.int8),
-        member_ptr=_pointers(priced_group, group_price.size),
-        member=priced_item[by_group],
-        row_scale=_row_scale(row, amount, capacity.size),
+        member_ptr=_narrow(_pointers(priced_group, group_price.size)),
+        member=_narrow(priced_item[by_group]),
+        near=_narrow(_near(item, row, block_ptr, block_item, orders)),
     )
     return model, adjusted
 
 
-def _row_scale(row: Ints, amount: Ints, n: int) -> Floats:
-    """Return per row the inverse square of its mean use, so that steps treat rows alike."""
-    count = np.maximum(1, np.bincount(row, minlength=n))
-    mean = np.maximum(1.0, np.bincount(row, weights=amount, minlength=n) / count)
-    scale: Floats = 1.0 / (mean * mean)
-    return scale
+def _narrow(index: Ints) -> NDArray[np.int32]:
+    """Return positions in half the space: the search waits for memory most of all."""
+    return index.astype(np.int32)
+
+
+def _near(item: Ints, row: Ints, block_ptr: Ints, block_item: Ints, orders: int) -> Ints:
+    """Return the orders by the first row that their most promising item uses."""
+    first = np.full(block_item.size and int(item.max()) + 1, np.iinfo(np.int64).max)
+    used = row >= orders
+    np.minimum.at(first, item[used], row[used])
+    key = np.full(orders, np.iinfo(np.int64).max)
+    has = np.flatnonzero(np.diff(block_ptr) > 0)
+    key[has] = first[block_item[block_ptr[has]]]
+    return np.argsort(key, kind="stable")
 
 
 def _pointers(owner: Ints, n: int) -> Ints:

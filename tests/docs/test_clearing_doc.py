@@ -197,6 +197,12 @@ def test_the_program_and_the_checker_agree_on_any_multipliers(tmp_path: Path, bl
             lots=tuple((i, r.randint(-(10**6), 3 * 10**7)) for i in problem.lot_ids),
             groups=tuple((i, r.randint(0, 10**7)) for i in problem.group_ids),
             openings=tuple((g, b["id"], r.randint(0, 10**7)) for b in market["bids"] for g in b["groups"]),
+            uses=tuple(
+                (b["id"], use["resource"], r.randint(0, 5 * 10**7))
+                for b in market["bids"]
+                for use in b["uses"]
+                if seed % 2 and r.random() < 0.5
+            ),
             arcs=tuple((e, b, r.randint(-(10**7), 10**7)) for e in problem.arc_ids for b in problem.bid_ids),
         )
         clearing = clear(problem, solver=PulpSolver(), limits=Limits(work=WORK), clock=WallClock())
