@@ -49,13 +49,16 @@ def request(state: State, inbound: Inbound, command: RequestChange, now_us: int)
     record = _own(state, inbound, command.order_id)
     if isinstance(record, Decision):
         return record
+    asked = [command.quantity, command.due_us, command.deadline_us]
+    if command.cancel == any(value is not None for value in asked):
+        return refuse("invalid", "either cancel or change something", field="cancel", value=command.cancel)
     offer = _offer(state, record, command, f"{command.order_id}.q{state.size}", now_us)
     if isinstance(offer, Decision):
         return offer
     quotes = state.contracting.quotes.get(command.order_id, {})
     for known in quotes.values():
-        asked = (known.digest, known.quote.price_minor, known.quote.clearing)
-        same = asked == (inbound.digest, offer.price_minor, offer.clearing)
+        told = (known.digest, known.quote.price_minor, known.quote.clearing)
+        same = told == (inbound.digest, offer.price_minor, offer.clearing)
         if same and known.accepted_position is None and now_us < known.quote.expires_us:
             return repeat(known.position, known.quote.quote_id)
     if len(quotes) >= MOST_QUOTES:

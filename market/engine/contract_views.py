@@ -13,7 +13,7 @@ from market.engine.state import ContractRecord, OrderRecord, State
 from market.engine.transitions import STANDING
 from market.model import contract_events as happened
 from market.model.events import Event
-from takt_sdk.model.execution import RiskEntry, RisksReply, TimelineEntry, TimelineReply
+from takt_sdk.model.execution import RemainingLot, RiskEntry, RisksReply, TimelineEntry, TimelineReply
 from takt_sdk.model.messages import TERMINAL_ORDER_STATES
 from takt_sdk.model.values import MINUTE_US
 
@@ -113,7 +113,7 @@ def _risk(record: OrderRecord, risk: Risk) -> RiskEntry:
         cause=risk.cause,
         source_id=risk.source_id,
         at_us=risk.at_us,
-        remaining=risk.remaining,
+        remaining=tuple(RemainingLot(lot_id=lot_id, quantity=units) for lot_id, units in risk.remaining),
         held_us=risk.held_us,
         awarded_us=risk.awarded_us,
         promised_us=risk.promised_us,

@@ -14,10 +14,15 @@ from market.model import events
 from market.model.contract_commands import NoteSilence
 from market.model.contract_events import DisruptionNoted, ParticipantSilent
 from market.model.events import Event
-from takt_sdk.model.execution import NotifyDisruption, RequestChange
+from takt_sdk.model.execution import EFFECTS, NotifyDisruption, RequestChange
 from takt_sdk.model.values import Window
 
 OPERATOR = "operator"
+_NEEDED: dict[str, tuple[str, ...]] = {
+    "breakdown": ("resource", "window"),
+    "logistics": ("lane_source", "lane_target"),
+    "demand": (),
+}
 _SENDERS = {"breakdown": ("plant", "supplier"), "demand": ("customer",)}
 
 
@@ -30,7 +35,11 @@ def notify(state: State, inbound: Inbound, command: NotifyDisruption, now_us: in
         return refuse(
             "equivocation", "another notice has this id", field="notice_id", value=command.notice_id
         )
-    refused = _sender_refused(state, inbound, command) or _source_refused(state, inbound, command)
+    refused = (
+        _shape_refused(command)
+        or _sender_refused(state, inbound, command)
+        or _source_refused(state, inbound, command)
+    )
     if refused is not None:
         return refused
     if command.cause == "logistics":
@@ -43,6 +52,18 @@ def notify(state: State, inbound: Inbound, command: NotifyDisruption, now_us: in
         lost = stopped(state, inbound.sender, command.resource, command.window, now_us)
         return accept(noted, *lost, *steps(state, lost, now_us), subject_id=command.notice_id)
     return _demand(state, inbound, command, noted, now_us)
+
+
+def _shape_refused(command: NotifyDisruption) -> Decision | None:
+    """Refuse what does not fit together: an effect of another cause, or nothing where something is due."""
+    if command.effect not in EFFECTS[command.cause]:
+        detail = f"{command.cause} has {', '.join(EFFECTS[command.cause])}"
+        return refuse("invalid", detail, field="effect", value=command.effect)
+    needed = ("source_id",) if command.status == "resolved" else _NEEDED[command.cause]
+    for name in needed:
+        if not getattr(command, name):
+            return refuse("invalid", f"{command.cause} names it", field=name, value=getattr(command, name))
+    return None
 
 
 def _sender_refused(state: State, inbound: Inbound, command: NotifyDisruption) -> Decision | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from takt_sdk.model.execution import ScorecardReply, StatementReply
+from takt_sdk.model.execution import ContractReply
 from takt_sdk.model.messages import (
     BidderCommand,
     CallForProposals,
@@ -62,14 +62,14 @@ CHANNELS: tuple[Channel, ...] = (
     Channel(
         name="report",
         action="send",
-        summary="Say how far a contract is, or that a resource is down.",
+        summary="Say how far a contract is, that something broke, or object to a score.",
         bodies=get_args(ReportCommand),
         replies=_ANSWER,
     ),
     Channel(
         name="order",
         action="send",
-        summary="Publish a part, submit or cancel an order (customers).",
+        summary="Publish a part, submit, change or cancel an order (customers).",
         bodies=get_args(CustomerCommand),
         replies=_ANSWER,
     ),
@@ -78,7 +78,7 @@ CHANNELS: tuple[Channel, ...] = (
         action="send",
         summary="Ask for everything that concerns you, your statement, your score, or proofs of the log.",
         bodies=get_args(Query),
-        replies=(SyncReply, StatementReply, ScorecardReply, ProofReply, Refused),
+        replies=(SyncReply, *get_args(ContractReply), ProofReply, Refused),
     ),
     Channel(
         name="tape",

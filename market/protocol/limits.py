@@ -11,6 +11,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from takt_sdk.model.capability import MAX_LENGTH_UM, Requirement, WorkEnvelope
+from takt_sdk.model.execution import (
+    AcceptChange,
+    AppealScore,
+    NotifyDisruption,
+    QueryStatement,
+    QueryTimeline,
+    ReportProgress,
+    RequestChange,
+    RiskEntry,
+    ScorecardReply,
+    StatementEntry,
+    StatementReply,
+)
 from takt_sdk.model.messages import (
     CancelOrder,
     DeclineCall,
@@ -79,6 +92,8 @@ _OF_ORDERS: Mapping[type, Mapping[str, Fragment]] = {
         "documents": {"maxItems": 100},
     },
     CancelOrder: {"order_id": _NAME},
+    RequestChange: {"order_id": _NAME, "quantity": _SOME, "due_us": _TIME, "deadline_us": _TIME},
+    AcceptChange: {"order_id": _NAME, "quote_id": _NAME},
     OrderTerms: {
         "quantity": _SOME,
         "destination": _NAME,
@@ -160,10 +175,39 @@ _OF_BIDDERS: Mapping[type, Mapping[str, Fragment]] = {
     },
     ReportBreakdown: {"notice_id": _NAME, "resource": _NAME, "detail": _text()},
     Window: {"start_us": _TIME, "end_us": _TIME},
+    ReportProgress: {
+        "contract_id": _NAME,
+        "lot_id": _NAME,
+        "done": _QUANTITY,
+        "scrapped": _QUANTITY,
+        "at_us": _TIME,
+        "expected_end_us": _TIME,
+        "confidence_ppm": _integer(0, 1_000_000),
+    },
+    NotifyDisruption: {
+        "notice_id": _NAME,
+        "source_id": _NAME_OR_EMPTY,
+        "resource": _NAME_OR_EMPTY,
+        "lane_source": _NAME_OR_EMPTY,
+        "lane_target": _NAME_OR_EMPTY,
+        "transit_minutes": _QUANTITY,
+        "order_id": _NAME_OR_EMPTY,
+        "quantity": _QUANTITY,
+        "detail": _text(),
+    },
+    AppealScore: {"contract_id": _NAME, "reason": _text(minLength=1)},
 }
 
 
+_SIGNED = _integer(-MAX_MINOR, MAX_MINOR)
+
 _OF_QUERIES: Mapping[type, Mapping[str, Fragment]] = {
+    QueryStatement: {"after": _NAME_OR_EMPTY},
+    QueryTimeline: {"order_id": _NAME},
+    StatementEntry: {"amount_minor": _SIGNED, "balance_minor": _SIGNED},
+    StatementReply: {"balance_minor": _SIGNED},
+    ScorecardReply: {"balance_minor": _SIGNED},
+    RiskEntry: {"extra_minor": _SIGNED},
     QueryProof: {
         "positions": _list(_integer(0, 2**53 - 1), MAX_PROVEN),
         "since_size": _integer(0, 2**53 - 1),

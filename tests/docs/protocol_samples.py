@@ -13,6 +13,17 @@ from market.protocol.script import START_US, sheet
 from takt_sdk.codec import DecodeError
 from takt_sdk.model import errors
 from takt_sdk.model.capability import Requirement, WorkEnvelope
+from takt_sdk.model.execution import (
+    AcceptChange,
+    AppealScore,
+    NotifyDisruption,
+    QueryRisks,
+    QueryScorecard,
+    QueryStatement,
+    QueryTimeline,
+    ReportProgress,
+    RequestChange,
+)
 from takt_sdk.model.messages import (
     CancelOrder,
     DeclineCall,
@@ -80,6 +91,31 @@ SAMPLES: tuple[ParticipantCommand | Query | Heartbeat, ...] = (
         contract_id="c-1", milestone="delayed", at_us=5, lot_id="l", quantity=3, expected_end_us=9, detail="x"
     ),
     ReportBreakdown(notice_id="n", resource="mill-1", window=Window(start_us=1, end_us=9), detail="spindle"),
+    ReportProgress(
+        contract_id="c-1", lot_id="l", done=3, scrapped=1, at_us=5, expected_end_us=9, confidence_ppm=800_000
+    ),
+    NotifyDisruption(
+        notice_id="n-1",
+        cause="breakdown",
+        effect="capacity_reduction",
+        status="open",
+        source_id="n-0",
+        resource="mill-1",
+        window=Window(start_us=1, end_us=9),
+        lane_source="bonn",
+        lane_target="gent",
+        transit_minutes=60,
+        order_id="o-1",
+        quantity=3,
+        detail="spindle",
+    ),
+    AppealScore(contract_id="c-1", reason="the steel came late"),
+    RequestChange(order_id="o-1", quantity=5, due_us=9, deadline_us=12),
+    AcceptChange(order_id="o-1", quote_id="o-1.q7"),
+    QueryStatement(after="l-00000001"),
+    QueryScorecard(),
+    QueryTimeline(order_id="o-1"),
+    QueryRisks(),
     QuerySync(),
     QueryProof(positions=(3, 9), since_size=2),
     Heartbeat(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from takt_sdk.model.errors import EmptyError, OutOfRangeError
+from takt_sdk.model.errors import EmptyError
 from takt_sdk.model.values import (
     MAX_QUANTITY,
     Window,
@@ -90,7 +90,7 @@ class NotifyDisruption:
     def __post_init__(self) -> None:
         check_id("notice_id", self.notice_id)
         check_choice("cause", self.cause, get_args(DisruptionCause))
-        check_choice("effect", self.effect, EFFECTS[self.cause])
+        check_choice("effect", self.effect, get_args(DisruptionEffect))
         check_choice("status", self.status, get_args(DisruptionStatus))
         for name in ("source_id", "resource", "lane_source", "lane_target", "order_id"):
             if getattr(self, name):
@@ -98,17 +98,6 @@ class NotifyDisruption:
         check_int("transit_minutes", self.transit_minutes, 0, MAX_QUANTITY)
         check_int("quantity", self.quantity, 0, MAX_QUANTITY)
         check_text("detail", self.detail)
-        if self.status == "resolved":
-            needed: tuple[str, ...] = ("source_id",)
-        else:
-            needed = {
-                "breakdown": ("resource", "window"),
-                "logistics": ("lane_source", "lane_target"),
-                "demand": (),
-            }[self.cause]
-        for name in needed:
-            if not getattr(self, name):
-                raise EmptyError(name, getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +117,10 @@ class AppealScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestChange:
-    """Ask what a change of an own order, or its end, costs. Nothing changes before it is accepted."""
+    """Ask what a change of an own order, or its end, costs. Nothing changes before it is accepted.
+
+    Either ``cancel``, or at least one of the others.
+    """
 
     kind: Literal["takt.request_change.v1"] = "takt.request_change.v1"
     order_id: str
@@ -144,9 +136,6 @@ class RequestChange:
         for name in ("due_us", "deadline_us"):
             if getattr(self, name) is not None:
                 check_time(name, getattr(self, name))
-        asked = [self.quantity, self.due_us, self.deadline_us]
-        if self.cancel == any(value is not None for value in asked):
-            raise OutOfRangeError("cancel", self.cancel, "either cancel or change something")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +175,10 @@ class QueryStatement:
 
     kind: Literal["takt.query_statement.v1"] = "takt.query_statement.v1"
     after: str = ""
+
+    def __post_init__(self) -> None:
+        if self.after:
+            check_id("after", self.after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +276,14 @@ class TimelineEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemainingLot:
+    """Units of a lot that nobody was to make any more."""
+
+    lot_id: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RiskEntry:
     """What put an order at risk, what remained to be made, and what came of it.
 
@@ -294,7 +295,7 @@ class RiskEntry:
     cause: str
     source_id: str
     at_us: int
-    remaining: tuple[tuple[str, int], ...]
+    remaining: tuple[RemainingLot, ...]
     held_us: int | None
     awarded_us: int | None
     promised_us: int | None
