@@ -63,9 +63,12 @@ def company_on_nats(
     """
 
     async def connect() -> ParticipantBus:
+        text = assignment.creds if credentials is None else credentials.read()
+        if credentials is not None and narrator is not None:
+            narrator.credentials(credentials.expires_us)
         return await join(
             address.url,
-            assignment.creds if credentials is None else credentials.read(),
+            text,
             address.market,
             assignment.profile.participant,
             server_name=address.server_name,

@@ -214,9 +214,7 @@ class Mail:
         assert isinstance(reply, SyncReply), "a query is answered by a state or a refusal"
         return reply
 
-    async def _ask(
-        self, bus: ParticipantBus, channel: RequestChannel, data: bytes
-    ) -> Reply:
+    async def _ask(self, bus: ParticipantBus, channel: RequestChannel, data: bytes) -> Reply:
         """Return the market's final answer; time-outs and retryable refusals are tried again for ever."""
         pause_s = FIRST_PAUSE_S
         while True:

@@ -43,6 +43,11 @@ class Narrator:
         running = sum(status.state not in {"ended", "settled"} for status in reply.contracts)
         self.tell(f"connected: {len(reply.calls)} open calls, {running} contracts running")
 
+    def credentials(self, expires_us: int | None) -> None:
+        """Tell when the credentials of a connection end, if they do."""
+        if expires_us is not None:
+            self.tell(f"credentials end {_time(expires_us)}")
+
     def heard(self, message: Incoming) -> None:
         """Tell what came from the market."""
         match message:

@@ -88,10 +88,14 @@ class Partner:
         )
         tls = None if tls_ca is None else ssl.create_default_context(cafile=str(tls_ca))
 
+        narrator = Narrator(tell or logging.getLogger(participant).info)
+
         async def connect() -> ParticipantBus:
+            text = self.credentials.read()
+            narrator.credentials(self.credentials.expires_us)
             return await join(
                 nats_url,
-                self.credentials.read(),
+                text,
                 market,
                 participant,
                 server_name=server_name,
@@ -107,7 +111,7 @@ class Partner:
             Pace(clock=clock or WallClock()),
             outbox=self.outbox,
             renewed=self.credentials.renewed,
-            narrator=Narrator(tell or logging.getLogger(participant).info),
+            narrator=narrator,
         )
 
     @property

@@ -108,18 +108,21 @@ class PartnerMarket:
 
     async def admit(self, participant: str, *, expires_us: int | None = None) -> Path:
         """Admit a plant at run time and return its credentials."""
-        text = self.issuer.issue(participant, expires_us=expires_us)
-        self.creds(participant).write_text(text)
+        self.creds(participant).write_text(self.issuer.issue(participant, expires_us=expires_us))
+        await self.readmit(participant)
+        return self.creds(participant)
+
+    async def readmit(self, participant: str) -> None:
+        """Admit a plant by the key in its credentials."""
         await self._operate(
             AdmitParticipant(
                 participant=participant,
                 roles=("plant",),
                 sites=("ulm",),
                 qualification=MILLING,
-                signing_key=claims_of(jwt_of(text))["sub"],
+                signing_key=claims_of(jwt_of(self.creds(participant).read_text()))["sub"],
             )
         )
-        return self.creds(participant)
 
     async def rotate(self, participant: str) -> None:
         """Exchange a plant's credentials, as `takt partner rotate` does."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from market.adapters.nats_identity import ConnectionLimits
 from market.model.rules import SECOND_US
 from takt_sdk.codec import decode_reply
 from takt_sdk.errors import BusClosedError, BusRefusedError, OutboxError
@@ -58,6 +59,11 @@ def partner_of(market: PartnerMarket, url: str = "", name: str = "acme", **more:
         capacity={"mill": 960},
         **more,  # type: ignore[arg-type]
     )
+
+
+def stored(partner: Partner) -> list[dict[str, object]]:
+    """Return what the outbox of a running partner holds."""
+    return [{"kind": one.kind, "reply": one.reply} for one in partner.outbox]
 
 
 async def test_a_pricing_of_ones_own_wins_confirms_and_reports(tmp_path: Path) -> None:
@@ -247,6 +253,11 @@ async def test_a_revoked_partner_is_cut_off_within_2_s(tmp_path: Path) -> None:
         await bus.close()
 
 
+async def connected_as_long_as_possible(market: PartnerMarket, creds: str) -> None:
+    while True:
+        await (await NatsParticipantBus.connect(market.server.url, creds, MARKET, "acme")).close()
+
+
 async def test_rotated_credentials_end_the_old_ones_and_the_agent_goes_on_with_the_new(
     tmp_path: Path,
 ) -> None:
@@ -254,10 +265,29 @@ async def test_rotated_credentials_end_the_old_ones_and_the_agent_goes_on_with_t
         old = market.creds("acme").read_text()
         await market.rotate("acme")
         with pytest.raises(BusRefusedError, match="refused the credentials"):
-            async with asyncio.timeout(2.0):
-                while True:
-                    await (await NatsParticipantBus.connect(market.server.url, old, MARKET, "acme")).close()
+            await asyncio.wait_for(connected_as_long_as_possible(market, old), 2.0)
         await market.until_state(await market.order(), "confirmed")
+
+
+async def test_limits_hold_and_a_sheet_above_them_is_declined_instead_of_costing_the_link(
+    tmp_path: Path,
+) -> None:
+    limits = ConnectionLimits(payload_bytes=1_500, subscriptions=4, connections=2)
+    async with partner_market(tmp_path, "acme") as market:
+        creds = market.creds("acme")
+        creds.write_text(market.issuer.issue("acme", limits=limits))
+        await market.readmit("acme")
+        async with joined(partner_of(market)) as partner:
+            small = await market.order(good_for_takts=2)
+            await market.until_state(small, "unserved")
+            assert "too_large" in str([one["reply"] for one in stored(partner)])
+            assert partner.company.status().connected
+            second = await NatsParticipantBus.connect(market.server.url, creds.read_text(), MARKET, "acme")
+            with pytest.raises(BusRefusedError):
+                await NatsParticipantBus.connect(
+                    market.server.url, creds.read_text(), MARKET, "acme", timeout_s=1.0
+                )
+            await second.close()
 
 
 async def test_partners_come_and_go_and_one_that_vanishes_strands_no_order(tmp_path: Path) -> None:

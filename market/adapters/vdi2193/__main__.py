@@ -16,8 +16,8 @@ from market.adapters.vdi2193.dialect import Parties
 from market.adapters.vdi2193.errors import FrameError
 from market.adapters.vdi2193.lines import LinePort
 from takt_sdk.errors import BusError
+from takt_sdk.joining import join
 from takt_sdk.nats.creds import claims_of, jwt_of
-from takt_sdk.nats.participant import NatsParticipantBus
 from takt_sdk.wall_clock import WallClock
 
 
@@ -61,9 +61,7 @@ def bridge(
 
 async def _run(parties: Parties, creds: str, url: str, server_name: str | None) -> None:
     port = await LinePort.standard()
-    bus = await NatsParticipantBus.connect(
-        url, creds, parties.market, parties.participant, server_name=server_name
-    )
+    bus = await join(url, creds, parties.market, parties.participant, server_name=server_name)
     try:
         await Bridge(bus, port, parties, WallClock()).run()
     finally:

@@ -22,6 +22,7 @@ from nats.aio.msg import Msg
 
 from takt_sdk.errors import BusClosedError, BusPayloadError, BusRequestError, BusTimeoutError
 from takt_sdk.nats.connection import connect
+from takt_sdk.nats.creds import claims_of, jwt_of
 from takt_sdk.nats.subjects import (
     FAILED_HEADER,
     MAILBOX_CHANNELS,
@@ -39,13 +40,18 @@ _FETCH_S = 2.0
 _RETRY_S = 0.1
 _ACK_TIMEOUT_S = 2.0
 _REMEMBERED = 10_000
+_HEADERS_BYTES = 512
+"""At most what the headers of a request take: signature and key."""
 
 
 class NatsParticipantBus:
     """`takt_sdk.ports.ParticipantBus` over one NATS connection."""
 
-    def __init__(self, client: Client, market: str, participant: str) -> None:
+    def __init__(
+        self, client: Client, market: str, participant: str, *, max_payload_bytes: int | None = None
+    ) -> None:
         self._client = client
+        self._max_payload_bytes = max_payload_bytes
         self._market = market
         self._participant = participant
         self._closed_here = False
@@ -74,7 +80,8 @@ class NatsParticipantBus:
             timeout_s=timeout_s,
             tls=tls,
         )
-        return cls(client, market, participant)
+        limit = int(claims_of(jwt_of(creds)).get("nats", {}).get("payload", -1))
+        return cls(client, market, participant, max_payload_bytes=limit if limit > 0 else None)
 
     async def request(
         self,
@@ -192,5 +199,9 @@ class NatsParticipantBus:
             await self._client.close()
 
     def _check_size(self, body: bytes) -> None:
-        if len(body) > self._client.max_payload:
-            raise BusPayloadError(len(body), self._client.max_payload)
+        """Raise for what the server would close the connection for: headers count for it too."""
+        limit = self._client.max_payload
+        if self._max_payload_bytes is not None:
+            limit = min(limit, self._max_payload_bytes - _HEADERS_BYTES)
+        if len(body) > limit:
+            raise BusPayloadError(len(body), limit)
