@@ -86,9 +86,13 @@ class SealedHouse:
             async for chunk in answer.aiter_bytes():
                 self.heard.append(chunk)
 
-    def files(self) -> list[Path]:
-        """Return every file of the market's folder."""
-        return sorted(path for path in self.folder.rglob("*") if path.is_file())
+    def files(self) -> dict[str, bytes]:
+        """Return what every file of the market's folder holds; one may go while it is read."""
+        found = {}
+        for path in sorted(self.folder.rglob("*")):
+            with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+                found[str(path.relative_to(self.folder))] = path.read_bytes()
+        return found
 
 
 def _commands() -> list[Command]:
