@@ -129,9 +129,10 @@ class PricingRole:
             raise ValueError(f"resource must be one of {sorted(self._capacity)}; was {quote.resource!r}")
         first, last = _periods(call, lot, now_us)
         placements: set[tuple[tuple[int, int], ...]] = set()
-        count = max(1, self._offer.alternatives)
-        for k in range(count):
-            start = first + (last - first) * k // count
+        soonest = self._place(quote, call.periods, first, last)
+        spare = last - 1 - soonest[-1][0] if soonest else 0
+        for k in range(max(1, self._offer.alternatives)):
+            start = first + spare * k // max(1, self._offer.alternatives - 1)
             if placement := self._place(quote, call.periods, start, last):
                 placements.add(placement)
         group = builder.group(1) if placements else 0

@@ -9,10 +9,12 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -140,7 +142,13 @@ def test_join_tells_what_it_bids_wins_and_does_and_why_it_is_cut_off(
             joined.wait_until_printed("bid in r-")
             wait_for_state(client, order["id"], {"unserved"})  # nobody sells blanks
         joined.wait_until_printed("lost r-")
+        start_s = time.monotonic()
         ran("partner", "revoke", name, "--data", str(live.folder))
+        links = psutil.Process(joined.process.pid).net_connections
+        wait_for(lambda: not any(one.status == "ESTABLISHED" for one in links()), "cut off", 2.0)
+        took_s = time.monotonic() - start_s
+        print(f"revoked: the live connection is gone after {took_s:.2f} s")  # noqa: T201 - the figure
+        assert took_s < 2.0
         wait_for(lambda: "refused the credentials" in joined.printed(), "told that it is cut off", 5.0)
         assert joined.stop(signal.SIGTERM) == 0
         assert joined.printed().count("cannot connect") <= 4  # said less and less often
