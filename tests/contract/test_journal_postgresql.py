@@ -12,6 +12,7 @@ import pytest
 
 from market.adapters.journal import open_journal as open_database
 from market.adapters.journal_audit import audit_tree
+from market.adapters.journal_reader import JournalReader
 from market.adapters.journal_sql import SqlJournal
 from market.journal_errors import (
     JournalBackupError,
@@ -26,6 +27,7 @@ from market.journal_errors import (
     JournalVersionError,
 )
 from market.ports import Decided
+from market.service.chain import check_chain
 from tests.contract.journal_contract import (
     FIRST_RELEASE,
     SIGNED,
@@ -157,6 +159,14 @@ def test_a_journal_of_the_first_release_is_brought_up_to_date(
         journal.append([Decided(entry=SIGNED)], sign=signed)
         assert [one.entry for one in journal.read(2)] == [SIGNED]
         assert audit_tree(journal, location=journal.location) == journal.head()
+
+
+def test_an_auditor_reads_it_beside_the_writer(server: PostgresqlServer, open_url: OpenUrl) -> None:
+    with closing(open_url()) as journal:
+        journal.append([decided(0), Decided(entry=SIGNED)], sign=signed)
+        with JournalReader(server.url) as log:
+            assert list(log.read()) == list(journal.read())
+            assert check_chain(log).head == journal.head()
 
 
 @pytest.mark.parametrize("change", [("only-in-tests", "wrong"), ("host=/", "host=/nowhere/")])

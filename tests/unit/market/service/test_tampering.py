@@ -28,16 +28,25 @@ from market.leaf import entry_leaf
 from market.merkle import root_of
 from market.model.commands import Command, RotateKey
 from market.ports import Decided, Entry, Journal, Stored, TreeHead
+from market.service import signatures
 from market.service.audit import Held, audit
 from market.service.kernel import Kernel
 from market.service.recovery import recover
 from scenarios.verify_command import verify
 from takt_sdk.codec import decode_reply, digest_of, encode
-from takt_sdk.model.messages import DeclineCall, ParticipantCommand, Reply
+from takt_sdk.model.messages import DeclineCall, ParticipantCommand, Receipt, Reply
 from takt_sdk.ports import RequestChannel
 from takt_sdk.receipts import KeptReceipt, LogHead, receipt_to_json
 from takt_sdk.signed_bus import SignedBus
-from takt_sdk.signing import Signer, head_bytes, is_signed, message_bytes, to_text
+from takt_sdk.signing import (
+    KEY_HEADER,
+    SIGNATURE_HEADER,
+    Signer,
+    head_bytes,
+    is_signed,
+    message_bytes,
+    to_text,
+)
 from takt_sdk.wall_clock import OsEntropy
 from tests.contract.journal_contract import FIRST_RELEASE
 from tests.golden.golden_journal import FOLDER, GoldenJournal
@@ -438,6 +447,26 @@ def test_what_others_hold_finds_what_the_log_hides(
 def test_only_what_others_hold_finds_a_log_that_was_cut(told: Told, name: str) -> None:
     tamper = next(tamper for known, tamper, _, _ in HELD if known == name)
     assert audit(tamper(told)).entries < len(told.log.entries)
+
+
+def test_a_market_that_does_not_check_signatures_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted bug: whatever stands in the header is taken for the sender's."""
+    monkeypatch.setattr(signatures, "is_signed", lambda _key, _signature, _data: True)
+
+    async def forge() -> MemoryJournal:
+        journal = MemoryJournal(entropy=OsEntropy())
+        small = SmallMarket(journal=journal)
+        body = envelope("buyer", order("k"))
+        headers = ((SIGNATURE_HEADER, to_text(bytes(64))), (KEY_HEADER, signer_of("buyer").key))
+        async with small.running():
+            bus = small.broker.participant("buyer")
+            reply = decode_reply(await bus.request("order", body, timeout_s=DEADLINE_S, headers=headers))
+        assert isinstance(reply, Receipt)
+        return journal
+
+    with pytest.raises(AuditError) as caught:
+        audit(asyncio.run(forge()))
+    assert caught.value.kind == "signature"
 
 
 # --- the command -----------------------------------------------------------------------------
