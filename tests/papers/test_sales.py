@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.papers.markets import bid, cleared, market, order, paid, sale_prices
 
 Values = dict[str, dict[str, int]]
@@ -88,6 +90,34 @@ def test_local_local_global_core_prices_split_the_missing_part_equally() -> None
     values: Values = {"1": {"A": 60}, "2": {"B": 80}, "3": {"AB": 100}}
     assert sale_prices("AB", values, "vcg") == {"1": 20, "2": 40}
     assert sale_prices("AB", values, "core") == {"1": 40, "2": 60}
+
+
+@pytest.mark.parametrize(
+    ("locals_", "vickrey", "core"),
+    [((8, 6), (4, 2), (6, 4)), ((12, 6), (4, 0), (7, 3))],
+)
+def test_ausubel_baranov_figure_2(
+    locals_: tuple[int, int], vickrey: tuple[int, int], core: tuple[int, int]
+) -> None:
+    """Ausubel, Baranov (2019), Core-selecting auctions with incomplete information, figure 2.
+
+    Two locals bid 8 and 6, or 12 and 6, on one good each, a global bidder 10 on both: Vickrey prices, and
+    core prices nearest to them. In tenths.
+    """
+    values: Values = {"1": {"A": 10 * locals_[0]}, "2": {"B": 10 * locals_[1]}, "3": {"AB": 100}}
+    for mechanism, prices in (("vcg", vickrey), ("core", core)):
+        expected = {"1": 10 * prices[0], "2": 10 * prices[1]}
+        assert sale_prices("AB", values, mechanism) == expected
+
+
+def test_vickrey_prices_of_like_goods_can_differ() -> None:
+    """A lecture's example of VCG in combinatorial auctions (see ``__init__``): bundle bids of two bidders.
+
+    8, 7 and 12 for A, B and both; 6, 8 and 14. The first wins A at 8 - (16 - 14) = 6, the second B at
+    8 - (16 - 12) = 4: the law of one price does not hold.
+    """
+    values: Values = {"1": {"A": 8, "B": 7, "AB": 12}, "2": {"A": 6, "B": 8, "AB": 14}}
+    assert sale_prices("AB", values, "vcg") == {"1": 6, "2": 4}
 
 
 MARGINAL_VALUES = {

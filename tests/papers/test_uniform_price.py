@@ -33,15 +33,29 @@ def price_of(document: Document) -> tuple[int, int]:
 
 
 def test_bohm_bawerk_horse_market() -> None:
-    """Böhm-Bawerk (1889), Positive Theorie des Kapitales, book III; Shapley, Shubik (1971), section 3.
+    """Böhm-Bawerk (1889), Positive Theorie des Kapitales: the table of two-sided competition.
 
     Ten buyers and eight sellers of horses: five change hands at a price between £21 and £21 10s.
     In shillings; the middle of 420 and 430.
     """
-    buyers = [30, 28, 26, 24, 22, 21, 20, 18, 17, 15]
-    sellers = [10, 11, 15, 17, 20, 21.5, 25, 26]
-    market_ = double_auction([20 * pounds for pounds in buyers], [round(20 * pounds) for pounds in sellers])
+    market_ = double_auction([20 * pounds for pounds in HORSE_BUYERS], HORSE_SELLERS)
     assert price_of(market_) == (5, 425)
+
+
+HORSE_BUYERS = [30, 28, 26, 24, 22, 21, 20, 18, 17, 15]
+HORSE_SELLERS = [round(20 * pounds) for pounds in (10, 11, 15, 17, 20, 21.5, 25, 26)]
+
+
+def test_horse_market_with_one_more_at_the_margin() -> None:
+    """The same table: only who stands at the margin moves the price.
+
+    One buyer more, at £23: six horses, £21 10s to £22. The fifth seller asks £23 instead: five horses, the
+    same band. The first buyer offers £100: nothing changes.
+    """
+    pounds = [20 * value for value in HORSE_BUYERS]
+    assert price_of(double_auction([*pounds, 460], HORSE_SELLERS)) == (6, 435)
+    assert price_of(double_auction(pounds, [460 if s == 400 else s for s in HORSE_SELLERS])) == (5, 435)
+    assert price_of(double_auction([2000, *pounds[1:]], HORSE_SELLERS)) == (5, 425)
 
 
 TABLE = ([100, 90, 80, 70, 60], [80, 85, 95, 100, 110])
