@@ -19,7 +19,7 @@ from gateway.instants import format_instant
 from market.adapters.addresses import LOOPBACK, is_loopback
 from market.engine.admission import OPERATOR
 from market.journal_errors import JournalError
-from market.model.commands import ChangeRules, OpenMarket, RotateKey
+from market.model.commands import ChangeRules, OpenMarket, PublishMarketKey, RotateKey
 from market.model.rules import SECOND_US, Rules
 from market.ports import Escrow
 from market.service.clearing_worker import ProcessClearer
@@ -284,6 +284,8 @@ async def _prepare(
             f"{folder.path} is of the market {service.market!r}; was asked for {population.market!r}"
         )
     else:
+        if service.state_of().state.market_key != market.market_key:  # of a release that signed no heads
+            await operate(market, PublishMarketKey(market_key=market.market_key))
         await _set_beat(market, beat)
     customers = [
         profile.participant for profile in population.profiles if isinstance(profile, CustomerProfile)

@@ -13,6 +13,7 @@ from market.model.commands import (
     AdmitParticipant,
     ChangeRules,
     OpenMarket,
+    PublishMarketKey,
     PublishNetwork,
     ReinstateParticipant,
     RevokeParticipant,
@@ -143,6 +144,13 @@ def suspend(state: State, command: SuspendParticipant) -> Decision:
 
 
 _USED = "a key signs for one participant and one term only; draw a new one"
+
+
+def publish_market_key(state: State, command: PublishMarketKey) -> Decision:
+    """Let another key sign tree heads; the present one again changes nothing."""
+    if command.market_key == state.market_key:
+        return refuse("conflict", "this key signs already", field="market_key", value=command.market_key)
+    return accept(events.MarketKeyPublished(market_key=command.market_key), subject_id=state.market)
 
 
 def rotate_key(state: State, command: RotateKey) -> Decision:

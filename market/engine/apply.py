@@ -112,6 +112,10 @@ def _participant_reinstated(state: State, event: events.ParticipantReinstated) -
     state.participants[event.participant].suspended = False
 
 
+def _market_key_published(state: State, event: events.MarketKeyPublished) -> None:
+    state.market_key = event.market_key
+
+
 def _key_rotated(state: State, event: events.KeyRotated) -> None:
     record = state.participants[event.participant]
     record.admission = replace(record.admission, signing_key=event.signing_key)
@@ -271,12 +275,22 @@ def _clearing_published(state: State, event: events.ClearingPublished) -> None:
     round_.clearing_status, round_.objective, round_.bound = event.status, event.objective, event.bound
     round_.greedy_objective, round_.digest = event.greedy_objective, event.digest
     state.round_id = None
+    state.price_iteration, state.lot_prices = 1, ()
+
+
+def _round_priced(state: State, event: events.RoundPriced) -> None:
+    round_ = state.rounds[event.round_id]
+    round_.state = require(ROUND_TRANSITIONS, round_.state, "priced", f"round {round_.id}")
+    state.round_id = None
+    state.next_call_us = event.at_us
+    state.price_iteration, state.lot_prices = event.iteration + 1, event.prices
 
 
 def _round_voided(state: State, event: events.RoundVoided) -> None:
     round_ = state.rounds[event.round_id]
     round_.state = require(ROUND_TRANSITIONS, round_.state, "voided", f"round {round_.id}")
     state.round_id = None
+    state.price_iteration, state.lot_prices = 1, ()
 
 
 def _clearing_voided(state: State, event: events.ClearingVoided) -> None:
@@ -407,6 +421,7 @@ _APPLIERS: dict[type, Callable[[State, Any], None]] = {
     events.ParticipantAdmitted: _participant_admitted,
     events.ParticipantSuspended: _participant_suspended,
     events.ParticipantReinstated: _participant_reinstated,
+    events.MarketKeyPublished: _market_key_published,
     events.KeyRotated: _key_rotated,
     events.ParticipantRevoked: _participant_revoked,
     events.EquivocationSeen: _equivocation_seen,
@@ -423,6 +438,7 @@ _APPLIERS: dict[type, Callable[[State, Any], None]] = {
     events.AnswerOpened: _answer_opened,
     events.RoundClosed: _round_closed,
     events.ClearingPublished: _clearing_published,
+    events.RoundPriced: _round_priced,
     events.RoundVoided: _round_voided,
     events.OrderAwarded: _order_awarded,
     events.OrderPassedOver: _order_passed_over,

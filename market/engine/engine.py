@@ -32,6 +32,7 @@ from market.model.commands import (
     OpenSeals,
     OperatorCommand,
     PauseMarket,
+    PublishMarketKey,
     PublishNetwork,
     ReinstateParticipant,
     ReportClearing,
@@ -166,6 +167,16 @@ def _operator(state: State, command: OperatorCommand, now_us: int) -> Decision:
             return operation.operate(state, command, now_us)
         case ApproveReallocation() | RecordPayment() | ResolveAppeal():
             return contracts.operator(state, command, now_us)
+        case PublishMarketKey() | RotateKey() | RevokeParticipant():
+            return _keys(state, command, now_us)
+        case _:
+            assert_never(command)
+
+
+def _keys(state: State, command: PublishMarketKey | RotateKey | RevokeParticipant, now_us: int) -> Decision:
+    match command:
+        case PublishMarketKey():
+            return admission.publish_market_key(state, command)
         case RotateKey():
             return admission.rotate_key(state, command)
         case RevokeParticipant():

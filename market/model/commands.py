@@ -128,6 +128,17 @@ class ReinstateParticipant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublishMarketKey:
+    """Let another key of the market's sign tree heads, from the head over this command on."""
+
+    kind: Literal["takt.publish_market_key.v1"] = "takt.publish_market_key.v1"
+    market_key: str
+
+    def __post_init__(self) -> None:
+        check_key("market_key", self.market_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RotateKey:
     """Let another key sign from this log position on; what the old one signed stays valid."""
 
@@ -270,6 +281,7 @@ OperatorCommand = (
     | AdmitParticipant
     | SuspendParticipant
     | ReinstateParticipant
+    | PublishMarketKey
     | RotateKey
     | RevokeParticipant
     | ContractOperatorCommand

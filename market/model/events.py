@@ -15,7 +15,7 @@ from market.model.network import Network
 from market.model.order import Order
 from market.model.rules import Rules
 from takt_sdk.model.contract import Contract, Shipment
-from takt_sdk.model.messages import BidRefusal, DeclineCode, Milestone, UnservedReason
+from takt_sdk.model.messages import BidRefusal, DeclineCode, LotPrice, Milestone, UnservedReason
 from takt_sdk.model.order import Lot
 from takt_sdk.model.plan import Part
 from takt_sdk.model.sheet import BidSheet
@@ -75,6 +75,14 @@ class ParticipantReinstated:
 
     kind: Literal["takt.participant_reinstated.v1"] = "takt.participant_reinstated.v1"
     participant: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketKeyPublished:
+    """The head over this entry and all later ones are signed with ``market_key``."""
+
+    kind: Literal["takt.market_key_published.v1"] = "takt.market_key_published.v1"
+    market_key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,6 +297,17 @@ class ClearingVoided:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoundPriced:
+    """A closed round was cleared for its prices only; it awards nothing, and its orders are called again."""
+
+    kind: Literal["takt.round_priced.v1"] = "takt.round_priced.v1"
+    round_id: str
+    at_us: int
+    iteration: int
+    prices: tuple[LotPrice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReturned:
     """An order waits for the next call again, as if the round had not been."""
 
@@ -439,6 +458,7 @@ Event = (
     | ParticipantAdmitted
     | ParticipantSuspended
     | ParticipantReinstated
+    | MarketKeyPublished
     | KeyRotated
     | ParticipantRevoked
     | EquivocationSeen
@@ -466,6 +486,7 @@ Event = (
     | OrderSettled
     | ContractEvent
     | ClearingVoided
+    | RoundPriced
     | OrderReturned
     | MarketPaused
     | MarketResumed

@@ -63,7 +63,7 @@ class Audit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What an auditor holds against the log. ``market_key`` replaces the key that the log names."""
+    """What an auditor holds against the log. ``market_key`` must be one that the log names."""
 
     heads: tuple[LogHead, ...] = ()
     receipts: tuple[KeptReceipt, ...] = ()
@@ -106,17 +106,16 @@ def audit(log: Log, *, held: Held | None = None, show: Callable[[int], None] = l
 
 def _check_held(chain: Chain, held: Held, state: State) -> None:
     """Hold the heads and receipts of others against the log, and its own heads against its key."""
-    key = held.market_key or state.market_key
-    if held.market_key and state.market_key != held.market_key:
-        raise AuditError(
-            "head", 0, f"the market's key must be {held.market_key}; the log names {state.market_key!r}"
-        )
+    named = [key for _, key in chain.keys]
+    if held.market_key and held.market_key not in named:
+        raise AuditError("head", 0, f"the market's key must be {held.market_key}; the log names {named}")
     for head in chain.heads or (chain.head,):
-        if head.size and key and not is_signed(key, head.signature, _stated(state.market, head)):
+        key = chain.key_at(head.size)
+        if key and not is_signed(key, head.signature, _stated(state.market, head)):
             raise AuditError("head", head.size - 1, f"the head of size {head.size} is not signed by {key}")
     for one in sorted(held.heads, key=lambda head: head.size):
-        check_head(chain, one, state.market, key)
-    check_receipts(chain, held.receipts, state.market, key)
+        check_head(chain, one, state.market)
+    check_receipts(chain, held.receipts, state.market)
 
 
 def _stated(market: str, head: TreeHead) -> bytes:

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from market.adapters.codec import decode_events
 from market.errors import AuditError
 from market.leaf import SALT_SIZE, entry_leaf
 from market.merkle import Frontier
+from market.model.events import MarketKeyPublished, MarketOpened
 from market.ports import Stored, TreeHead
 
 
@@ -30,12 +32,20 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """What the entries hash to: their leaves, and the roots at some sizes. ``heads`` are those stored."""
+    """What the entries hash to: their leaves, and the roots at some sizes. ``heads`` are those stored.
+
+    ``keys`` are the market's own as the log names them, each with the position of the entry that does.
+    """
 
     leaves: list[bytes]
+    keys: tuple[tuple[int, str], ...]
     roots: dict[int, bytes]
     heads: tuple[TreeHead, ...]
     head: TreeHead
+
+    def key_at(self, size: int) -> str:
+        """Return the key that signs the head of a size; empty where the market had none yet."""
+        return next((key for position, key in reversed(self.keys) if position < size), "")
 
 
 def check_chain(log: Log, sizes: Iterable[int] = ()) -> Chain:
@@ -53,6 +63,7 @@ def check_chain(log: Log, sizes: Iterable[int] = ()) -> Chain:
     stop = next(stops, None)
     frontier, first_unhashed = Frontier(), 0
     leaves: list[bytes] = []
+    keys: list[tuple[int, str]] = []
     roots: dict[int, bytes] = {0: frontier.root()}
     expected = 0
     for stored in log.read():
@@ -66,6 +77,8 @@ def check_chain(log: Log, sizes: Iterable[int] = ()) -> Chain:
                 "edited", expected, f"entry {expected} does not have the leaf that the tree holds"
             )
         leaves.append(leaf)
+        if any(kind in stored.entry.events for kind in _NAMING):
+            keys += [(expected, key) for key in _keys_in(stored)]
         expected += 1
         if expected == stop:
             frontier = frontier.extend(leaves[first_unhashed:])
@@ -83,7 +96,20 @@ def check_chain(log: Log, sizes: Iterable[int] = ()) -> Chain:
             f"the tree over {expected} entries is not the head that the journal states: it has {last.size}"
         )
         raise AuditError("uncovered", last.size, detail)
-    return Chain(leaves=leaves, roots=roots, heads=heads, head=last)
+    return Chain(leaves=leaves, keys=tuple(keys), roots=roots, heads=heads, head=last)
+
+
+_NAMING = (b'"takt.market_opened.v1"', b'"takt.market_key_published.v1"')
+"""Events that name a key of the market's."""
+
+
+def _keys_in(stored: Stored) -> list[str]:
+    try:
+        happened = decode_events(stored.entry.events)
+    except ValueError as error:
+        detail = f"entry {stored.position} cannot be folded: {error}"
+        raise AuditError("decision", stored.position, detail) from error
+    return [event.market_key for event in happened if isinstance(event, MarketOpened | MarketKeyPublished)]
 
 
 def _not_the_head(size: int, first: int) -> str:

@@ -13,7 +13,7 @@ from market.service.chain import Chain
 from takt_sdk.receipts import KeptReceipt, LogHead, ReceiptError, check_receipt
 
 
-def check_head(chain: Chain, head: LogHead, market: str, market_key: str) -> None:
+def check_head(chain: Chain, head: LogHead, market: str) -> None:
     """Raise unless the log extends a head that somebody was shown.
 
     Raises
@@ -24,8 +24,9 @@ def check_head(chain: Chain, head: LogHead, market: str, market_key: str) -> Non
     """
     if head.market != market:
         raise AuditError("head", None, f"the head is of the market {head.market!r}; the log is of {market!r}")
-    if market_key and head.signature and not head.is_signed_by(market_key):
-        raise AuditError("head", None, f"the head of size {head.size} is not signed by {market_key}")
+    key = chain.key_at(head.size)
+    if key and head.signature and not head.is_signed_by(key):
+        raise AuditError("head", None, f"the head of size {head.size} is not signed by {key}")
     size = len(chain.leaves)
     if head.size > size:
         detail = f"the log ends at {size}, but its head of size {head.size} was shown: it was cut"
@@ -35,7 +36,7 @@ def check_head(chain: Chain, head: LogHead, market: str, market_key: str) -> Non
         raise AuditError("fork", None, detail)
 
 
-def check_receipts(chain: Chain, receipts: Sequence[KeptReceipt], market: str, market_key: str) -> None:
+def check_receipts(chain: Chain, receipts: Sequence[KeptReceipt], market: str) -> None:
     """Raise unless every receipt holds and its entry stands where it says.
 
     Raises
@@ -47,7 +48,7 @@ def check_receipts(chain: Chain, receipts: Sequence[KeptReceipt], market: str, m
         receipt = one.receipt
         name = f"message {receipt.message_id} of {one.participant}"
         try:
-            check_receipt(one, market_key)
+            check_receipt(one, chain.key_at(receipt.size))
         except ReceiptError as error:
             raise AuditError("receipt", None, f"the receipt of {name} does not hold: {error}") from error
         if one.market != market:
@@ -57,4 +58,4 @@ def check_receipts(chain: Chain, receipts: Sequence[KeptReceipt], market: str, m
         if position >= len(chain.leaves) or chain.leaves[position].hex() != receipt.leaf:
             detail = f"entry {position} is not {name}, which the market acknowledged: it was omitted"
             raise AuditError("omitted", position, detail)
-        check_head(chain, one.head, market, market_key)
+        check_head(chain, one.head, market)

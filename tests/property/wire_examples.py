@@ -13,6 +13,7 @@ from market.engine.views import sync_reply
 from market.model.commands import (
     AdmitParticipant,
     Body,
+    PublishMarketKey,
     PublishNetwork,
     ReinstateParticipant,
     RevokeParticipant,
@@ -37,7 +38,7 @@ from takt_sdk.model.messages import (
 from takt_sdk.model.plan import Document, Part, PlannedLot, ProcessPlan
 from takt_sdk.model.proof import ProofReply, ProvenEntry, QueryProof
 from tests.property.engine_walk import Walk
-from tests.signers import signer_of
+from tests.signers import market_signer, signer_of
 from tests.unit.market.engine.market import NETWORK, START_US, Market, cancellation
 
 BODY_KINDS = {member.__dataclass_fields__["kind"].default for member in get_args(Body)}
@@ -171,6 +172,7 @@ def _void(market: Market) -> None:
     """End a walk with what it does not do: a suspension lifted, a note after the close, a void round."""
     market.accept(OPERATOR, SuspendParticipant(participant="bob"))
     market.accept(OPERATOR, ReinstateParticipant(participant="bob"))
+    market.accept(OPERATOR, PublishMarketKey(market_key=market_signer(f"{market.state.size}").key))
     market.accept(OPERATOR, RotateKey(participant="bob", signing_key=signer_of("bob").key))
     market.reply("bob", PublishPart(part=PART))
     market.reply(OPERATOR, PublishNetwork(network=NETWORK))

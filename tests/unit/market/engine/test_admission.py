@@ -14,6 +14,7 @@ from market.model.commands import (
     ChangeRules,
     Command,
     OpenMarket,
+    PublishMarketKey,
     PublishNetwork,
     ReinstateParticipant,
     RevokeParticipant,
@@ -23,7 +24,7 @@ from market.model.commands import (
 from market.model.network import Network
 from takt_sdk.model.messages import Tick
 from takt_sdk.model.values import DAY_US, HOUR_US
-from tests.signers import signer_of
+from tests.signers import market_signer, signer_of
 from tests.unit.market.engine.market import (
     CAST,
     NETWORK,
@@ -55,6 +56,7 @@ COMMANDS: tuple[Command, ...] = (
     admission("new", "plant"),
     SuspendParticipant(participant="ada"),
     ReinstateParticipant(participant="ada"),
+    PublishMarketKey(market_key=market_signer().key),
     RotateKey(participant="ada", signing_key=signer_of("ada").key),
     RevokeParticipant(participant="ada"),
 )

@@ -36,6 +36,7 @@ from takt_sdk.model.sheet import Bids, BidSheet
 from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US
 from takt_sdk.ports import RequestChannel
 from takt_sdk.signed_bus import SignedBus
+from takt_sdk.signing import Signer
 from takt_sdk.wall_clock import OsEntropy
 from tests.signers import market_signer, signer_of
 
@@ -159,7 +160,11 @@ class SmallMarket:
 
     @contextlib.asynccontextmanager
     async def running(
-        self, clearer: Clearer | None = None, *, tick_s: float | None = None
+        self,
+        clearer: Clearer | None = None,
+        *,
+        tick_s: float | None = None,
+        signer: Signer | None = None,
     ) -> AsyncIterator[MarketService]:
         """Run the market, opened if its journal is new."""
         service = MarketService(
@@ -169,7 +174,7 @@ class SmallMarket:
             clearer=clearer or InlineClearer(),
             lottery=Lottery(bytes(32)),
             tick_s=tick_s,
-            signer=market_signer(MARKET),
+            signer=signer or market_signer(MARKET),
         )
         async with service:
             if not service.market:
@@ -186,6 +191,7 @@ class SmallMarket:
         message_id: str = "m-1",
         sequence: int = 0,
         named: str | None = None,
+        checked: bool = True,
     ) -> Reply:
         """Return the market's reply to a request over the bus, signed with the sender's key."""
         envelope = Envelope(
@@ -197,17 +203,17 @@ class SmallMarket:
             occurred_us=self.clock.now_us(),
             body=body,
         )
-        raw = await self.bus(sender).request(channel, encode(envelope), timeout_s=DEADLINE_S)
+        raw = await self.bus(sender, checked=checked).request(channel, encode(envelope), timeout_s=DEADLINE_S)
         return decode_reply(raw)
 
-    def bus(self, sender: str) -> SignedBus:
-        """Return a participant's bus, which signs and checks receipts."""
+    def bus(self, sender: str, *, checked: bool = True) -> SignedBus:
+        """Return a participant's bus, which signs, and checks under whose head its receipts are."""
         return SignedBus(
             self.broker.participant(sender),
             MARKET,
             sender,
             signer_of(sender),
-            market_key=market_signer(MARKET).key,
+            market_key=market_signer(MARKET).key if checked else "",
         )
 
     async def bid(self, service: MarketService, plant: str, price_minor: int, number: int = 1) -> Reply:

@@ -26,7 +26,7 @@ from market.engine.decision import Inbound
 from market.errors import AuditError
 from market.leaf import entry_leaf
 from market.merkle import root_of
-from market.model.commands import Command, RotateKey
+from market.model.commands import Command, PublishMarketKey, RotateKey
 from market.ports import Decided, Entry, Journal, Stored, TreeHead
 from market.service import signatures
 from market.service.audit import Held, audit
@@ -467,6 +467,28 @@ def test_a_market_that_does_not_check_signatures_is_found(monkeypatch: pytest.Mo
     with pytest.raises(AuditError) as caught:
         audit(asyncio.run(forge()))
     assert caught.value.kind == "signature"
+
+
+def test_a_market_may_change_its_key_and_heads_before_stay_right() -> None:
+    async def changed() -> tuple[MemoryJournal, list[KeptReceipt]]:
+        journal, store = MemoryJournal(entropy=OsEntropy()), Kept()
+        small = SmallMarket(journal=journal)
+        async with small.running():
+            await say(small, store, "buyer", "order", order("k1"))
+        new = market_signer("of later")
+        async with small.running(signer=new) as service:
+            await accepted(service, OPERATOR, PublishMarketKey(market_key=new.key), "p-1")
+            await small.ask("order", "buyer", order("k2"), checked=False)
+        return journal, store.kept
+
+    journal, receipts = asyncio.run(changed())
+    for key in (KEY, market_signer("of later").key):
+        found = audit(journal, held=Held(receipts=tuple(receipts), market_key=key))
+        assert found.signed_heads == len(list(journal.heads()))
+    log = Log(entries=tuple(journal.read()), stored_heads=tuple(journal.heads()))
+    with pytest.raises(AuditError) as caught:
+        audit(log.resigned())  # with the old key, to the end
+    assert caught.value.kind == "head"
 
 
 # --- the command -----------------------------------------------------------------------------
