@@ -68,7 +68,8 @@ def summarise(
     welfare = sum(round_.objective or 0 for round_ in cleared)
     bound = None if None in bounds else sum(value for value in bounds if value is not None)
     started_s = clock.monotonic_s()
-    comparison = compare(record.cleared)
+    final = [pair for round_, pair in zip(rounds, record.cleared, strict=False) if round_.state != "priced"]
+    comparison = compare(final)
     record.phase_wall_ms["comparing with order by order"] = int((clock.monotonic_s() - started_s) * 1000)
     return Summary(
         scenario=population.market,

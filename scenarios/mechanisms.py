@@ -20,6 +20,7 @@ MechanismName = Literal[
     "core",
     "uniform",
     "greedy",
+    "multi_round",
     "first_come",
     "posted_price",
     "local",
@@ -40,6 +41,8 @@ class Setting:
         Every order is called alone as soon as it comes, without waiting for the takt.
     posted
         Sellers sell by the scenario's list or not at all.
+    price_rounds
+        How often a takt is bid on, prices being told in between.
     nearby
         An order is only called at the plants and suppliers nearest to its destination.
     foresight
@@ -51,6 +54,7 @@ class Setting:
     rule: Mechanism = "pay_as_bid"
     on_arrival: bool = False
     posted: bool = False
+    price_rounds: int = 1
     nearby: bool = False
     foresight: bool = False
     about: str
@@ -64,6 +68,9 @@ SETTINGS: Mapping[MechanismName, Setting] = MappingProxyType(
         "core": Setting(rule="core", about="joint clearing, bidder-optimal core payments nearest to VCG"),
         "uniform": Setting(rule="uniform", about="joint clearing, one price per kind of work and period"),
         "greedy": Setting(rule="greedy", about="orders of a takt one after the other, most valuable first"),
+        "multi_round": Setting(
+            price_rounds=3, about="joint clearing after two rounds that only tell the prices of lots"
+        ),
         "first_come": Setting(on_arrival=True, about="every order auctioned alone as it arrives"),
         "posted_price": Setting(
             on_arrival=True, posted=True, about="a price list; the first seller who takes it"

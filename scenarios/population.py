@@ -252,6 +252,7 @@ def _rules(scenario: Scenario, setting: Setting, start_us: int) -> Rules:
     rules = Rules(
         currency=given.currency,
         mechanism=setting.rule,
+        price_rounds=setting.price_rounds,
         takt_us=given.takt_minutes * MINUTE_US,
         response_us=given.response_minutes * MINUTE_US,
         early_close=given.early_close,

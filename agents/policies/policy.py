@@ -33,6 +33,10 @@ class Ask:
         Whether the costs are of the whole quantity, of what comes once (a set-up), or of each unit.
     load_ppm
         How much of the capacity in question is promised already, millionths.
+    iteration
+        How often the takt has been bid on with this.
+    told_minor
+        What the work was worth in the round before, where the market tells prices; None elsewhere.
     """
 
     round_id: str
@@ -40,6 +44,8 @@ class Ask:
     quantity: int
     part: Literal["whole", "fixed", "unit"] = "whole"
     load_ppm: int = 0
+    iteration: int = 1
+    told_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

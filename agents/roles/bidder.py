@@ -28,6 +28,7 @@ from takt_sdk.model.order import Lot
 from takt_sdk.role import Incoming, Outgoing
 from takt_sdk.sheet_builder import SheetBuilder
 
+MICRO = 1_000_000
 DECLINE_ORDER: tuple[DeclineCode, ...] = ("no_material", "no_capacity", "dates", "technical")
 """Of several reasons the first is given: it came closest to a bid."""
 
@@ -64,7 +65,7 @@ class Bidder(ABC):
                 calls = (message,)
             case RoundResult():
                 lesson = self.offers.close(message)
-                if lesson is not None:
+                if lesson is not None and not message.void:
                     self.policy.learn(lesson)
                 if not self.policy.accepts_awards:
                     return (*news, *(_refuse(contract, now_us) for contract in message.awards))
@@ -118,6 +119,14 @@ class Bidder(ABC):
     def _before(self, now_us: int) -> tuple[Outgoing, ...]:  # noqa: ARG002 - plants use it
         """Take note of what time alone has brought about; return what must be said first."""
         return ()
+
+
+def told_minor(call: CallForProposals, lots: tuple[Lot, ...]) -> int | None:
+    """Return what a call tells of the worth of all of some lots; None where it does not tell of each."""
+    told = {price.lot_id: price.price_micro for price in call.prices}
+    if any(lot.id not in told for lot in lots):
+        return None
+    return sum(told[lot.id] * lot.quantity for lot in lots) // MICRO
 
 
 def _refuse(contract: Contract, now_us: int) -> Outgoing:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from agents.policies.policy import Ask, Policy
 from agents.profile import ONE_PPM, PlantProfile
-from agents.roles.bidder import bidding_window_us
+from agents.roles.bidder import bidding_window_us, told_minor
 from agents.roles.offer_book import OfferBook, Quoted
 from agents.shopfloor.calendar import Availability, CentreCalendar
 from agents.shopfloor.costing import CentreRates, ceil_div, minutes_up
@@ -158,7 +158,15 @@ class PlantAnswer:
         load_ppm: int,
         part: Literal["whole", "fixed", "unit"] = "whole",
     ) -> Ask:
-        return Ask(round_id=self._call.round_id, lots=lots, quantity=quantity, part=part, load_ppm=load_ppm)
+        return Ask(
+            round_id=self._call.round_id,
+            lots=lots,
+            quantity=quantity,
+            part=part,
+            load_ppm=load_ppm,
+            iteration=self._call.iteration,
+            told_minor=told_minor(self._call, lots) if part == "whole" else None,
+        )
 
     def _quote(
         self,

@@ -11,6 +11,7 @@ from market.engine.decision import Decision, accept, refuse
 from market.engine.goods import KEPT, Piece, contract_of, pieces, sunk_minor
 from market.engine.lottery import commitment
 from market.engine.orders import cancellation
+from market.engine.price_rounds import finds_prices_only, tell_prices
 from market.engine.pricing import shares
 from market.engine.snapshot import cleared_orders, fee_minor, kept_of, logistics, snapshot
 from market.engine.state import OrderRecord, RoundRecord, State
@@ -52,6 +53,8 @@ def publish(state: State, command: ReportClearing, now_us: int) -> Decision:
             faults = ["the orders charged are not those served"]
     if faults:
         return refuse("check_failed", "; ".join(faults[:5]), field="result", value=clearing.digest)
+    if finds_prices_only(state, clearing):
+        return tell_prices(state, round_, problem, clearing, now_us)
     assert clearing.objective is not None
     published = events.ClearingPublished(
         round_id=round_.id,

@@ -12,6 +12,7 @@ from typing import Literal
 
 from market.engine.audience import is_hidden
 from market.engine.contract_views import touched_by
+from market.engine.price_rounds import REASON
 from market.engine.state import OrderRecord, RoundRecord, State
 from market.engine.tape import tape
 from market.model import contract_events, events
@@ -62,6 +63,8 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
                     told.append(_tape(state, event))
             case events.RoundVoided():
                 told += _results(state, state.rounds[event.round_id], void=event.reason)
+            case events.RoundPriced():
+                told += _results(state, state.rounds[event.round_id], void=REASON)
             case events.AnswerOpened():
                 told += _refused_bids(state, event)
             case events.ContractAtRisk():
@@ -143,6 +146,7 @@ def _message_id(*parts: object) -> str:
 def call(state: State, round_: RoundRecord, participant: str) -> CallForProposals:
     """Return the call of a round to one participant."""
     rules = state.rules
+    called = {round_.lots[index].id for index in round_.eligible[participant]}
     return CallForProposals(
         market=state.market,
         round_id=round_.id,
@@ -161,6 +165,8 @@ def call(state: State, round_: RoundRecord, participant: str) -> CallForProposal
         max_bids=rules.max_bids_per_sheet,
         max_price_minor=rules.max_price_minor,
         emissions_minor_per_tonne=rules.emissions_minor_per_tonne,
+        iteration=state.price_iteration,
+        prices=tuple(price for price in state.lot_prices if price.lot_id in called),
     )
 
 

@@ -16,7 +16,7 @@ from market.model.order import Order
 from market.model.rules import Rules
 from market.model.views import HistoryEntry
 from takt_sdk.model.contract import Contract, ContractState
-from takt_sdk.model.messages import TERMINAL_ORDER_STATES, OrderState, UnservedReason
+from takt_sdk.model.messages import TERMINAL_ORDER_STATES, LotPrice, OrderState, UnservedReason
 from takt_sdk.model.order import Lot
 from takt_sdk.model.plan import Part
 from takt_sdk.model.sheet import BidSheet
@@ -289,6 +289,8 @@ class State:
     id_salt: str = ""
     market_key: str = ""
     next_call_us: int = 0
+    price_iteration: int = 1
+    lot_prices: tuple[LotPrice, ...] = ()
     round_id: str | None = None
     participants: dict[str, ParticipantRecord] = field(default_factory=dict)
     parts: dict[str, dict[str, PartRecord]] = field(default_factory=dict)

@@ -92,6 +92,7 @@ ROUND_TRANSITIONS: Mapping[tuple[str, str], str] = {
     ("opening", "opened"): "clearing",
     ("opening", "voided"): "void",
     ("clearing", "published"): "cleared",
+    ("clearing", "priced"): "priced",
     ("clearing", "voided"): "void",
     ("cleared", "voided"): "void",
 }

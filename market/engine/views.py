@@ -72,6 +72,7 @@ def touched(state: State, happened: Iterable[Event]) -> list[Row]:
                 events.CallDeclined()
                 | events.ClearingPublished()
                 | events.RoundVoided()
+                | events.RoundPriced()
                 | events.SealsOpened()
                 | events.ClearingVoided()
             ):

@@ -66,6 +66,8 @@ class Rules:
     sealed
         Whether bids are encrypted to a key of the round that is released only after its close. A sealed
         round closes at its deadline, whatever ``early_close`` says.
+    price_rounds
+        How often a takt is bid on: all but the last time only prices are found and told. 1 awards at once.
     opening_us
         Time after a sealed round's close within which its key must be released; then the round is void.
     signatures
@@ -103,6 +105,7 @@ class Rules:
     max_message_bytes: int = 0
     signatures: Signatures = "optional"
     sealed: bool = False
+    price_rounds: int = 1
     opening_us: int = 60 * SECOND_US
     contracts: ContractRules = AS_BEFORE
 
@@ -134,4 +137,5 @@ class Rules:
         check_int("message_burst", self.message_burst, 1, 1_000_000)
         check_int("max_message_bytes", self.max_message_bytes, 0, 2**31)
         check_int("opening_us", self.opening_us, 1, 366 * DAY_US)
+        check_int("price_rounds", self.price_rounds, 1, 20)
         check_choice("signatures", self.signatures, get_args(Signatures))

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from agents.profile import PlantProfile, SupplierProfile
+from market.clearing.result import Clearing
 from market.engine.state import ContractRecord, OrderRecord, State
 from scenarios.measure import Record
 from scenarios.population import Population
@@ -47,6 +48,13 @@ class Run:
         kept = {name for order in self.served for name in order.contracts}
         contracts = (self.state.contracts[name] for name in sorted(self.state.contracts))
         return [known for known in contracts if known.state != "ended" and known.contract.id in kept]
+
+    @cached_property
+    def clearings(self) -> list[Clearing]:
+        """Clearings that counted, in order: those that only told prices are left out."""
+        rounds = [self.state.rounds[name] for name in sorted(self.state.rounds)]
+        pairs = zip(rounds, self.record.cleared, strict=False)
+        return [clearing for round_, (_, clearing) in pairs if round_.state != "priced"]
 
     @cached_property
     def value_minor(self) -> int:
@@ -205,14 +213,14 @@ def _losing_sellers(run: Run) -> float:
 
 
 def _order_by_order(run: Run) -> float | None:
-    joint = sum(clearing.objective or 0 for _, clearing in run.record.cleared)
-    alone = sum(clearing.greedy_objective or 0 for _, clearing in run.record.cleared)
+    joint = sum(clearing.objective or 0 for clearing in run.clearings)
+    alone = sum(clearing.greedy_objective or 0 for clearing in run.clearings)
     return _share(joint - alone, alone)
 
 
 def _gap(run: Run) -> float | None:
-    bounds = [clearing.bound for _, clearing in run.record.cleared]
-    objective = sum(clearing.objective or 0 for _, clearing in run.record.cleared)
+    bounds = [clearing.bound for clearing in run.clearings]
+    objective = sum(clearing.objective or 0 for clearing in run.clearings)
     if None in bounds or not objective:
         return None
     return PERCENT * (sum(b for b in bounds if b is not None) - objective) / abs(objective)
@@ -293,7 +301,7 @@ METRICS: Mapping[str, Metric] = {
         of=_order_by_order,
     ),
     "clearing_gap": Metric(unit="%", formula="(Σ bound − Σ objective) / Σ objective over takts", of=_gap),
-    "takts": Metric(unit="takts", formula="clearings", of=lambda run: len(run.record.cleared)),
+    "takts": Metric(unit="takts", formula="clearings that awarded", of=lambda run: len(run.clearings)),
 }
 
 

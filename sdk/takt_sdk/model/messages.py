@@ -194,13 +194,22 @@ class QuerySync:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LotPrice:
+    """What a lot was worth in the round before, in 10^-6 minor units per unit of its quantity."""
+
+    lot_id: str
+    price_micro: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallForProposals:
     """Call one participant for bids on the lots it is eligible for.
 
     ``seed_commitment`` is the SHA-256 of the secret that will go into the round's lottery. With a
     ``sealing_key`` (X25519, hex) answers are sealed to it and padded to at least ``sealed_size`` bytes.
     ``sites``, ``max_bids``, ``max_price_minor`` and ``emissions_minor_per_tonne`` are what the market
-    holds a sheet against beside the lots.
+    holds a sheet against beside the lots. Where a takt is bid on more than once, ``iteration`` counts from
+    1 and ``prices`` are those of the round before.
     """
 
     kind: Literal["takt.call_for_proposals.v1"] = "takt.call_for_proposals.v1"
@@ -221,6 +230,8 @@ class CallForProposals:
     max_bids: int = 0
     max_price_minor: int = 0
     emissions_minor_per_tonne: int = 0
+    iteration: int = 1
+    prices: tuple[LotPrice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,9 +135,11 @@ def test_a_table_is_drawn_in_its_own_order() -> None:
         "    opening --> clearing: opened",
         "    opening --> void: voided",
         "    clearing --> cleared: published",
+        "    clearing --> priced: priced",
         "    clearing --> void: voided",
         "    cleared --> void: voided",
         "    void --> [*]",
+        "    priced --> [*]",
     ]
 
 
