@@ -31,9 +31,9 @@ def main() -> None:
     kept = []
     for rate in arguments.rates:
         with bench_market(PARTNERS) as market:
-            market.play(("honest", rate, 1.0))
+            market.play("honest", rate, 1.0)
             before = market.status()["cpu_s"]
-            figures = market.play(("honest", rate, arguments.seconds))["honest"]
+            figures = market.play("honest", rate, arguments.seconds)
             cpu_ms = 1e3 * (market.status()["cpu_s"] - before) / max(1, figures["sent"])
         print(
             f"{rate:>10.0f}{figures['per_s']:>12.1f}{LOTS * figures['per_s']:>10.0f}"

@@ -26,6 +26,7 @@ from takt_sdk.nats.subjects import inbox_prefix
 from takt_sdk.signing import Signer
 
 TIMEOUT_S = 10.0
+BATCH = 50
 
 
 def sheet(told: dict[str, Any]) -> BidSheet:
@@ -111,8 +112,8 @@ async def honest(told: dict[str, Any], rate: float, seconds: float) -> dict[str,
     }
 
 
-async def flood(told: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """Send valid sheets as fast as this process can, without waiting for any answer."""
+async def flood(told: dict[str, Any], rate: float, seconds: float) -> dict[str, Any]:
+    """Send valid sheets without waiting for any answer: so many a second, or as many as it can if 0."""
     client, partner = await _client(told, "flood"), Partner(told, "flood", await _bus(told, "flood"))
     answers: Counter[str] = Counter()
 
@@ -128,10 +129,10 @@ async def flood(told: dict[str, Any], seconds: float) -> dict[str, Any]:
     data, headers = partner.body()
     subject, sent, end_s = f"takt.v1.{told['market']}.bid.flood", 0, time.perf_counter() + seconds
     while time.perf_counter() < end_s:
-        for _ in range(50):
+        for _ in range(BATCH):
             await client.publish(subject, data, reply=inbox, headers=dict(headers))
             sent += 1
-        await asyncio.sleep(0)
+        await asyncio.sleep(BATCH / rate if rate else 0)
     return {"sent": sent, "codes": dict(answers)}
 
 
@@ -192,7 +193,7 @@ def main() -> None:
         os.nice(15)  # they would have machines of their own
     parts = {
         "honest": lambda: honest(told, rate, seconds),
-        "flood": lambda: flood(told, seconds),
+        "flood": lambda: flood(told, rate, seconds),
         "slow": lambda: slow(told, seconds),
         "malformed": lambda: malformed(told, rate, seconds),
     }

@@ -31,25 +31,30 @@ class BenchMarket:
         found: dict[str, Any] = json.loads(self._output.readline())
         return found
 
-    def play(self, *roles: tuple[str, float, float]) -> dict[str, dict[str, Any]]:
-        """Run clients (role, rate, seconds) together; return what each reports."""
-        running = {
-            role: subprocess.Popen(
-                [*PYTHON, "benchmarks.partners.clients", role, str(rate), str(seconds)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                cwd=ROOT,
-            )
-            for role, rate, seconds in roles
-        }
-        for process in running.values():
-            assert process.stdin is not None
-            process.stdin.write(self.told)
-            process.stdin.close()
-        return {
-            role: json.loads(process.stdout.read()) for role, process in running.items() if process.stdout
-        }
+    def begin(self, role: str, rate: float, seconds: float) -> subprocess.Popen[str]:
+        """Start a client of this market."""
+        process = subprocess.Popen(
+            [*PYTHON, "benchmarks.partners.clients", role, str(rate), str(seconds)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        assert process.stdin is not None
+        process.stdin.write(self.told)
+        process.stdin.close()
+        return process
+
+    def play(self, role: str, rate: float, seconds: float) -> dict[str, Any]:
+        """Run a client to its end; return what it reports."""
+        return ended(self.begin(role, rate, seconds))
+
+
+def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Return what a client reports at its end."""
+    assert process.stdout is not None
+    found: dict[str, Any] = json.loads(process.stdout.read())
+    return found
 
 
 @contextmanager
