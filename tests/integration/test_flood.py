@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
+import nats.errors
 import pytest
 
 from market.adapters import nats_listening
@@ -37,21 +39,21 @@ async def test_a_flood_ends_in_the_server_and_takes_nobody_elses_place(
         handled.append(request.participant)
         return b"done"
 
-    async with EmbeddedNats(tmp_path / "nats", MARKET) as nats:
-        bus = await NatsMarketBus.connect(nats.url, nats.market_creds(), MARKET, server_name=nats.name)
+    async with EmbeddedNats(tmp_path / "nats", MARKET) as server:
+        bus = await NatsMarketBus.connect(server.url, server.market_creds(), MARKET, server_name=server.name)
         for name in ("honest", "flood"):
             await bus.admit(name)
         await bus.start(handle, lambda _name, _body: None, arrived)
         assert bus._listening is not None
         honest = await NatsParticipantBus.connect(
-            nats.url, nats.participant_creds("honest"), MARKET, "honest", server_name=nats.name
+            server.url, server.participant_creds("honest"), MARKET, "honest", server_name=server.name
         )
         assert await honest.request("bid", b"x", timeout_s=5) == b"done"
         flood = await connect(
-            nats.url,
-            nats.participant_creds("flood"),
+            server.url,
+            server.participant_creds("flood"),
             client_name="flood",
-            server_name=nats.name,
+            server_name=server.name,
             inbox=inbox_prefix("flood"),
         )
         for _ in range(FLOOD):
@@ -69,14 +71,18 @@ async def test_a_flood_ends_in_the_server_and_takes_nobody_elses_place(
 
         await bus.admit("late")  # who comes meanwhile is heard too
         late = await NatsParticipantBus.connect(
-            nats.url, nats.participant_creds("late"), MARKET, "late", server_name=nats.name
+            server.url, server.participant_creds("late"), MARKET, "late", server_name=server.name
         )
         assert await late.request("bid", b"x", timeout_s=5) == b"done"
         async with asyncio.timeout(10):
             while bus._listening._each:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        answer = await flood.request(f"takt.v1.{MARKET}.bid.flood", b"x", timeout=5)
-        assert answer.data == b"done", "and is heard again"
+        answers = [b""]
+        async with asyncio.timeout(10):
+            while answers[-1] != b"done":  # heard again, and served once it has earned a token
+                with contextlib.suppress(nats.errors.TimeoutError):
+                    subject = f"takt.v1.{MARKET}.bid.flood"
+                    answers.append((await flood.request(subject, b"x", timeout=0.5)).data)
         assert await honest.request("bid", b"x", timeout_s=5) == b"done"
         await flood.close()
         for one in (honest, late):
