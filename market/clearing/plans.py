@@ -85,6 +85,10 @@ class Planner:
         fixed, unit, minutes = transport_table(p) if p.arc_ids else (np.zeros((0, 0)),) * 3
         self.trip_fixed, self.trip_unit, self.minutes = fixed.tolist(), unit.tolist(), minutes.tolist()
 
+        self.node_limit = NODE_LIMIT
+        self.cut_short = False
+        """Whether the last search ended at the node limit: it may have missed plans."""
+
     def room(self) -> Room:
         """Return the full room of the empty market."""
         p = self.p
@@ -103,7 +107,10 @@ class Planner:
 
     def best(self, order: int, room: Room, numerator: int = 1, denominator: int = 1) -> Plan | None:
         """Return the cheapest plan found for the given fraction of an order, or None."""
-        return _Search(self, order, room, numerator, denominator).run()
+        search = _Search(self, order, room, numerator, denominator)
+        plan = search.run()
+        self.cut_short = search.nodes < 0
+        return plan
 
 
 class _Search:
@@ -117,7 +124,7 @@ class _Search:
         self.limit = planner.limit[order]
         self.chosen: list[tuple[int, int]] = []
         self.best: Plan | None = None
-        self.nodes = NODE_LIMIT
+        self.nodes = planner.node_limit
 
     def run(self) -> Plan | None:
         self.step(self.lots.start, self.k.ptr[self.lots.start], 0)

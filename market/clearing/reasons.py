@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from market.clearing.allocation import units_of
-from market.clearing.plans import Planner
+from market.clearing.plans import NODE_LIMIT, Planner
 from market.clearing.problem import NONE
 from market.clearing.result import Unserved
 from market.clearing.tie_break import lottery
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from market.clearing.problem import Ints, Problem
     from market.clearing.result import Reason
     from market.clearing.terms import Terms
+
+MOST_NODES = 10_000
+"""How many nodes planning may visit for all orders together, about a tenth of a second of a slow core."""
+
+LEAST_NODES = 40
 
 
 def unserved_orders(p: Problem, terms: Terms, a: Allocation) -> tuple[Unserved, ...]:
@@ -37,6 +42,7 @@ def unserved_orders(p: Problem, terms: Terms, a: Allocation) -> tuple[Unserved, 
             Unserved(p.order_ids[o], "no_bid", p.lot_ids[p.order_lot_ptr[o]]) for o in missing.tolist()
         )
     finder = _Finder(p, terms, a)
+    finder.planner.node_limit = min(NODE_LIMIT, max(LEAST_NODES, MOST_NODES // missing.size))
     found = []
     for o in missing.tolist():
         lots = range(int(p.order_lot_ptr[o]), int(p.order_lot_ptr[o + 1]))
@@ -70,14 +76,17 @@ class _Finder:
             if plan.profit + int(p.order_value[o]) > 0 or p.order_must[o]:
                 return Unserved(name, "not_proven", "")
             return Unserved(name, "price", "")
+        cut_short = self.planner.cut_short
         alone = self.planner.best(o, self.full)
+        if alone is None and self.planner.cut_short:
+            return Unserved(name, "not_proven", "")
         if alone is not None:
             if alone.profit + int(p.order_value[o]) <= 0 and not p.order_must[o]:
                 return Unserved(name, "price", "")
-            return self.crowded_out(o, alone.chosen)
+            return self.crowded_out(o, alone.chosen, cut_short=cut_short)
         return self.impossible(o)
 
-    def crowded_out(self, o: int, chosen: tuple[tuple[int, int], ...]) -> Unserved:
+    def crowded_out(self, o: int, chosen: tuple[tuple[int, int], ...], *, cut_short: bool) -> Unserved:
         """Name the resource or group that others filled."""
         k, name = self.planner, self.p.order_ids[o]
         need: dict[int, int] = {}
@@ -96,7 +105,9 @@ class _Finder:
                 if self.left.group_left[g] < 1
             }
         )
-        return Unserved(name, "group", self.p.group_ids[groups[0]] if groups else "")
+        if groups or not cut_short:
+            return Unserved(name, "group", self.p.group_ids[groups[0]] if groups else "")
+        return Unserved(name, "not_proven", "")
 
     def impossible(self, o: int) -> Unserved:
         """Name the rule that forbids every plan even in an empty market."""
