@@ -7,14 +7,16 @@ again where it is sent again. Decides nothing about messages.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
-from takt_sdk.codec import decode_reply
+from takt_sdk.codec import decode_reply, digest_of, encode
+from takt_sdk.errors import TaktError
 from takt_sdk.log import SignedMessage
-from takt_sdk.model.messages import Receipt
+from takt_sdk.model.messages import Envelope, Receipt, Refused
+from takt_sdk.model.proof import ProofReply, ProvenEntry, QueryProof
 from takt_sdk.ports import Delivery, ParticipantBus, RequestChannel
-from takt_sdk.receipts import KeptReceipt, ReceiptError, check_receipt, kept
+from takt_sdk.receipts import KeptReceipt, LogHead, ReceiptError, check_proof, check_receipt, kept
 from takt_sdk.signing import Signer, signature_of
 
 _LOG = logging.getLogger(__name__)
@@ -30,6 +32,10 @@ class ReceiptStore(Protocol):
     def dispute(self, receipt: KeptReceipt, error: ReceiptError) -> None:
         """Keep a receipt that contradicts itself: the market has signed what cannot be."""
         ...
+
+
+class RefusedProofError(TaktError):
+    """The market did not prove what was asked: an entry is not one's own, or the log is shorter."""
 
 
 class SignedBus:
@@ -101,6 +107,35 @@ class SignedBus:
             raise
         if self._store is not None:
             self._store.keep(one)
+
+    async def prove(
+        self, positions: Sequence[int] = (), since: LogHead | None = None, *, timeout_s: float = 5.0
+    ) -> tuple[LogHead, tuple[ProvenEntry, ...]]:
+        """Return the market's present head and own entries under it, proved; ``since`` was only added to.
+
+        Keep the head and give it as ``since`` the next time: a market that tells two stories is found.
+
+        Raises
+        ------
+        ReceiptError
+            If a proof does not hold.
+        RefusedProofError
+            If an entry is not one's own.
+        """
+        query = QueryProof(positions=tuple(positions), since_size=0 if since is None else since.size)
+        envelope = Envelope(
+            message_id=f"proof-{digest_of(query)[:32]}",
+            correlation_id="",
+            causation_id="",
+            sender=self._participant,
+            sequence=0,
+            occurred_us=0,
+            body=query,
+        )
+        reply = decode_reply(await self.request("query", encode(envelope), timeout_s=timeout_s))
+        if not isinstance(reply, ProofReply):
+            raise RefusedProofError(reply.detail if isinstance(reply, Refused) else reply.kind)
+        return check_proof(reply, self._market, self._market_key, since), reply.entries
 
     def deliveries(self) -> AsyncIterator[tuple[Delivery, Callable[[], Awaitable[None]]]]:
         """Yield deliveries, as the bus does."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from market.engine.admission import OPERATOR
@@ -22,7 +24,7 @@ from takt_sdk.model.messages import (
 from takt_sdk.model.proof import ProofReply, QueryProof
 from takt_sdk.ports import RequestChannel
 from takt_sdk.receipts import KeptReceipt, ReceiptError, check_proof, check_receipt
-from takt_sdk.signed_bus import SignedBus
+from takt_sdk.signed_bus import RefusedProofError, SignedBus
 from takt_sdk.signing import KEY_HEADER, SIGNATURE_HEADER
 from tests.signers import market_signer, signer_of
 from tests.unit.market.service.small_market import DEADLINE_S, MARKET, SmallMarket, accepted, order
@@ -248,6 +250,23 @@ async def test_a_participant_proves_its_own_part_of_the_log(small: SmallMarket) 
         assert head.size == since.size + 4
         assert [entry.position for entry in reply.entries] == list(positions)
         assert "k2" in reply.entries[2].message
+
+
+async def test_a_participant_follows_the_log_from_head_to_head(small: SmallMarket) -> None:
+    async with small.running():
+        mine = small.bus("buyer")
+        first, _ = await mine.prove()
+        receipt = await small.ask("order", "buyer", order("k"))
+        assert isinstance(receipt, Receipt)
+        second, entries = await mine.prove([receipt.position], first)
+        assert (second.size, [one.position for one in entries]) == (first.size + 1, [receipt.position])
+        with pytest.raises(ReceiptError) as caught:
+            await mine.prove(since=replace(first, root="ab" * 32))
+        assert caught.value.what == "consistency"
+        with pytest.raises(RefusedProofError, match="no such entry of yours"):
+            await mine.prove([0])
+        with pytest.raises(RefusedProofError, match="the log has"):
+            await mine.prove(since=replace(first, size=99))
 
 
 @pytest.mark.parametrize(
