@@ -117,7 +117,7 @@ class Case:
         prices = found.prices()
         self.work += found.work - before
         self.learn(prices, lambda: found.multipliers(base))
-        self.incumbent.lower_bound(prices.bound)
+        self.incumbent.lower_bound(prices.bound + found.rounding)
         return found.converged
 
     @property

@@ -108,8 +108,8 @@ class _Bound:
         cost = self.resource_price[p.use_resource] * (
             self.exact(p.use_fixed) + self.exact(p.use_unit) * quantity[self.user]
         )
-        if self.own:
-            cost[list(self.own)] = list(self.own.values())
+        if self.own[0].size:
+            cost[self.own[0]] = self.own[1]
         gain = gain - _sum_by(self.user, cost, p.n_bids, self.kind)
         if self.arcs.item:
             trips = self.arcs.costs(item, self.kind)
@@ -161,9 +161,9 @@ class _Bound:
     def capacity(self, possible: Flags, shares: dict[int, int]) -> int:
         """Return what all capacity is worth at its prices, and what is left of openings."""
         p = self.p
-        worth = worth_of_capacity(
-            p, self.resource_price, self.exact(p.resource_capacity), self.own, self.user
-        )
+        size = _sum_by(self.owner, self.exact(p.item_quantity), p.n_bids, self.kind)
+        amount = self.exact(p.use_fixed) + self.exact(p.use_unit) * size[self.user]
+        worth = worth_of_capacity(p, self.resource_price, amount, self.own, self.user)
         group = opening_groups(p, possible, self.user, self.member)
         return resources_and_openings(p, worth, group, shares)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from market.clearing.knapsack import resource_bound
+from market.clearing.knapsack import solve
 from market.clearing.problem import NONE
 from market.clearing.result import MICRO
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from market.clearing.result import Multipliers
 
 
-def own_prices(p: Problem, m: Multipliers, user: Ints) -> dict[int, int]:
-    """Return the price by position in the uses, of all-or-nothing bids that have one of their own.
+def own_prices(p: Problem, m: Multipliers, user: Ints) -> tuple[Ints, NDArray[Any]]:
+    """Return positions in the uses, and prices there, of all-or-nothing bids that have one of their own.
 
     Raises
     ------
@@ -33,34 +33,49 @@ def own_prices(p: Problem, m: Multipliers, user: Ints) -> dict[int, int]:
         If a bid or resource is not there, or the bid does not use the resource.
     """
     if not m.uses:
-        return {}
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=object)
     bids = {name: k for k, name in enumerate(p.bid_ids)}
     resources = {name: k for k, name in enumerate(p.resource_ids)}
-    given = np.array([(bids[bid], resources[resource]) for bid, resource, _ in m.uses], dtype=np.int64)
-    price = [max(0, price) for _, _, price in m.uses]
+    bid = np.array([bids[name] for name, _, _ in m.uses], dtype=np.int64)
+    wanted = bid * len(p.resource_ids) + np.array([resources[name] for _, name, _ in m.uses], dtype=np.int64)
+    price = np.array([max(0, price) for _, _, price in m.uses], dtype=object)
     key = user * len(p.resource_ids) + p.use_resource
     by = np.argsort(key, kind="stable")
-    wanted = given[:, 0] * len(p.resource_ids) + given[:, 1]
-    found = np.searchsorted(key[by], wanted)
+    found = np.searchsorted(key, wanted, sorter=by)
     missing = np.flatnonzero(np.append(key[by], -1)[found] != wanted)
     if missing.size:
         raise KeyError(m.uses[int(missing[0])][:2])
-    at = by[found]
-    solid = ~p.bid_divisible[given[:, 0]]  # a divisible bid's use varies: the resource's price holds
-    return {k: price[i] for i, k in zip(np.flatnonzero(solid).tolist(), at[solid].tolist(), strict=True)}
+    solid = ~p.bid_divisible[bid]  # a divisible bid's use varies: the resource's price holds
+    return by[found[solid]], price[solid]
 
 
 def worth_of_capacity(
-    p: Problem, price: NDArray[Any], capacity: NDArray[Any], own: dict[int, int], user: Ints
+    p: Problem, price: NDArray[Any], amount: NDArray[Any], own: tuple[Ints, NDArray[Any]], user: Ints
 ) -> NDArray[Any]:
-    """Return what each resource is worth, in micro units."""
-    worth: NDArray[Any] = price * capacity
-    if not own:
+    """Return what each resource is worth, in micro units.
+
+    ``amount`` is the largest use by position in the uses. A resource is solved as a knapsack if a use of it
+    has a price of its own.
+    """
+    worth: NDArray[Any] = price * p.resource_capacity.astype(price.dtype)
+    if not own[0].size:
         return worth
+    paid = price[p.use_resource] * amount
+    paid[own[0]] = own[1]
     by = np.argsort(p.use_resource, kind="stable")
     ptr = np.searchsorted(p.use_resource[by], np.arange(len(p.resource_ids) + 1))
-    for r in np.unique(p.use_resource[list(own)]).tolist():
-        worth[r] = resource_bound(p, r, int(price[r]), by[ptr[r] : ptr[r + 1]], own, user)
+    solid = ~p.bid_divisible[user] & (amount <= p.resource_capacity[p.use_resource]).astype(np.bool_)
+    spare = np.where(p.bid_divisible[user], amount, 0)
+    for r in np.unique(p.use_resource[own[0]]).tolist():
+        uses = by[ptr[r] : ptr[r + 1]]
+        fit = uses[solid[uses]]
+        worth[r] = solve(
+            amount[fit].tolist(),
+            paid[fit].tolist(),
+            int(p.resource_capacity[r]),
+            int(price[r]),
+            int(spare[uses].sum()),
+        )
     return worth
 
 

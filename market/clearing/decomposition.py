@@ -68,6 +68,8 @@ class Decomposition:
         self.marginal = np.zeros(self.factors.item.size)
         self.bound = prices.bound
         self.cells = int((np.diff(self.factors.row_ptr) * self.factors.capacity).sum())
+        self.rounding = self._rounding()
+        """By how much the bound may rise when prices are rounded to be published."""
         self.sweeps = 0
         self.work = 0
         self.converged = self.rows.size == 0
@@ -217,6 +219,14 @@ class Decomposition:
             (prices.resource * p.resource_capacity)[plain].sum()
             + (prices.group * np.maximum(p.group_max, 0))[limited].sum()
         )
+
+    def _rounding(self) -> float:
+        p = self.f.problem
+        lots = float(p.item_quantity.sum()) + float(p.lot_quantity.sum())
+        plain = np.ones(len(p.resource_ids), dtype=np.bool_)
+        plain[self.rows] = False
+        used = float(self.use[plain[p.use_resource]].sum()) + float(p.resource_capacity[plain].sum())
+        return (lots + used + self.use.size + 3 * p.bid_group.size) / MICRO
 
     def _sweep(self, rows: Ints, mode: int) -> float:
         self.work += max(1, self.cells // CELLS_PER_WORK)

@@ -86,9 +86,7 @@ def formulate(p: Problem, terms: Terms | None = None, *, aggregated_links: bool 
     resource_row = _add_resources(p, terms, rows, bid_column, steps_column, holder)
     group_column, group_row, link_row = _add_groups(p, terms, rows, bid_column, aggregated=aggregated_links)
     held = np.flatnonzero((holder != NONE) & (resource_row != NONE))
-    rows.put(
-        resource_row[held], group_column[holder[held]], -p.resource_capacity[held].astype(np.float64)
-    )
+    rows.put(resource_row[held], group_column[holder[held]], -p.resource_capacity[held].astype(np.float64))
     _add_suppliers(p, terms, rows, bid_column)
     trips, origins = add_flows(p, terms, rows, bid_column, steps_column)
     return Formulation(

@@ -1,4 +1,4 @@
-"""Bound what uses pay for scarce capacity exactly: a 0-1 knapsack per resource.
+"""Bound exactly what uses pay for the capacity of one resource: a 0-1 knapsack.
 
 Part of the checker. Integers only.
 """
@@ -12,41 +12,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from market.clearing.problem import Ints, Problem
-
 
 MOST_CAPACITY = 10_000_000
 _SAFE = 2**61
-
-
-def resource_bound(p: Problem, resource: int, price: int, uses: Ints, own: dict[int, int], user: Ints) -> int:
-    """Return the most that uses of one resource can pay within its capacity, in micro units.
-
-    Parameters
-    ----------
-    price
-        Price per unit of use of this resource.
-    uses
-        Positions of the uses of this resource.
-    own
-        Price by position in the uses, of those that have one of their own.
-    user
-        The bid of every use.
-    """
-    capacity = int(p.resource_capacity[resource])
-    weight, profit, elastic = [], [], 0
-    for k in uses.tolist():
-        b = int(user[k])
-        amount = int(p.use_fixed[k])
-        if p.use_unit[k]:
-            quantity = int(p.item_quantity[p.bid_item_ptr[b] : p.bid_item_ptr[b + 1]].sum())
-            amount += int(p.use_unit[k]) * quantity
-        if p.bid_divisible[b]:
-            elastic += amount
-        elif amount <= capacity:
-            weight.append(amount)
-            profit.append(own.get(k, price * amount))
-    return solve(weight, profit, capacity, price, elastic)
 
 
 def solve(weight: list[int], profit: list[int], capacity: int, price: int, elastic: int) -> int:

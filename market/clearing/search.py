@@ -177,9 +177,10 @@ class _Prover:
             self.relax()
             if stopped.is_set():
                 return
-            self.sharpen(1.0)
-            if stopped.is_set():
-                return
+            for share in SHARPEN_SHARES:
+                if stopped.is_set():
+                    return
+                self.sharpen(share)
             if size <= LARGE_COLUMNS:
                 case.exact(SolveLimits(time_s=self.deadline.left()), self.leave)
                 if not stopped.is_set() and self.shrunk():
@@ -212,6 +213,9 @@ class _Prover:
 
 
 SHARPEN_FIRST = 0.05
+SHARPEN_SHARES = (0.15, 0.25, 0.6)
+"""Shares of the time left after which the bound is published anew; the last leaves time to do so."""
+
 SHRUNK = 0.6
 HALF_TIME = 0.4
 WIDE_GAP = 0.02
