@@ -40,7 +40,7 @@ class InProcess:
         handled = self.kernel.handle(
             contest.inbound(sender, received, sequence, key),  # type: ignore[arg-type]
             self.now_us,
-            source="bench",
+            source="bid" if key else "http",
             raw=raw,
             signature=signature,
         )
