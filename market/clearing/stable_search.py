@@ -15,7 +15,7 @@ import numpy as np
 
 from market.clearing.cliques import STARTS, grown, violated
 from market.clearing.conflict_graph import packed
-from market.clearing.program import Answer, Program, SolveLimits
+from market.clearing.program import Answer, Cuts, Program, SolveLimits
 from market.clearing.stable_set import STEPS, Best, Graph, Stack, branch
 
 if TYPE_CHECKING:
@@ -76,10 +76,9 @@ class StableSearch:
         """Solve the clique relaxation, add violated cliques while that pays, open the root."""
         price = np.zeros(self.ptr.size - 1)
         bound = np.inf
+        kept = self.case.solver.keep(self.program())
         for _ in range(MOST_ROUNDS):
-            found = self.case.solver.solve_relaxation(
-                self.program(), limits(), stop=self.case.incumbent.stopped.is_set
-            )
+            found = kept.relax(limits(), stop=self.case.incumbent.stopped.is_set)
             self.case.work += found.work
             if found.answer is not Answer.OPTIMAL or found.duals is None or found.values is None:
                 break
@@ -94,6 +93,7 @@ class StableSearch:
             price = np.append(price, np.zeros(self.ptr.size - 1 - before))
             if self.ptr.size - 1 == before:
                 break
+            kept.add_rows(self.rows(before))
         self.root(price, bound)
 
     def open_root(self) -> None:
@@ -101,19 +101,30 @@ class StableSearch:
         if self.compiled is None:
             self.root(np.zeros(self.ptr.size - 1), np.inf)
 
+    def rows(self, first: int) -> Cuts:
+        """Return the rows of the cliques from the given one on."""
+        ptr = self.ptr[first:] - self.ptr[first]
+        return Cuts(
+            row_lower=np.full(ptr.size - 1, -np.inf),
+            row_upper=np.ones(ptr.size - 1),
+            row_ptr=ptr.astype(np.int32),
+            column=self.member[self.ptr[first] :].astype(np.int32),
+            value=np.ones(int(ptr[-1])),
+        )
+
     def program(self) -> Program:
         """Return the relaxation: a column per vertex, a row per clique."""
-        n, rows = self.graph.weight.size, self.ptr.size - 1
+        n, rows = self.graph.weight.size, self.rows(0)
         return Program(
             cost=self.graph.weight.astype(np.float64),
             lower=np.zeros(n),
             upper=np.ones(n),
             integer=np.zeros(n, dtype=np.bool_),
-            row_lower=np.full(rows, -np.inf),
-            row_upper=np.ones(rows),
-            row_ptr=self.ptr.astype(np.int32),
-            column=self.member.astype(np.int32),
-            value=np.ones(self.member.size),
+            row_lower=rows.row_lower,
+            row_upper=rows.row_upper,
+            row_ptr=rows.row_ptr,
+            column=rows.column,
+            value=rows.value,
         )
 
     def separate(self, x: Floats) -> None:
