@@ -18,7 +18,7 @@ _CODES = {
     "state": "conflict",
     "closed": "conflict",
 }
-_SUBJECTS = frozenset({"order_id", "participant"})
+_SUBJECTS = frozenset({"order_id", "quote_id", "contract_id", "participant"})
 _TIME_FIELD = re.compile(r"(?:^|\.)(?:release|due|deadline)_us$")
 _TIME_IN_TEXT = re.compile(r"\b\d{15,16}\b")
 _DURATION_IN_TEXT = re.compile(r"\b(\d{1,17}) us\b")

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 from starlette.responses import Response
 
 from gateway.auth import customer_of
@@ -21,7 +21,7 @@ from gateway.resources import Acknowledgement
 from gateway.routes.answers import answer, body_of, problems
 from gateway.routes.operator import WRITING, operator_context, read_body, submit
 from gateway.routes.paging import After, Limit, read_page
-from gateway.schemas import Id, Instant, validate
+from gateway.schemas import Id, Instant, Text, validate
 from gateway.schemas import Request as Body
 from gateway.stream import HEARTBEAT, EventStream, sse_event
 from market.model.contract_commands import ApproveReallocation, RecordPayment, ResolveAppeal
@@ -43,12 +43,15 @@ from takt_sdk.model.execution import (
     TimelineReply,
 )
 from takt_sdk.model.messages import TERMINAL_ORDER_STATES, Refused
+from takt_sdk.model.values import MAX_MINOR, MAX_QUANTITY
 
 router = APIRouter(tags=["contracts"])
 
 _ORDER_ID = re.compile(r"o-[0-9a-f]{20}", re.ASCII)
+_CONTRACT_ID = re.compile(r"c-[0-9a-f]{20}", re.ASCII)
 _CONTRACT = TypeAdapter(ContractView)
-_READING = ("unauthorized", "not_found", "market_unavailable", "no_answer")
+_LISTING = ("unauthorized", "market_unavailable", "no_answer")
+_READING = ("not_found", *_LISTING)
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }
@@ -59,7 +62,7 @@ class ChangeRequest(Body):
     """What is to change of an order, or ``cancel``; times of an order that is not named stay."""
 
     cancel: bool = False
-    quantity: int | None = None
+    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)] | None = None
     due: Instant | None = None
     deadline: Instant | None = None
 
@@ -73,7 +76,7 @@ class ApprovalRequest(Body):
 class PaymentRequest(Body):
     """Money that came in from a participant or (negative) went out to it; ``reference`` is the bank's."""
 
-    amount_minor: int
+    amount_minor: Annotated[int, Field(ge=-MAX_MINOR, le=MAX_MINOR)]
     reference: Id
 
 
@@ -81,7 +84,7 @@ class AppealRequest(Body):
     """The operator's decision on an appeal."""
 
     upheld: bool
-    reason: str = ""
+    reason: Text = ""
 
 
 class QuoteAnswer(BaseModel):
@@ -190,7 +193,7 @@ async def _timelines(context: Context, customer: str, order_id: str) -> AsyncGen
                 yield HEARTBEAT
 
 
-@router.get("/v1/risks", response_model=RisksAnswer, responses=problems(*_READING))
+@router.get("/v1/risks", response_model=RisksAnswer, responses=problems(*_LISTING))
 async def list_risks(request: Request) -> Response:
     """List what put own open orders at risk, the newest first, and what came of it."""
     context = context_of(request)
@@ -212,16 +215,13 @@ async def request_change(request: Request, order_id: OrderId) -> Response:
     customer = await customer_of(request, context.desk)
     body = validate(ChangeRequest, await read_json(request, context.settings))
     await _timeline(context, customer, order_id)
-    try:
-        command = RequestChange(
-            order_id=order_id,
-            cancel=body.cancel,
-            quantity=body.quantity,
-            due_us=body.due,
-            deadline_us=body.deadline,
-        )
-    except ModelError as error:
-        raise ProblemError("invalid_content", str(error), field=error.field) from error
+    command = RequestChange(
+        order_id=order_id,
+        cancel=body.cancel,
+        quantity=body.quantity,
+        due_us=body.due,
+        deadline_us=body.deadline,
+    )
     with context.gate.enter(customer, f"change {order_id}"):
         receipt = accepted(await context.submit(customer, command, f"change-{order_id}"))
     timeline = await _timeline(context, customer, order_id)
@@ -232,7 +232,7 @@ async def request_change(request: Request, order_id: OrderId) -> Response:
 @router.post(
     "/v1/orders/{order_id}/changes/{quote_id}/accept",
     response_model=Acknowledgement,
-    responses=problems("not_found", "conflict", "too_many_requests", "invalid_content", *_READING),
+    responses=problems("conflict", "too_many_requests", *_READING),
 )
 async def accept_change(request: Request, order_id: OrderId, quote_id: OrderId) -> Response:
     """Accept the price of a change; at another price nothing happens. Repeat it at will."""
@@ -248,7 +248,7 @@ async def accept_change(request: Request, order_id: OrderId, quote_id: OrderId) 
     return answer(Acknowledgement.of(order_id, receipt))
 
 
-@router.get("/v1/statement", response_model=StatementAnswer, responses=problems(*_READING))
+@router.get("/v1/statement", response_model=StatementAnswer, responses=problems("invalid_content", *_LISTING))
 async def show_statement(
     request: Request, after: Annotated[str, Query(max_length=40, pattern="^[a-z0-9-]*$")] = ""
 ) -> Response:
@@ -260,7 +260,7 @@ async def show_statement(
     return answer(StatementAnswer(currency=currency, statement=reply))
 
 
-@router.get("/v1/scorecard", response_model=ScorecardAnswer, responses=problems(*_READING))
+@router.get("/v1/scorecard", response_model=ScorecardAnswer, responses=problems(*_LISTING))
 async def show_scorecard(request: Request) -> Response:
     """Show one's own record: reliability per process, forecasts beside the base rate, orders, balance."""
     context = context_of(request)
@@ -269,7 +269,7 @@ async def show_scorecard(request: Request) -> Response:
     return answer(ScorecardAnswer(scorecard=reply))
 
 
-@router.get("/v1/contracts", response_model=ContractList, responses=problems("invalid_content", *_READING))
+@router.get("/v1/contracts", response_model=ContractList, responses=problems("invalid_content", *_LISTING))
 async def list_contracts(request: Request, after: After = "", limit: Limit = 100) -> Response:
     """List the contracts that the holder of the key has won, by id."""
     context = context_of(request)
@@ -315,7 +315,7 @@ async def approve(request: Request, order_id: OrderId) -> Response:
 @router.post(
     "/v1/operator/participants/{participant}/payments",
     response_model=Acknowledgement,
-    responses=problems("not_found", "conflict", *WRITING),
+    responses=problems("not_found", *WRITING),
     openapi_extra=body_of(PaymentRequest),
     tags=["operator"],
 )
@@ -325,12 +325,7 @@ async def record_payment(
     """Book a payment of the bank, once per reference."""
     context = operator_context(request)
     body = await read_body(request, context, PaymentRequest)
-    try:
-        command = RecordPayment(
-            participant=participant, amount_minor=body.amount_minor, reference=body.reference
-        )
-    except ModelError as error:
-        raise ProblemError("invalid_content", str(error), field=error.field) from error
+    command = RecordPayment(participant=participant, amount_minor=body.amount_minor, reference=body.reference)
     return await submit(context, participant, command)
 
 
@@ -341,14 +336,11 @@ async def record_payment(
     openapi_extra=body_of(AppealRequest),
     tags=["operator"],
 )
-async def resolve_appeal(
-    request: Request, contract_id: Annotated[str, Path(pattern=r"^c-[0-9a-f]{20}$")]
-) -> Response:
+async def resolve_appeal(request: Request, contract_id: OrderId) -> Response:
     """Decide an appeal against how a contract counts."""
     context = operator_context(request)
     body = await read_body(request, context, AppealRequest)
-    try:
-        command = ResolveAppeal(contract_id=contract_id, upheld=body.upheld, reason=body.reason)
-    except ModelError as error:
-        raise ProblemError("invalid_content", str(error), field=error.field) from error
+    if _CONTRACT_ID.fullmatch(contract_id) is None:
+        raise ProblemError("not_found", "no such appeal")
+    command = ResolveAppeal(contract_id=contract_id, upheld=body.upheld, reason=body.reason)
     return await submit(context, contract_id, command)

@@ -97,6 +97,8 @@ def _lost_contract(event: Event) -> str | None:
     match event:
         case events.ContractAtRisk() | events.ContractEnded():
             return event.contract_id
+        case events.MilestoneReported(milestone="refused"):
+            return event.contract_id
         case ContractReduced() if not event.by_customer:
             return event.contract.id
         case _:

@@ -277,6 +277,8 @@ class MarketService:
 
     async def query(self, participant: str, query: ContractQuery) -> ContractReply | Refused:
         """Return what a participant asks of its contracts, orders, account or record."""
+        if self._stopping:
+            raise MarketUnavailableError("the market is stopping")
         found: list[ContractReply | Refused] = []
 
         def look(kernel: Kernel) -> bytes:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -15,6 +15,8 @@ import pytest_asyncio
 
 from gateway.settings import GatewaySettings
 from market.adapters.journal_memory import MemoryJournal
+from market.model.contract_rules import ContractRules
+from takt_sdk.model.execution import AppealScore
 from tests.integration.gateway_market import (
     OPERATOR_KEY,
     PART,
@@ -31,6 +33,8 @@ from tests.signers import signer_of
 Content = bytes | dict[str, Any]
 NEW_KEY = signer_of("new").key
 
+NOTHING = "o-" + "0" * 20
+
 WRITES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/orders", order_body()),
     ("PUT", "/v1/parts/bracket", PART),
@@ -43,6 +47,10 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/operator/participants/dora/rotate", {"signing_key": NEW_KEY}),
     ("POST", "/v1/operator/participants/dora/revoke", {}),
     ("POST", "/v1/operator/rounds/r-000002/void", {"reason": "x"}),
+    ("POST", f"/v1/orders/{NOTHING}/changes", {"cancel": True}),
+    ("POST", f"/v1/operator/orders/{NOTHING}/approval", {"approve": True}),
+    ("POST", "/v1/operator/participants/bob/payments", {"amount_minor": -5, "reference": "bank-1"}),
+    ("POST", "/v1/operator/appeals/c-00000000000000000000", {"upheld": True}),
 ]
 
 
@@ -122,6 +130,7 @@ async def test_every_promised_answer_occurs_and_fits_its_schema(market: LiveMark
         *await _without_key(market, checker.document),
         *await _slow_bodies(market),
         *await _failures(market, path),
+        *await _after_the_award(),
     ]:
         checker.check(answer)
     assert checker.missing() == {}
@@ -161,6 +170,61 @@ async def _successes(market: LiveMarket, path: str) -> list[httpx.Response]:
     async with alice.stream("GET", "/v1/events") as followed:
         pass
     return [*answers, httpx.Response(200, headers=followed.headers, request=followed.request)]
+
+
+async def _after_the_award() -> list[httpx.Response]:
+    """Let a contract end by its participant's fault; change, approve, appeal, in a market of its own."""
+    limits = ContractRules(approve_above_minor=0, tolerance_us=0)
+    async with live_market(rules=replace(RULES, contracts=limits)) as market:
+        alice, operator = market.alice, market.operator
+        order = await market.order("k")
+        path = f"/v1/orders/{order}"
+        await market.advance(0)
+        await market.bid(1_000)
+        while (await alice.get(path)).json()["state"] != "awarded":
+            await market.advance(0)
+        (contract_id,) = market.service.state_of().state.contracts
+        winner = market.service.state_of().state.contracts[contract_id].contract.participant
+        asked = await alice.post(f"{path}/changes", json={"cancel": True})
+        accept = f"{path}/changes/{asked.json()['quote']['quote_id']}/accept"
+        plant = httpx.AsyncClient(
+            base_url=market.server.url, headers={"Authorization": f"Bearer {PLANT_KEY}"}
+        )
+        await market.report("refused", 1)
+        await market.command(winner, AppealScore(contract_id=contract_id, reason="x"), "appeal")
+        own = (await plant.get("/v1/contracts")).json()["contracts"]
+        shown = own[0]["contract"]["id"] if own else "c-x"
+        appeal = f"/v1/operator/appeals/{contract_id}"
+        approval = f"/v1/operator/orders/{order}/approval"
+        payments = "/v1/operator/participants/nobody/payments"
+        answers = [
+            asked,
+            *[await operator.post(appeal, json={"upheld": True}) for _ in range(2)],
+            *[await operator.post(approval, json={"approve": True}) for _ in range(2)],
+            await operator.post(payments, json={"amount_minor": 5, "reference": "x"}),
+            *[await plant.get(where) for where in ("/v1/contracts", f"/v1/contracts/{shown}")],
+            *[await alice.get(where) for where in ("/v1/risks", "/v1/statement", "/v1/scorecard")],
+            *[await alice.get(where) for where in (f"{path}/timeline", "/v1/contracts/c-x")],
+            *[await alice.get(where) for where in ("/v1/contracts?limit=0", "/v1/statement?after=A")],
+            await alice.get(f"/v1/orders/{NOTHING}/timeline"),
+            await alice.get(f"/v1/orders/{NOTHING}/timeline/events"),
+        ]
+        with _full(market):
+            answers += [
+                await alice.post(f"{path}/changes", json={"cancel": True}),
+                await alice.post(accept),
+                await alice.get(f"{path}/timeline/events"),
+            ]
+        again = await alice.post(f"{path}/changes", json={"cancel": True})
+        over = f"{path}/changes/{again.json()['quote']['quote_id']}/accept"
+        answers += [await alice.post(over), await alice.post(accept)]
+        answers.append(await alice.post(f"{path}/changes/q-1/accept"))
+        answers.append(await alice.post(f"/v1/orders/{NOTHING}/changes/q-1/accept"))
+        answers.append(await alice.post(f"{path}/changes", json={"cancel": True}))
+        async with alice.stream("GET", f"{path}/timeline/events") as followed:
+            pass
+        await plant.aclose()
+        return [*answers, httpx.Response(200, headers=followed.headers, request=followed.request)]
 
 
 async def _bad_writes(market: LiveMarket) -> list[httpx.Response]:
@@ -265,7 +329,7 @@ async def _slow_bodies(market: LiveMarket) -> list[httpx.Response]:
 
 async def _failures(market: LiveMarket, path: str) -> list[httpx.Response]:
     """Let the disk stall, then stop the market, then close its journal."""
-    writes = [*WRITES[2:], ("POST", f"{path}/cancel", {})]
+    writes = [*WRITES[2:], ("POST", f"{path}/cancel", {}), ("POST", f"{path}/changes/q-1/accept", {})]
     writes += [("POST", "/v1/operator/participants/bob/reinstate", {})]
     writes += [("POST", "/v1/orders", order_body()), ("PUT", "/v1/parts/new", PART)]
     journal = market.service._journal
@@ -286,6 +350,8 @@ async def _failures(market: LiveMarket, path: str) -> list[httpx.Response]:
 
 async def _reads(market: LiveMarket, path: str) -> list[httpx.Response]:
     reads = ["/v1/orders", path, f"{path}/events", "/v1/parts", "/v1/clearings", "/v1/clearings/r-000001"]
+    reads += [f"{path}/timeline", f"{path}/timeline/events", "/v1/risks", "/v1/statement", "/v1/scorecard"]
+    reads += ["/v1/contracts", "/v1/contracts/c-x"]
     answers = [await market.alice.get(where) for where in reads]
     own = ["/v1/operator/participants", "/v1/operator/status", "/metrics"]
     return [*answers, *[await market.operator.get(where) for where in own]]
