@@ -56,12 +56,10 @@ def join(
     click.echo(f"{company.participant} joins {credentials.market} at {nats_url}")
     tell = logging.getLogger(company.participant).info
     try:
-        box = Outbox(
-            outbox or creds.with_name(f"{company.participant}.outbox.db"),
-            f"{credentials.market}.{company.participant}",
-        )
-        assignment = Assignment(profile=company, creds="")
-        asyncio.run(run_company(assignment, address, credentials, outbox=box, tell=tell))
+        file = outbox or creds.with_name(f"{company.participant}.outbox.db")
+        with Outbox(file, f"{credentials.market}.{company.participant}") as box:
+            assignment = Assignment(profile=company, creds="")
+            asyncio.run(run_company(assignment, address, credentials, outbox=box, tell=tell))
     except (BusRefusedError, CredentialsFileError, OutboxError, RefusedError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{company.participant} has left")

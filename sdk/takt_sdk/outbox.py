@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, get_args
+from typing import Self, cast, get_args
 
 from takt_sdk.errors import OutboxError
 from takt_sdk.ports import RequestChannel
@@ -68,7 +68,8 @@ class Outbox:
             if known is None:
                 self._database.execute("INSERT INTO owner VALUES (?)", (owner,))
         except (sqlite3.Error, OSError) as error:
-            raise OutboxError(str(path), f"cannot be used: {error}") from error
+            why = "is in use by another process" if "locked" in str(error) else f"cannot be used: {error}"
+            raise OutboxError(str(path), why) from error
         if known is not None and known[0] != owner:
             self.close()
             raise OutboxError(str(path), f"is the outbox of {known[0]}, not of {owner}")
@@ -116,6 +117,12 @@ class Outbox:
     def __iter__(self) -> Iterator[Stored]:
         """Yield everything, in order."""
         return self._read(_ALL.format(""))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Let the file go; idempotent."""

@@ -144,7 +144,8 @@ class Partner:
 
     def run(self) -> None:
         """Take part until SIGINT or SIGTERM; errors as of `takt_sdk.process.run_until_signal`."""
-        asyncio.run(run_until_signal(self.company))
+        with self.outbox:
+            asyncio.run(run_until_signal(self.company))
 
 
 def run(

@@ -228,7 +228,7 @@ async def test_what_was_stored_and_never_sent_is_sent_by_the_next_process(tmp_pa
 
 async def test_one_process_at_a_time_has_an_outbox_and_it_is_one_companys(tmp_path: Path) -> None:
     first = Outbox(tmp_path / "box.db", f"{MARKET}.acme")
-    with pytest.raises(OutboxError, match="cannot be used"):
+    with pytest.raises(OutboxError, match="is in use by another process"):
         Outbox(tmp_path / "box.db", f"{MARKET}.acme")
     first.close()
     with pytest.raises(OutboxError, match=r"is the outbox of test-market\.acme, not of test-market\.forge"):
