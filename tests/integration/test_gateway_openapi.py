@@ -187,13 +187,13 @@ async def _after_the_award() -> list[httpx.Response]:
         winner = market.service.state_of().state.contracts[contract_id].contract.participant
         asked = await alice.post(f"{path}/changes", json={"cancel": True})
         accept = f"{path}/changes/{asked.json()['quote']['quote_id']}/accept"
-        plant = httpx.AsyncClient(
-            base_url=market.server.url, headers={"Authorization": f"Bearer {PLANT_KEY}"}
-        )
+        admission = market.service.state_of().state.participants[winner].admission
+        keyed = replace(admission, api_key_sha256=sha256("winner-key"))
+        await market.command("operator", keyed, "key")
+        headers = {"Authorization": "Bearer winner-key"}
+        plant = httpx.AsyncClient(base_url=market.server.url, headers=headers)
         await market.report("refused", 1)
         await market.command(winner, AppealScore(contract_id=contract_id, reason="x"), "appeal")
-        own = (await plant.get("/v1/contracts")).json()["contracts"]
-        shown = own[0]["contract"]["id"] if own else "c-x"
         appeal = f"/v1/operator/appeals/{contract_id}"
         approval = f"/v1/operator/orders/{order}/approval"
         payments = "/v1/operator/participants/nobody/payments"
@@ -202,7 +202,7 @@ async def _after_the_award() -> list[httpx.Response]:
             *[await operator.post(appeal, json={"upheld": True}) for _ in range(2)],
             *[await operator.post(approval, json={"approve": True}) for _ in range(2)],
             await operator.post(payments, json={"amount_minor": 5, "reference": "x"}),
-            *[await plant.get(where) for where in ("/v1/contracts", f"/v1/contracts/{shown}")],
+            *[await plant.get(where) for where in ("/v1/contracts", f"/v1/contracts/{contract_id}")],
             *[await alice.get(where) for where in ("/v1/risks", "/v1/statement", "/v1/scorecard")],
             *[await alice.get(where) for where in (f"{path}/timeline", "/v1/contracts/c-x")],
             *[await alice.get(where) for where in ("/v1/contracts?limit=0", "/v1/statement?after=A")],
