@@ -197,6 +197,8 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._pumps: set[asyncio.Task[None]] = set()
         self.accepted = 0
+        self._held: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._parted = False
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -214,6 +216,15 @@ class Proxy:
         assert self._server is not None
         return f"nats://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
+    def part(self) -> None:
+        """Let nothing through, of connections that there are or that are tried, until `heal`."""
+        self._parted = True
+        self.cut()
+
+    def heal(self) -> None:
+        """Let new connections through again; those tried meanwhile stay silent."""
+        self._parted = False
+
     def cut(self) -> None:
         """Pass nothing on any more of the connections that there are, and close none of them."""
         for pump in self._pumps:
@@ -222,6 +233,9 @@ class Proxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
+        if self._parted:
+            self._held.append((reader, writer))
+            return
         to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._to)
         for source, sink in ((reader, to_writer), (to_reader, writer)):
             self._pumps.add(asyncio.create_task(_pump(source, sink)))

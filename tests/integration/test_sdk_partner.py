@@ -147,6 +147,31 @@ async def test_a_half_open_link_is_noticed_and_made_anew(tmp_path: Path) -> None
         assert proxy.accepted >= 2
 
 
+@pytest.mark.slow
+async def test_after_a_partition_the_partner_is_live_again_within_3_s(tmp_path: Path) -> None:
+    took_s = []
+    async with (
+        partner_market(tmp_path, "acme") as market,
+        Proxy(int(market.server.url.rpartition(":")[2])) as proxy,
+        joined(partner_of(market, proxy.url, offer=OWN)) as partner,
+    ):
+        await market.until_state(await market.order(), "confirmed")
+        ((contract, _),) = market.contracts()
+        for milestone in ("started", "finished", "shipped"):
+            tried = proxy.accepted
+            proxy.part()
+            reporting = asyncio.create_task(partner.report(contract.id, milestone))
+            await until(lambda tried=tried: proxy.accepted >= tried + 2)  # type: ignore[misc]
+            proxy.heal()
+            start_s = time.monotonic()
+            await reporting
+            took_s.append(time.monotonic() - start_s)
+        print("partition healed: reported after", *(f"{one:.1f} s" for one in took_s))  # noqa: T201 - a figure
+        assert max(took_s) < 3.5  # the next attempt, and its share of a loaded machine
+        (record,) = market.service.state_of().state.contracts.values()
+        assert sorted(record.reports) == [1, 2, 3, 4]
+
+
 async def test_renewed_credentials_are_taken_up_before_the_old_ones_end(tmp_path: Path) -> None:
     lines: list[str] = []
     async with partner_market(tmp_path) as market:

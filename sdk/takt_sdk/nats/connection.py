@@ -17,7 +17,7 @@ from takt_sdk.repeats import Repeats
 
 _LOG = logging.getLogger(__name__)
 _RECONNECT_WAIT_S = 0.25
-_CONNECT_S = 3
+_CONNECT_S = 2
 _PING_S = 2
 """A link that is silent for three of these is given up."""
 
