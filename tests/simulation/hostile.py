@@ -32,8 +32,8 @@ class Hostile(Watched):
         self.attacks = 0
         self.harmless = 0
 
-    def _take(self, inbound: Inbound, source: str, raw: bytes) -> Handled:
-        handled = super()._take(inbound, source, raw)
+    def _take(self, inbound: Inbound, source: str, raw: bytes, signature: bytes = b"") -> Handled:
+        handled = super()._take(inbound, source, raw, signature)
         if not self._attacking and self._left and self._chance.random() < 0.5:
             self._attacking = True
             try:

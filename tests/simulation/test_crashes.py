@@ -22,12 +22,12 @@ class Crashing(Simulation):
         super().__init__(population, stopwatch=ManualClock(population.start_us))
         self.position, self.committed = position, committed
 
-    def _take(self, inbound: Inbound, source: str, raw: bytes) -> Handled:
+    def _take(self, inbound: Inbound, source: str, raw: bytes, signature: bytes = b"") -> Handled:
         due = self.kernel.state.size == self.position and self.crashes == 0
         if due and not self.committed:
             self.kernel.handle(inbound, self.now_us, source=source, raw=raw)
             self._restart()
-        handled = super()._take(inbound, source, raw)
+        handled = super()._take(inbound, source, raw, signature)
         if due and self.committed and handled.decided is not None:
             live = state_digest(self.kernel.state)
             self._restart()

@@ -54,12 +54,12 @@ class LyingSolver(Hostile):
 @contextmanager
 def acknowledge_before_commit() -> Iterator[type[Hostile]]:
     class Hasty(Hostile):
-        def _take(self, inbound: Inbound, source: str, raw: bytes) -> Handled:
+        def _take(self, inbound: Inbound, source: str, raw: bytes, signature: bytes = b"") -> Handled:
             if self.dice.happens("commit_crash"):
                 handled = self.kernel.handle(inbound, self.now_us, source=source, raw=raw)
                 self._restart()
                 return handled
-            return super()._take(inbound, source, raw)
+            return super()._take(inbound, source, raw, signature)
 
     yield Hasty
 
