@@ -21,9 +21,10 @@ from market.clearing.allocation import Allocation, allocation_of
 from market.clearing.components import parts_of
 from market.clearing.conflict import conflicting_orders
 from market.clearing.counterfactual import Budget, Counterfactuals
-from market.clearing.dominance import needed
+from market.clearing.dominance import hopeless, needed
 from market.clearing.errors import HelperLostError
 from market.clearing.greedy import greedy
+from market.clearing.multipliers import without_charge
 from market.clearing.part_search import PartFound, PartSearch, PartTask
 from market.clearing.publish import Found
 from market.clearing.result import Multipliers
@@ -227,7 +228,7 @@ class Hunt:
         return Found(
             allocation=self.joined(parts, best),
             greedy=self.joined(parts, base),
-            multipliers=concatenated(multipliers) if multipliers else None,
+            multipliers=self.told(multipliers) if multipliers else None,
             failed=True,
             components=len(parts),
             work=sum(part.work for part in known),
@@ -255,11 +256,15 @@ class Hunt:
             allocation=self.joined(self.parts, [part.best for part in known]),
             greedy=self.joined(self.parts, [part.baseline for part in known]),
             bound=math.fsum(part.bound for part in known),
-            multipliers=concatenated(multipliers) if len(multipliers) == len(known) else None,
+            multipliers=self.told(multipliers) if len(multipliers) == len(known) else None,
             failed=any(part.failures or part.infeasible for part in known),
             components=count,
             work=work,
         )
+
+    def told(self, parts: list[Multipliers]) -> Multipliers:
+        """Return the multipliers of all parts, and those of the hopeless bids that no part has."""
+        return without_charge(self.p, concatenated(parts), hopeless(self.p, self.terms))
 
     def joined(self, parts: list[Part], found: list[Allocation | None]) -> Allocation | None:
         """Return the allocation of the whole problem, or None if a part has none."""

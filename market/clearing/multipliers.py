@@ -5,6 +5,7 @@ Reads a `Formulation`; the checker recomputes the bound from the result without 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from market.clearing.result import MICRO, Multipliers
 
 if TYPE_CHECKING:
     from market.clearing.formulate import Formulation
-    from market.clearing.problem import Ints
+    from market.clearing.problem import Flags, Ints, Problem
     from market.clearing.program import Floats
 
 _LARGEST = 2.0**62
@@ -63,3 +64,19 @@ def named(ids: tuple[str, ...], values: Floats) -> tuple[tuple[str, int], ...]:
         for k, v in zip(np.flatnonzero(values).tolist(), _micro(values[values != 0]), strict=True)
         if v
     )
+
+
+def without_charge(p: Problem, m: Multipliers, left_out: Flags) -> Multipliers:
+    """Return the multipliers with a price of 0 for what left-out bids use of resources that are knapsacks.
+
+    They gain nothing even so, and a resource's default price would let them stand in its knapsack.
+    """
+    knapsacks = {resource for _, resource, _ in m.uses}
+    if not knapsacks or not left_out.any():
+        return m
+    user = np.repeat(np.arange(p.n_bids), np.diff(p.bid_use_ptr))
+    chosen = np.array([name in knapsacks for name in p.resource_ids], dtype=np.bool_)
+    at = np.flatnonzero(left_out[user] & chosen[p.use_resource])
+    free = zip(user[at].tolist(), p.use_resource[at].tolist(), strict=True)
+    added = tuple((p.bid_ids[b], p.resource_ids[r], 0) for b, r in free)
+    return replace(m, uses=tuple(sorted((*m.uses, *added))))
