@@ -106,7 +106,8 @@ def page(results: Mapping[str, Any]) -> str:
                 known = results["figures"].get(figure.arguments[0], {"words": "not measured", "load": "-"})
                 parts.append(
                     f"\n{figure.what[0].upper()}{figure.what[1:]}: **{known['words']}** "
-                    f"(goal: {figure.goal}; load of the machine {known['load']}; `python -m {' '.join(figure.arguments)}`)\n"
+                    f"(goal: {figure.goal}; load of the machine {known['load']}; "
+                    f"`python -m {' '.join(figure.arguments)}`)\n"
                 )
     return "".join(parts)
 
