@@ -53,7 +53,7 @@ class AuditError(ReplayError):
     ----------
     kind
         One of ``missing``, ``edited``, ``tree``, ``truncated``, ``uncovered``, ``head``, ``fork``,
-        ``receipt``, ``omitted``, ``signature``, ``key``, ``decision``, ``clearing``.
+        ``receipt``, ``omitted``, ``signature``, ``key``, ``decision``, ``clearing``, ``opening``.
     position
         Where; None if it concerns no entry.
     """

@@ -20,16 +20,18 @@ from market.engine.engine import ENGINE_VERSION, decide, fold
 from market.engine.lottery import seed_of
 from market.engine.snapshot import snapshot
 from market.engine.state import State
-from market.errors import AuditError, InvariantError
-from market.model.commands import Body, Command, ReportClearing
-from market.model.events import ClearingPublished, EquivocationSeen, Event
+from market.errors import AuditError, EscrowError, InvariantError
+from market.model.commands import Body, Command, OpenSeals, ReportClearing
+from market.model.events import ClearingPublished, EquivocationSeen, Event, RoundOpened, SealedReceived
 from market.ports import Stored, TreeHead
 from market.service.chain import Chain, Log, check_chain
 from market.service.claims import check_head, check_receipts
+from market.service.opening import opened, same_opening
 from takt_sdk.codec import DecodeError, digest_of
 from takt_sdk.model.messages import Envelope
 from takt_sdk.ports import REQUEST_CHANNELS
 from takt_sdk.receipts import KeptReceipt, LogHead
+from takt_sdk.sealing import SealError
 from takt_sdk.signing import head_bytes, is_signed, message_bytes
 
 
@@ -146,6 +148,7 @@ class _Replay:
     signed: int = 0
     equivocations: list[Equivocation] = field(default_factory=list)
     unsigned: set[int] = field(default_factory=set)
+    sealed: dict[int, bytes] = field(default_factory=dict)
 
     def take(self, stored: Stored) -> None:
         """Check one entry against the state and fold it.
@@ -160,6 +163,8 @@ class _Replay:
             happened = decode_events(entry.events)
             envelope = decode_envelope(entry.message)
             self._check_signature(stored, envelope)
+            if isinstance(envelope.body, OpenSeals):
+                self._check_opening(position, envelope.body)
             if entry.engine_version == ENGINE_VERSION:
                 self._decide_again(stored, envelope)
                 self.decided += 1
@@ -168,7 +173,7 @@ class _Replay:
             fold(self.state, entry.now_us, happened)
         except _UNFOLDABLE as error:
             raise AuditError("decision", position, f"entry {position} cannot be folded: {error}") from error
-        self._note(position, happened)
+        self._note(stored, happened)
 
     def _check_signature(self, stored: Stored, envelope: Envelope[Body]) -> None:
         entry, position = stored.entry, stored.position
@@ -223,6 +228,18 @@ class _Replay:
             detail = f"entry {position} publishes a clearing that is wrong: {'; '.join(faults[:3])}"
             raise AuditError("clearing", position, detail)
 
+    def _check_opening(self, position: int, command: OpenSeals) -> None:
+        """Open a round's ciphertexts again with the journaled key: they must hold what the entry says."""
+        round_ = self.state.rounds[command.round_id]
+        try:
+            again = opened(self.sealed.__getitem__, self.state.market, round_, command.private_key)
+        except (EscrowError, SealError) as error:
+            detail = f"entry {position} opens {round_.id} with a wrong key: {error}"
+            raise AuditError("opening", position, detail) from error
+        if not same_opening(again, command):
+            detail = f"entry {position} states other answers than the ciphertexts of {round_.id} hold"
+            raise AuditError("opening", position, detail)
+
     def _is_drawn(self, command: ReportClearing) -> bool:
         round_ = self.state.rounds.get(command.round_id)
         if round_ is None or round_.close_position is None:
@@ -230,8 +247,13 @@ class _Replay:
         leaf = self.chain.leaves[round_.close_position] if self.state.seed is None else b""
         return command.seed == seed_of(command.secret, leaf)
 
-    def _note(self, position: int, happened: Sequence[Event]) -> None:
+    def _note(self, stored: Stored, happened: Sequence[Event]) -> None:
+        position = stored.position
         for event in happened:
+            if isinstance(event, RoundOpened):
+                self.sealed.clear()
+            elif isinstance(event, SealedReceived):
+                self.sealed[position] = stored.entry.message
             self.clearings += isinstance(event, ClearingPublished)
             if isinstance(event, EquivocationSeen) and event.position not in self.unsigned:
                 self.equivocations.append(

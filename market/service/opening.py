@@ -6,6 +6,7 @@ comes to the same answers. Waits for nothing and decides nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from market.adapters.codec import decode_envelope
@@ -44,7 +45,14 @@ def close_proof(journal: Journal, market: str, round_: RoundRecord) -> CloseProo
 
 
 def opened_answers(journal: Journal, market: str, round_: RoundRecord, private_key: str) -> OpenSeals:
-    """Return what the answers that stand in a round hold under its private key.
+    """Return what the answers that stand in a round hold; errors as `opened`."""
+    return opened(lambda position: _entry(journal, position).entry.message, market, round_, private_key)
+
+
+def opened(
+    message_at: Callable[[int], bytes], market: str, round_: RoundRecord, private_key: str
+) -> OpenSeals:
+    """Return what the answers that stand in a round hold, given the message at each of their positions.
 
     Raises
     ------
@@ -55,7 +63,7 @@ def opened_answers(journal: Journal, market: str, round_: RoundRecord, private_k
         raise EscrowRefusedError(f"the key released for {round_.id} is not that of its call")
     answers = tuple(
         _opened(
-            _entry(journal, round_.received[participant][sequence][1]),
+            message_at(round_.received[participant][sequence][1]),
             _Place(market, round_.id, participant, sequence),
             private_key,
         )
@@ -71,10 +79,10 @@ def same_opening(one: OpenSeals, other: OpenSeals) -> bool:
     ] == [(seal.participant, seal.sequence, seal.answer, seal.code) for seal in other.answers]
 
 
-def _opened(stored: Stored, place: _Place, private_key: str) -> OpenedSeal:
-    sheet = decode_envelope(stored.entry.message).body
+def _opened(message: bytes, place: _Place, private_key: str) -> OpenedSeal:
+    sheet = decode_envelope(message).body
     if not isinstance(sheet, SealedSheet):
-        raise InvariantError(f"entry {stored.position} holds {sheet.kind}, which is not sealed")
+        raise InvariantError(f"an answer to {place.round_id} is a {sheet.kind}, which is not sealed")
 
     def failed(code: str, detail: str, field: str = "", value: str = "") -> OpenedSeal:
         return OpenedSeal(

@@ -100,6 +100,15 @@ class Invariants:
                     require(
                         event.round_id not in self._closed, f"an answer to {event.round_id} after its close"
                     )
+                case events.SealedReceived():
+                    require(
+                        event.round_id not in self._closed,
+                        f"a seal of {event.round_id} counts after its close",
+                    )
+                case events.AnswerOpened():
+                    require(event.round_id in self._closed, f"{event.round_id} is opened before its close")
+                    if event.sheet is not None:
+                        self._sheet(event.participant, event.sheet)
                 case events.RoundClosed():
                     require(event.round_id not in self._closed, f"{event.round_id} closed twice")
                     self._closed.add(event.round_id)
@@ -124,7 +133,12 @@ class Invariants:
         sender = decode_envelope(stored.entry.message).sender
         for event in decode_events(stored.entry.events):
             match event:
-                case events.SheetReceived() | events.CallDeclined() | events.BreakdownReported():
+                case (
+                    events.SheetReceived()
+                    | events.CallDeclined()
+                    | events.SealedReceived()
+                    | events.BreakdownReported()
+                ):
                     owner = event.participant
                 case events.MilestoneReported():
                     owner = state.contracts[event.contract_id].contract.participant
