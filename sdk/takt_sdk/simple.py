@@ -22,9 +22,11 @@ from pathlib import Path
 from takt_sdk.company import Company, Pace
 from takt_sdk.joining import join
 from takt_sdk.mail import RefusedError
+from takt_sdk.model.capability import Requirement
 from takt_sdk.model.contract import Contract
 from takt_sdk.model.messages import CallForProposals, Milestone, ReportMilestone
 from takt_sdk.model.order import Lot
+from takt_sdk.model.values import Window
 from takt_sdk.narrator import Narrator, Tell
 from takt_sdk.nats.credentials import CredentialsFile
 from takt_sdk.outbox import Outbox
@@ -38,10 +40,13 @@ __all__ = [
     "CallForProposals",
     "Contract",
     "Lot",
+    "Milestone",
     "Offer",
     "Partner",
     "Quote",
     "RefusedError",
+    "Requirement",
+    "Window",
     "run",
 ]
 

@@ -22,7 +22,7 @@ from agents.profile_file import format_profile
 from scenarios.cli import main
 from scenarios.population import build
 from scenarios.scenario import load_scenario
-from takt_sdk.nats.creds import claims_of, jwt_of
+from takt_sdk.nats.creds import claims_of, jwt_of, market_key_of
 from tests.integration.live_market import (
     SMOKE,
     Market,
@@ -187,6 +187,7 @@ def test_keys_are_moved_off_and_a_partner_issued_elsewhere_joins_and_is_cut_off(
     key = re.search(r"key (U\w+)", said)
     assert key is not None
     creds = post / f"{name}.creds"
+    assert market_key_of(creds.read_text()).startswith("A")
     with market(folder, "--empty", *BEAT) as live:
         assert "kept elsewhere" in failed("partner", "add", name, "--role", "plant", *data)
         admitted = ("partner", "add", name, "--role", "plant", "--profile", str(profile), *data)
