@@ -37,6 +37,7 @@ from market.ports import MarketBus
 from market.service.clearing_worker import InlineClearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
+from scenarios.signing_keys import with_key
 from takt_sdk.company import Company, Pace
 from takt_sdk.model.capability import Capability, Requirement
 from takt_sdk.model.contract import Contract
@@ -45,13 +46,20 @@ from takt_sdk.model.order import OrderTerms
 from takt_sdk.model.plan import Part, PlannedArc, PlannedLot, ProcessPlan
 from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US
 from takt_sdk.ports import ParticipantBus
+from takt_sdk.signed_bus import SignedBus
 from takt_sdk.wall_clock import OsEntropy
+from tests.signers import market_signer, seed_of, signer_of
 
 MARKET = "test-market"
 MONDAY_US = 20_605 * DAY_US
 DEADLINE_S = 30.0
 RULES = Rules(
-    takt_us=6 * HOUR_US, response_us=HOUR_US, transit_us=6 * HOUR_US, acceptance_us=HOUR_US, confirm_us=DAY_US
+    takt_us=6 * HOUR_US,
+    response_us=HOUR_US,
+    transit_us=6 * HOUR_US,
+    acceptance_us=HOUR_US,
+    confirm_us=DAY_US,
+    signatures="required",
 )
 CITIES = ("ulm", "lyon", "essen", "berlin")
 NETWORK = Network(
@@ -161,10 +169,14 @@ async def running_market(bus: MarketBus, companies: Sequence[Profile]) -> AsyncI
         clearer=InlineClearer(),
         lottery=Lottery(bytes(32)),
         tick_s=None,
+        signer=market_signer(MARKET),
     )
     async with service:
-        opening = OpenMarket(market=MARKET, rules=RULES, network=NETWORK, seed=7)
-        commands: list[Command] = [opening, *map(admission, companies)]
+        opening = OpenMarket(
+            market=MARKET, rules=RULES, network=NETWORK, seed=7, market_key=market_signer(MARKET).key
+        )
+        admitted = [with_key(admission(company), seed_of(company.participant)) for company in companies]
+        commands: list[Command] = [opening, *admitted]
         for number, command in enumerate(commands):
             reply = await service.submit(OPERATOR, command, message_id=f"set-up-{number}")
             assert isinstance(reply, Receipt), reply
@@ -173,13 +185,21 @@ async def running_market(bus: MarketBus, companies: Sequence[Profile]) -> AsyncI
         yield service
 
 
+def bus_in_memory(broker: MemoryBroker, participant: str) -> ParticipantBus:
+    """Return a company's bus in memory, which signs and checks receipts."""
+    key = market_signer(MARKET).key
+    return SignedBus(
+        broker.participant(participant), MARKET, participant, signer_of(participant), market_key=key
+    )
+
+
 def company_in_memory(
     broker: MemoryBroker, profile: Profile, orders: int = 0, *, pace: Pace | None = None
 ) -> Company:
     """Return a company on the bus in memory."""
 
     async def connect() -> ParticipantBus:
-        return broker.participant(profile.participant)
+        return bus_in_memory(broker, profile.participant)
 
     return Company(
         profile.participant,

@@ -27,6 +27,7 @@ from tests.integration.agents_market import (
     DEADLINE_S,
     MARKET,
     MONDAY_US,
+    bus_in_memory,
     company_in_memory,
     contracts,
     order_states,
@@ -174,7 +175,7 @@ async def test_a_market_that_refuses_connections_for_a_while_is_tried_again() ->
         async def connect() -> ParticipantBus:
             if next(refusals):
                 raise BusRefusedError("not now")
-            return broker.participant(acme.participant)
+            return bus_in_memory(broker, acme.participant)
 
         company = Company(acme.participant, lambda: role_of(acme), connect, Pace())
         await company.start()

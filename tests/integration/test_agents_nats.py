@@ -19,6 +19,7 @@ from market.adapters.embedded_nats import EmbeddedNats
 from market.adapters.memory_bus import MemoryBroker
 from market.adapters.nats_bus import NatsMarketBus
 from market.service.service import MarketService
+from scenarios.signing_keys import creds_of
 from takt_sdk.company import Company, Pace
 from tests.integration.agents_market import (
     DEADLINE_S,
@@ -34,6 +35,7 @@ from tests.integration.agents_market import (
     running_market,
     until,
 )
+from tests.signers import seed_of
 
 ORDERS = 3
 HOURS = range(0, 14 * 24, 6)
@@ -44,7 +46,8 @@ async def market_on_nats(
     folder: Path,
 ) -> AsyncIterator[tuple[MarketService, EmbeddedNats, NatsAddress, dict[str, str]]]:
     async with EmbeddedNats(folder, MARKET) as server:
-        creds = {profile.participant: server.participant_creds(profile.participant) for profile in profiles()}
+        names = [profile.participant for profile in profiles()]
+        creds = {name: creds_of(server.issuer(), name, seed_of(name)) for name in names}
         bus = await NatsMarketBus.connect(
             server.url, server.market_creds(), MARKET, server_name=server.name, ack_wait_s=1.0
         )
