@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
-import logging
 import os
 import shutil
 import signal
@@ -19,6 +18,7 @@ import ssl
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -27,6 +27,7 @@ from nats.aio.client import Client
 
 from market.adapters.addresses import LOOPBACK, local_host, public_host
 from market.adapters.nats_binary import check_version, find_server
+from market.adapters.nats_claims import ClaimsFolder
 from market.adapters.nats_identity import MarketKeys, ServerIdentity
 from market.adapters.nats_issuer import Issuer
 from market.bus_errors import BusServerError, CredentialsError
@@ -37,7 +38,6 @@ from takt_sdk.nats.tls import pinned
 from takt_sdk.ports import Entropy
 from takt_sdk.wall_clock import OsEntropy
 
-_LOG = logging.getLogger(__name__)
 _START_TIMEOUT_S = 15.0
 _STOP_TIMEOUT_S = 10.0
 _WATCHDOG = 'read -r _; kill -KILL "$1" 2>/dev/null'
@@ -126,9 +126,7 @@ class EmbeddedNats:
         self.log_file = self.folder / "nats-server.log"
         self._accounts = self.folder / "accounts"
         self._accounts.mkdir(exist_ok=True)
-        self._issued = self.folder / "claims"
-        self._issued.mkdir(exist_ok=True)
-        self._claims: dict[str, tuple[int, str]] = {}
+        self._claims = ClaimsFolder(self.folder / "claims")
         self._binary = binary
         self._max_connections = max_connections
         self._listen = listen or ListenAddress()
@@ -191,32 +189,8 @@ class EmbeddedNats:
         return Issuer(self.keys, self.market, self.folder)
 
     async def take_claims(self) -> None:
-        """Give the server every claim in ``claims/`` that changed since it was last looked at.
-
-        The server reads the claim of an account it does not know from ``accounts/`` by itself, but not a
-        later one: without this a revocation would wait for a restart. What the server cannot take now is
-        tried next time.
-        """
-        changed = self._changed_claims()
-        news = {name: item for name, item in changed.items() if self._claims.get(name, (0, ""))[1] != item[1]}
-        if news:
-            client = await self._as_system("takt-claims")
-            try:
-                for name, (_, claim) in news.items():
-                    await _update(client, name, claim)
-            finally:
-                await client.close()
-        self._claims.update(changed)
-
-    def _changed_claims(self) -> dict[str, tuple[int, str]]:
-        """Return name → (time of change, claim) of the files written since they were last read."""
-        changed: dict[str, tuple[int, str]] = {}
-        for entry in os.scandir(self._issued):
-            known = self._claims.get(entry.name)
-            modified_ns = entry.stat().st_mtime_ns
-            if entry.name.endswith(".jwt") and (known is None or known[0] != modified_ns):
-                changed[entry.name] = (modified_ns, Path(entry.path).read_text().strip())
-        return changed
+        """Give the server every claim in ``claims/`` that changed since it was last looked at."""
+        await self._claims.hand_over(partial(self._as_system, "takt-claims"))
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -240,7 +214,7 @@ class EmbeddedNats:
         config = self._write_config()
         if self._binary is None:
             self._binary = await asyncio.to_thread(find_server)
-        for claim in self._issued.glob("*.jwt"):  # what came while no server ran
+        for claim in self._claims.folder.glob("*.jwt"):  # what came while no server ran
             shutil.copy(claim, self._accounts)
         self._spawn(self._binary, config)
         try:
@@ -381,14 +355,6 @@ class EmbeddedNats:
             server_name=self.name,
             tls=self.tls(),
         )
-
-
-async def _update(client: Client, name: str, claim: str) -> None:
-    """Hand an account's claim to the server; one that it refuses is logged and left."""
-    key = name.removesuffix(".jwt")
-    answer = await client.request(f"$SYS.REQ.ACCOUNT.{key}.CLAIMS.UPDATE", claim.encode(), timeout=5)
-    if "error" in (said := json.loads(answer.data)):
-        _LOG.error("nats-server refused the claim %s: %s", name, said["error"])
 
 
 def _tls(listen: ListenAddress) -> str:
