@@ -35,13 +35,14 @@ class Overheard(MemoryMarketBus):
         self,
         on_request: Callable[[Request], Awaitable[bytes]],
         on_heartbeat: Callable[[str, bytes], None],
+        on_arrival: Callable[[Request], bytes | None] | None = None,
     ) -> None:
         async def heard(request: Request) -> bytes:
             reply = await on_request(request)
             self.said += [("ParticipantEnvelope", request.body), ("Reply", reply)]
             return reply
 
-        await super().start(heard, on_heartbeat)
+        await super().start(heard, on_heartbeat, on_arrival)
 
     async def send(self, message: OutboxMessage) -> None:
         self.said.append(("MarketEnvelope", message.body))
