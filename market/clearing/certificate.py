@@ -41,6 +41,13 @@ def certified_bound(p: Problem, m: Multipliers) -> int:
     return _Bound(p, m).total()
 
 
+def gains(p: Problem, m: Multipliers, quantity: Ints) -> NDArray[Any]:
+    """Return what each bid earns at a quantity when all that it touches is priced, in micro units."""
+    bound = _Bound(p, m)
+    gain: NDArray[Any] = bound.gain(quantity) - bound.openings()[0] - bound.group_limits()
+    return gain
+
+
 class _Bound:
     def __init__(self, p: Problem, m: Multipliers) -> None:
         self.p, self.m = p, m

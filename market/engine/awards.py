@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from market.clearing.estimates import estimates
 from market.clearing.result import Clearing, Move, Status
 from market.clearing.result_json import clearing_from_json
 from market.clearing.verify import verify
@@ -66,6 +67,7 @@ def publish(state: State, command: ReportClearing, now_us: int) -> Decision:
         greedy_objective=clearing.greedy_objective,
         digest=clearing.digest,
         result=command.result,
+        estimates=tuple(sorted(estimates(problem, clearing).items())) if state.rules.tell_estimates else (),
     )
     awards = _Awards(state, round_, clearing, now_us)
     return accept(published, *awards.outcome(), subject_id=round_.id)

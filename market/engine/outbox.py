@@ -5,9 +5,10 @@ Ids derive from content, so that a message made again is the same message. Sends
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Literal
 
 from market.engine.audience import is_hidden
@@ -24,11 +25,14 @@ from takt_sdk.model.messages import (
     ContractAmended,
     ContractNotice,
     Downlink,
+    LossEstimate,
     OrderNotice,
     RoundResult,
     Tape,
 )
 from takt_sdk.model.sealed import smallest_size
+
+NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,7 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
             case events.RoundOpened():
                 told += _calls(state, state.rounds[event.round_id])
             case events.ClearingPublished():
-                told += _results(state, state.rounds[event.round_id])
+                told += _results(state, state.rounds[event.round_id], estimates=dict(event.estimates))
                 if not is_hidden(event.round_id):
                     told.append(_tape(state, event))
             case events.RoundVoided():
@@ -183,7 +187,9 @@ def _calls(state: State, round_: RoundRecord) -> list[Outgoing]:
     ]
 
 
-def _results(state: State, round_: RoundRecord, void: str = "") -> list[Outgoing]:
+def _results(
+    state: State, round_: RoundRecord, void: str = "", estimates: Mapping[str, int] = NOTHING
+) -> list[Outgoing]:
     """Tell everybody whose sheet stood; of a void sealed round everybody who had sent something."""
     won: dict[str, list[Contract]] = {}
     for order_id in round_.orders:
@@ -199,6 +205,7 @@ def _results(state: State, round_: RoundRecord, void: str = "") -> list[Outgoing
             continue
         awards = tuple(sorted(won.get(participant, ()), key=lambda contract: contract.id))
         accepted = {contract.bid_id for contract in awards}
+        rejected = tuple(bid for bid in (sheet.bids.id if sheet else ()) if bid not in accepted)
         told.append(
             Outgoing(
                 message_id=_message_id(state.market, "result", round_.id, participant),
@@ -209,8 +216,13 @@ def _results(state: State, round_: RoundRecord, void: str = "") -> list[Outgoing
                     round_id=round_.id,
                     participant=participant,
                     awards=awards,
-                    rejected=tuple(bid for bid in (sheet.bids.id if sheet else ()) if bid not in accepted),
+                    rejected=rejected,
                     void=void[:200],
+                    estimates=tuple(
+                        LossEstimate(bid=bid, threshold_minor=estimates[f"{participant}/{bid}"])
+                        for bid in rejected
+                        if f"{participant}/{bid}" in estimates
+                    ),
                 ),
             )
         )

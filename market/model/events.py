@@ -262,7 +262,10 @@ class RoundClosed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClearingPublished:
-    """``result`` is the checked ``takt.clearing.v1`` document as canonical JSON."""
+    """``result`` is the checked ``takt.clearing.v1`` document as canonical JSON.
+
+    ``estimates`` holds (bid, about the price below which it would have won) where the rules tell it.
+    """
 
     kind: Literal["takt.clearing_published.v1"] = "takt.clearing_published.v1"
     round_id: str
@@ -274,6 +277,7 @@ class ClearingPublished:
     greedy_objective: int | None
     digest: str
     result: str
+    estimates: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

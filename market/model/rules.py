@@ -68,6 +68,9 @@ class Rules:
         round closes at its deadline, whatever ``early_close`` says.
     price_rounds
         How often a takt is bid on: all but the last time only prices are found and told. 1 awards at once.
+    tell_estimates
+        Whether a participant is told, for each of its own bids that lost, the price at which it would about
+        have won: an estimate from dual prices, which tells it something about its rivals.
     opening_us
         Time after a sealed round's close within which its key must be released; then the round is void.
     signatures
@@ -106,6 +109,7 @@ class Rules:
     signatures: Signatures = "optional"
     sealed: bool = False
     price_rounds: int = 1
+    tell_estimates: bool = False
     opening_us: int = 60 * SECOND_US
     contracts: ContractRules = AS_BEFORE
 

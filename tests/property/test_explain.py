@@ -10,6 +10,7 @@ from market.adapters.solver_pulp import PulpSolver
 from market.clearing.clear import Limits, clear
 from market.clearing.counterfactual import Budget
 from market.clearing.errors import UnprovenError
+from market.clearing.estimates import estimates
 from market.clearing.explain import explain_estimate, explain_exact
 from market.clearing.problem_json import problem_from_document
 from takt_sdk.wall_clock import WallClock
@@ -93,6 +94,27 @@ def test_estimate_is_near_where_capacity_is_priced() -> None:
                 near += abs(estimate.threshold_price - exact.threshold_price) <= max(5, exact.price)
     assert total > 30
     assert near / total > 0.6
+
+
+def test_estimates_of_all_losing_bids_are_those_of_each() -> None:
+    """Nearly: rounding, and capacity priced as knapsacks, differ by a unit or two."""
+    total = 0
+    for seed in range(5100, 5160):
+        p = problem_from_document(random_market(seed, bids=8))
+        clearing = clear(p, solver=PulpSolver(), limits=Limits(), clock=WallClock())
+        if clearing.objective is None:
+            continue
+        told = estimates(p, clearing)
+        won = {entry.bid for entry in clearing.accepted}
+        assert not set(told) & won
+        for name in set(p.bid_ids) - won:
+            one = explain_estimate(p, clearing, name).threshold_price
+            if one is None:
+                assert told.get(name, 0) <= 2, (seed, name)
+            else:
+                total += 1
+                assert abs(told.get(name, 0) - one) <= 2, (seed, name, one)
+    assert total > 40
 
 
 def test_exact_threshold_is_not_guessed_without_time() -> None:

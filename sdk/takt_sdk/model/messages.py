@@ -235,10 +235,20 @@ class CallForProposals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LossEstimate:
+    """Of a bid that lost: the price below which it would about have won; an estimate, never a promise."""
+
+    bid: str
+    threshold_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoundResult:
     """Tell one participant what came of its sheet: the contracts it won, the bids it lost.
 
-    ``void`` says why the whole round came to nothing, for everybody; empty where it did not.
+    ``estimates`` are of its own rejected bids, where the market's rules tell them, at the quantity offered;
+    bids that would have lost at any price are absent. ``void`` says why the whole round came to nothing, for
+    everybody; empty where it did not.
     """
 
     kind: Literal["takt.round_result.v1"] = "takt.round_result.v1"
@@ -247,6 +257,7 @@ class RoundResult:
     awards: tuple[Contract, ...]
     rejected: tuple[str, ...]
     void: str = ""
+    estimates: tuple[LossEstimate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -296,6 +296,28 @@ def test_the_round_is_told_to_those_who_answered_and_each_learns_its_own_part_on
     assert told["ada"]["charge_minor"] == 220
 
 
+def test_a_loser_learns_about_what_would_have_won_if_the_rules_say_so() -> None:
+    """Its own bids only: what others asked and by how much they won stays with them."""
+    market = closed_market(tell_estimates=True)
+    market.clear()
+    decided = market.handled[-1].decided
+    assert decided is not None
+    told = {m.participant: json.loads(m.body)["body"] for m in decided.outbox if m.channel != "tape"}
+    assert [row["bid"] for row in told["mill-a"]["estimates"]] == ["a"]
+    assert abs(told["mill-a"]["estimates"][0]["threshold_minor"] - 220) <= 1  # what mill-b asks
+    assert told["mill-b"]["estimates"] == []
+    assert "estimates" not in told["ada"]
+
+
+def test_nobody_learns_an_estimate_by_default() -> None:
+    market = closed_market()
+    market.clear()
+    decided = market.handled[-1].decided
+    assert decided is not None
+    told = [json.loads(m.body)["body"] for m in decided.outbox if m.channel != "tape"]
+    assert all(not body.get("estimates") for body in told)
+
+
 def test_equal_bids_are_ordered_by_the_lottery_and_not_by_name() -> None:
     cast = (*CAST[:3], replace(CAST[3], sites=("bonn",)))
     market = Market(cast=cast)
