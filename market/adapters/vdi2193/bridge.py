@@ -34,8 +34,10 @@ from takt_sdk.model.messages import (
     RoundResult,
     SyncReply,
 )
+from takt_sdk.model.sealed import SealedSheet
 from takt_sdk.model.sheet import BidSheet
 from takt_sdk.ports import Clock, ParticipantBus, RequestChannel
+from takt_sdk.sealer import InvalidSheetError, Sealer
 
 _Kept = TypeVar("_Kept")
 _LOG = logging.getLogger(__name__)
@@ -76,6 +78,7 @@ class Bridge:
 
     def __init__(self, bus: ParticipantBus, port: FramePort, parties: Parties, clock: Clock) -> None:
         self._bus, self._port, self._parties, self._clock = bus, port, parties, clock
+        self._sealer = Sealer(parties.participant)
         self._dialect = Dialect2193(parties)
         self._conversations: OrderedDict[str, Conversation] = OrderedDict()
         self._numbers: dict[str, int] = {}
@@ -163,6 +166,7 @@ class Bridge:
         match body:
             case CallForProposals():
                 self._keep(self._conversation(body.round_id).called(body))
+                self._sealer.called(body)
                 return body.round_id
             case RoundResult():
                 for contract in body.awards:
@@ -238,15 +242,23 @@ class Bridge:
             self._numbers[conversation] = sequence
         message_id = f"{_takt_id(frame)}-{number}"
         try:
-            data = self._envelope(body, conversation, sequence, message_id)
+            said = self._sealer.sealed(body, sequence) if isinstance(body, BidSheet | DeclineCall) else body
+            data = self._envelope(said, conversation, sequence, message_id)
+        except InvalidSheetError as error:
+            fault = error.fault
+            return Refused(message_id=message_id, code=fault.code, detail=fault.detail, field=fault.field)
         except ModelError as error:
             return Refused(message_id=message_id, code="malformed", detail=str(error), field=error.field)
+        except BusPayloadError as error:
+            return Refused(message_id=message_id, code="too_large", detail=str(error))
         try:
             return await self._ask(channel, data)
         except BusPayloadError as error:
             return Refused(message_id=message_id, code="too_large", detail=str(error))
 
-    def _envelope(self, body: ToMarket, conversation: str, sequence: int, message_id: str) -> bytes:
+    def _envelope(
+        self, body: ToMarket | SealedSheet, conversation: str, sequence: int, message_id: str
+    ) -> bytes:
         return encode(
             Envelope(
                 message_id=message_id,
