@@ -189,9 +189,9 @@ def rotate(name: str, out: Path | None, user_key: str | None, expires_days: int 
         text = issuer.rotate(name, expires_us=expiry_us(expires_days), user_key=user_key)
     except CredentialsError as error:
         raise click.ClickException(str(error)) from error
-    market.change(name, "rotate", {"signing_key": _key_in(text)})
     creds = out or Path(f"{name}.creds")
-    write_credentials(text, creds)
+    write_credentials(text, creds)  # first: nobody else has the new key
+    market.change(name, "rotate", {"signing_key": _key_in(text)})
     click.echo(f"rotated {name}\ncredentials  {creds}")
 
 
