@@ -79,7 +79,7 @@ def problem_of(family: str, name: str) -> Problem:
         size = MARKETS[family]
         return synthetic.market(*size, bundles=size[0] // BUNDLE_SHARE, seed=1, **KINDS[name])
     if family == BIG.family:
-        return synthetic.market(20_000, 10, 1_000, 50)
+        return synthetic.big_market(200_000)
     if family == "chains":
         orders, bids, plants, seed = next(c for c in CHAINS if name == f"{c[0]}-orders")
         return chains(orders, bids, plants, seed=seed)

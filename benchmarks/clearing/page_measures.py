@@ -19,7 +19,7 @@ PuLP problem that hands whole families over at once; the usual way is a `pulp.Lp
 """
 
 SIZE = """
-`takt clear` on files of crowded markets (10 bids an order, a plant per 200 bids but at least 20, 50
+`takt clear` on files of markets (10 bids an order, a bundle per 20 bids, a plant per 200 but at least 20, 50
 periods), until its own gap is at most {target}: process start, reading and writing included; memory of the
 largest process. {fits}{missed}
 """

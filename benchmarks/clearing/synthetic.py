@@ -98,6 +98,17 @@ def market(
     return b.build(currency="EUR", mechanism="pay_as_bid", seed=seed)
 
 
+BIDS_PER_ORDER, BIDS_PER_PLANT, BIDS_PER_BUNDLE, PERIODS, LEAST_PLANTS = 10, 200, 20, 50, 20
+
+
+def big_market(bids: int, *, crowding: float = 1.0) -> Problem:
+    """Return a market of so many bids on single orders, and a bundle for every twenty of them."""
+    plants = max(LEAST_PLANTS, bids // BIDS_PER_PLANT)
+    orders = bids // BIDS_PER_ORDER
+    bundles = bids // BIDS_PER_BUNDLE
+    return market(orders, BIDS_PER_ORDER, plants, PERIODS, crowding=crowding, bundles=bundles)
+
+
 def _popular_plants(r: np.random.Generator, orders: int, k: int, plants: int, share: float) -> Column:
     """Return ``k`` distinct plants per order, most of them among the popular ``share`` of all."""
     popular = max(k, int(plants * share))
