@@ -6,6 +6,7 @@ after every step. Waits for nothing and reads no clock.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import cast
@@ -24,6 +25,7 @@ from market.engine.rounds import key_due
 from market.engine.snapshot import snapshot
 from market.engine.views import sync_reply
 from market.model.commands import Command, ReportClearing
+from market.model.contract_commands import NoteSilence
 from market.ports import Decided, OutboxMessage, Request
 from market.service.kernel import Handled, Kernel, refused, subject_of
 from market.service.lottery import Lottery
@@ -97,6 +99,13 @@ class Simulation:
             )
             for profile in population.profiles
         }
+        self._place = {name: place for place, name in enumerate(self.companies)}
+        self._names = tuple(self.companies)
+        self._busy: list[int] = []
+        """Places of the companies that have something to send or to take, rising."""
+        self._notices = sorted(population.notices, key=lambda notice: notice.at_us)
+        self.silent: set[str] = set()
+        """Companies that neither hear nor say anything now."""
         self.record = Record()
         self.crashes = 0
         self._solved: tuple[ReportClearing, Problem, Clearing] | None = None
@@ -115,13 +124,38 @@ class Simulation:
             while orders and orders[0].at_us <= moment:
                 order = orders.pop(0)
                 self._submit_order(order.customer, order.command)
-            for company in self.companies.values():
-                company.tick(self.now_us)
+            self._disturb(moment)
+            for name, company in self.companies.items():
+                if name not in self.silent:
+                    company.tick(self.now_us)
+                self._note(name)
             self._settle()
             self._advance()
             yield moment
-            if not orders and not self.kernel.state.index.open_orders:
+            if not orders and not self.kernel.state.index.open_orders and not self.silent:
                 return
+
+    def _disturb(self, moment: int) -> None:
+        """Say what is told at this time; let companies fall silent, be missed, and come back."""
+        while self._notices and self._notices[0].at_us <= moment:
+            notice = self._notices.pop(0)
+            self._put(notice.sender, notice.command)
+        heartbeat_us = self.kernel.state.rules.contracts.heartbeat_us
+        for silence in self.population.silences:
+            name, window = silence.participant, silence.window
+            gone = window.start_us <= moment < window.end_us
+            if gone:
+                self.silent.add(name)
+            elif name in self.silent and moment >= window.end_us:
+                self.silent.discard(name)
+                company = self.companies[name]
+                company.crash()
+                company.sync(sync_reply(self.kernel.state, name, self.now_us), self.now_us)
+            missed = gone and heartbeat_us and moment >= window.start_us + heartbeat_us
+            if bool(missed) != (name in self.kernel.state.contracting.silent):
+                last_us = window.start_us if missed else moment
+                said = NoteSilence(participant=name, last_heard_us=last_us, silent=bool(missed))
+                self._command(HOST, said)
 
     # --- the market's side -------------------------------------------------------------------
 
@@ -138,7 +172,7 @@ class Simulation:
         for customer, part in population.parts:
             self._command(customer, part)
 
-    def _command(self, sender: str, body: Command) -> Handled:
+    def _put(self, sender: str, body: Command) -> Handled:
         envelope = Envelope(
             message_id=f"sim-{self.kernel.state.size}",
             correlation_id="",
@@ -149,7 +183,10 @@ class Simulation:
             body=body,
         )
         inbound = Inbound(sender=sender, sequence=0, digest=digest_of(body), body=body)
-        handled = self._take(inbound, "host", encode(envelope))
+        return self._take(inbound, "host", encode(envelope))
+
+    def _command(self, sender: str, body: Command) -> Handled:
+        handled = self._put(sender, body)
         assert not isinstance(handled.decision.reply, Refusal), handled.decision.reply
         return handled
 
@@ -188,12 +225,18 @@ class Simulation:
         for message in messages:
             if message.channel != "tape":
                 self.mailbox.setdefault(message.participant, []).append(message)
+                self._note(message.participant)
 
     def _restart(self) -> None:
         self.crashes += 1
         self.kernel = Kernel(recover(self.journal))
         self._solved = None
         self.mailbox = {}
+        self._busy = [
+            self._place[name]
+            for name, company in self.companies.items()
+            if company.requests and name not in self.silent
+        ]
         self._deliver(self.journal.open_outbox())
 
     def _advance(self) -> None:
@@ -261,21 +304,31 @@ class Simulation:
                 self.dice.faults = NO_FAULTS
             self._open_seals()
             self._solve()
-            busy = [
-                name for name, company in self.companies.items() if company.requests or self._waiting(name)
-            ]
-            if self._solved is not None and not (busy and self.dice.happens("slow_clearing")):
+            if self._solved is not None and not (self._busy and self.dice.happens("slow_clearing")):
                 self._report_clearing()
                 continue
-            if not busy:
+            if not self._busy:
                 break
-            self._step(busy[self.dice.pick("delay", len(busy))])
+            self._step(self._names[self._busy[self.dice.pick("delay", len(self._busy))]])
         else:
             raise AssertionError(f"no rest after {STEPS_PER_TICK} steps at {self.now_us}")
         self.dice.faults = faults
 
     def _waiting(self, name: str) -> bool:
         return bool(self.mailbox.get(name))
+
+    def _note(self, name: str) -> None:
+        """Take note of whether a company has something to do."""
+        place = self._place.get(name)
+        if place is None:
+            return
+        at = bisect_left(self._busy, place)
+        known = at < len(self._busy) and self._busy[at] == place
+        busy = name not in self.silent and (bool(self.companies[name].requests) or self._waiting(name))
+        if busy and not known:
+            self._busy.insert(at, place)
+        elif known and not busy:
+            del self._busy[at]
 
     def _step(self, name: str) -> None:
         """Let one company send its oldest request or take one message from its mailbox."""
@@ -294,6 +347,7 @@ class Simulation:
                 if self.dice.happens("duplicate"):
                     company.deliver(message, self.now_us)
         self._acknowledge(name, company)
+        self._note(name)
 
     def _send(self, company: SimulatedCompany, request: Request) -> None:
         if self.dice.happens("loss"):

@@ -126,6 +126,7 @@ def _eligible(state: State, lots: list[Lot]) -> tuple[tuple[str, tuple[int, ...]
     """Return who is called for which lots, by participant id; who is eligible for nothing is absent."""
     known: dict[tuple[str, Requirement, DataClass], list[str]] = {}
     called: dict[str, list[int]] = {}
+    masters = _masters(state)
     for index, lot in enumerate(lots):
         order = state.orders[lot.order_id].order
         role = "supplier" if lot.kind == "material" else "plant"
@@ -133,16 +134,24 @@ def _eligible(state: State, lots: list[Lot]) -> tuple[tuple[str, tuple[int, ...]
         if key not in known:
             known[key] = [
                 participant
-                for participant, record in state.participants.items()
-                if not record.suspended
-                and participant not in state.contracting.silent
-                and role in record.admission.roles
-                and record.admission.qualification.eligible(lot.requirement, order.terms.data_class)
+                for participant in masters.get(lot.requirement.process, ())
+                if role in (admitted := state.participants[participant].admission).roles
+                and admitted.qualification.eligible(lot.requirement, order.terms.data_class)
             ]
         for participant in known[key]:
             if participant != order.customer:
                 called.setdefault(participant, []).append(index)
     return tuple((participant, tuple(called[participant])) for participant in sorted(called))
+
+
+def _masters(state: State) -> dict[str, list[str]]:
+    """Return who masters each process, of those who may be called."""
+    found: dict[str, list[str]] = {}
+    for participant, record in state.participants.items():
+        if not record.suspended and participant not in state.contracting.silent:
+            for process in {capability.process for capability in record.admission.qualification.capabilities}:
+                found.setdefault(process, []).append(participant)
+    return found
 
 
 def demand(record: OrderRecord, lot: Lot, *, kept: bool) -> int:
