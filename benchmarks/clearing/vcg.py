@@ -28,7 +28,8 @@ from market.clearing.clear import Limits, clear
 from market.clearing.counterfactual import Budget, Counterfactuals
 from market.clearing.errors import UnprovenError
 from market.clearing.problem import Problem
-from market.clearing.problem_json import problem_from_document, problem_to_document
+from market.clearing.problem_document import problem_to_document
+from market.clearing.problem_json import problem_from_document
 from market.clearing.result import Clearing, Status
 from market.clearing.terms import terms_of
 from market.mechanisms.core import core

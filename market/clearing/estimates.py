@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def estimates(p: Problem, clearing: Clearing) -> dict[str, int]:
     """Return the estimated threshold price of every bid that lost and had any chance, all at once.
 
-    As `market.clearing.explain.explain_estimate` gives for one: at its largest quantity, read off multipliers.
+    As `explain_estimate` of `explain` gives for one: at its largest quantity, read off multipliers.
     Bids that would have lost at a price of 0 are absent.
     """
     if clearing.multipliers is None or not p.n_bids:

@@ -1,4 +1,4 @@
-"""Read and write ``takt.problem.v1``, strictly.
+"""Read ``takt.problem.v1``, strictly.
 
 Columns are lifted out of the document by C-level iteration, so a million bids cost seconds; only
 when something is wrong is the document walked again to name the path and the value.
@@ -6,11 +6,8 @@ when something is wrong is the document walked again to name the path and the va
 
 from __future__ import annotations
 
-import gc
 import json
 import re
-import zlib
-from contextlib import contextmanager
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
@@ -18,15 +15,20 @@ from typing import TYPE_CHECKING, Any, Never
 
 from market.clearing.errors import ProblemError
 from market.clearing.problem import NO_TIME, NONE, Problem
-from market.clearing.problem_builder import MAX_INTEGER, ProblemBuilder
+from market.clearing.problem_builder import ProblemBuilder
+from market.clearing.problem_bytes import (
+    Repeating,
+    bytes_of,
+    no_garbage_collection,
+    parsed,
+    repeating,
+    unzipped,
+)
+from market.clearing.problem_columns import MAX_INTEGER
+from market.clearing.problem_document import KIND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-KIND = "takt.problem.v1"
-
-MAX_BYTES = 2**31 - 1
-"""Longest document that is read, after decompression: what holds memory within bounds."""
+    from collections.abc import Mapping, Sequence
 
 _LONGEST_SHOWN = 60
 _KEY_WITH_SPACE = re.compile(rb'"[ \t\r\n]+:')
@@ -115,74 +117,15 @@ def problem_from_json(source: bytes | str | Path) -> Problem:
     OSError
         If the file cannot be read.
     """
-    raw = source if isinstance(source, bytes) else _bytes_of(Path(source))
+    raw = source if isinstance(source, bytes) else bytes_of(Path(source))
     if raw[:2] == b"\x1f\x8b":
-        raw = _unzipped(raw)
-    with _no_garbage_collection():
-        document = _parsed(raw)
+        raw = unzipped(raw)
+    with no_garbage_collection():
+        document = parsed(raw)
         problem = problem_from_document(document)
         _refuse_repeated_keys(raw, document)
         del document
     return problem
-
-
-def _bytes_of(path: Path) -> bytes:
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise ProblemError("document", f"must have at most {MAX_BYTES} bytes (has {size})")
-    return path.read_bytes()
-
-
-def _unzipped(raw: bytes) -> bytes:
-    """Return the content of all members of a gzip file, bounded."""
-    parts, size = [], 0
-    try:
-        while raw:
-            member = zlib.decompressobj(wbits=31)
-            part = member.decompress(raw, MAX_BYTES + 1 - size)
-            size += len(part)
-            if size > MAX_BYTES:
-                raise ProblemError("document", f"must have at most {MAX_BYTES} bytes when decompressed")
-            if not member.eof:
-                raise ProblemError("document", "is not valid gzip (it ends early)")
-            parts.append(part)
-            raw = member.unused_data.lstrip(b"\0")
-    except zlib.error as error:
-        raise ProblemError("document", f"is not valid gzip ({error})") from None
-    return b"".join(parts)
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Keep the collector from walking millions of fresh records again and again: two thirds of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def _parsed(raw: bytes, *, repeated: type[dict[str, Any]] | None = None) -> Any:  # noqa: ANN401 - any JSON
-    """Parse JSON; with ``repeated``, objects that repeat a key are of that class."""
-
-    def pairs(found: list[tuple[str, Any]]) -> _Record:
-        record = dict(found)
-        return record if len(record) == len(found) or repeated is None else repeated(record)
-
-    try:
-        return json.loads(
-            raw, parse_constant=_refuse_constant, object_pairs_hook=None if repeated is None else pairs
-        )
-    except ValueError as error:
-        raise ProblemError("document", f"is not valid JSON ({error})") from None
-    except RecursionError:
-        raise ProblemError("document", "is nested too deeply") from None
-
-
-class _Repeating(dict[str, Any]):
-    """A record in which a key stood twice."""
 
 
 def _refuse_repeated_keys(raw: bytes, document: _Record) -> None:
@@ -194,8 +137,8 @@ def _refuse_repeated_keys(raw: bytes, document: _Record) -> None:
     count = raw.count(b'":') - raw.count(b'\\":')
     if count == _keys_of(document) and not _KEY_WITH_SPACE.search(raw):
         return
-    again = _parsed(raw, repeated=_Repeating)
-    path = _repeating(again, "")
+    again = parsed(raw, repeated=Repeating)
+    path = repeating(again, "")
     if path is not None:
         raise ProblemError(path or "document", "a key stands twice in this object")
 
@@ -221,19 +164,6 @@ def _keys_of(document: _Record) -> int:
         + sum(len(fields) * len(document[name]) for fields, name in flat)
         + sum(len(fields) * sum(map(len, map(itemgetter(name), owner))) for fields, owner, name in nested)
     )
-
-
-def _repeating(value: object, path: str) -> str | None:
-    """Return the path of the first object that repeats a key."""
-    if isinstance(value, _Repeating):
-        return path
-    if isinstance(value, dict):
-        steps = ((f"{path}.{name}" if path else str(name), inner) for name, inner in value.items())
-    elif isinstance(value, list):
-        steps = ((f"{path}[{i}]", inner) for i, inner in enumerate(value))
-    else:
-        return None
-    return next((found for at, inner in steps if (found := _repeating(inner, at)) is not None), None)
 
 
 def problem_from_document(document: object) -> Problem:
@@ -451,121 +381,3 @@ def _document_path(path: str, document: _Record) -> str:
 def _shown(value: object) -> str:
     text = json.dumps(value, default=str)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
-
-
-def _refuse_constant(name: str) -> Never:
-    raise ProblemError("document", f"holds {name}, which is not a JSON number")
-
-
-def problem_to_json(problem: Problem) -> bytes:
-    """Write a problem as canonical ``takt.problem.v1`` (sorted keys, no spaces)."""
-    return json.dumps(
-        problem_to_document(problem), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    ).encode()
-
-
-def problem_to_document(p: Problem) -> _Record:
-    """Return the ``takt.problem.v1`` document of a problem, lists sorted by id."""
-    site = [*p.sites, None]
-    return {
-        "kind": KIND,
-        "currency": p.currency,
-        "mechanism": p.mechanism,
-        "seed": p.seed,
-        "orders": list(_orders(p)),
-        "bids": list(_bids(p)),
-        "resources": [
-            {"id": i, "capacity": c}
-            for i, c in zip(p.resource_ids, p.resource_capacity.tolist(), strict=True)
-        ],
-        "groups": [
-            {"id": i, "max_accepted": _or_null(m), "fixed_price": f}
-            for i, m, f in zip(p.group_ids, p.group_max.tolist(), p.group_fixed.tolist(), strict=True)
-        ],
-        "transport": [
-            {"from": site[a], "to": site[b], "fixed": f, "per_unit": u, "minutes": m}
-            for a, b, f, u, m in zip(
-                p.transport_from.tolist(),
-                p.transport_to.tolist(),
-                p.transport_fixed.tolist(),
-                p.transport_unit.tolist(),
-                p.transport_minutes.tolist(),
-                strict=True,
-            )
-        ],
-    }
-
-
-def _or_null(limit: int, absent: int = NONE) -> int | None:
-    return None if limit == absent else limit
-
-
-def _orders(p: Problem) -> Iterator[_Record]:
-    lot_ptr, arc_ptr = p.order_lot_ptr.tolist(), p.order_arc_ptr.tolist()
-    quantity, start, to, at = (
-        p.lot_quantity.tolist(),
-        p.arc_from.tolist(),
-        p.arc_to.tolist(),
-        p.arc_site.tolist(),
-    )
-    for o, name in enumerate(p.order_ids):
-        lots = range(lot_ptr[o], lot_ptr[o + 1])
-        yield {
-            "id": name,
-            "value": int(p.order_value[o]),
-            "must_serve": bool(p.order_must[o]),
-            "partial": bool(p.order_partial[o]),
-            "max_suppliers": _or_null(int(p.order_max_suppliers[o])),
-            "lots": [{"id": p.lot_ids[k], "quantity": quantity[k]} for k in lots],
-            "arcs": [
-                {"id": p.arc_ids[k], "from": p.lot_ids[start[k]]}
-                | ({"to_site": p.sites[at[k]]} if to[k] == NONE else {"to": p.lot_ids[to[k]]})
-                for k in range(arc_ptr[o], arc_ptr[o + 1])
-            ],
-        }
-
-
-def _bids(p: Problem) -> Iterator[_Record]:
-    items = list(zip([p.lot_ids[k] for k in p.item_lot.tolist()], p.item_quantity.tolist(), strict=True))
-    uses = list(
-        zip(
-            [p.resource_ids[k] for k in p.use_resource.tolist()],
-            p.use_fixed.tolist(),
-            p.use_unit.tolist(),
-            strict=True,
-        )
-    )
-    names = [p.group_ids[k] for k in p.bid_group.tolist()]
-    item_ptr, use_ptr, group_ptr = p.bid_item_ptr.tolist(), p.bid_use_ptr.tolist(), p.bid_group_ptr.tolist()
-    sites = [*p.sites, None]
-    columns = zip(
-        p.bid_ids,
-        p.bid_bidder.tolist(),
-        p.bid_site.tolist(),
-        p.bid_divisible.tolist(),
-        p.bid_min.tolist(),
-        p.bid_fixed.tolist(),
-        p.bid_unit.tolist(),
-        p.bid_score.tolist(),
-        p.bid_start.tolist(),
-        p.bid_end.tolist(),
-        strict=True,
-    )
-    for b, (name, bidder, site, divisible, low, fixed, unit, score, start, end) in enumerate(columns):
-        yield {
-            "id": name,
-            "bidder": p.bidders[bidder],
-            "site": sites[site],
-            "divisible": divisible,
-            "min_quantity": low,
-            "fixed_price": fixed,
-            "unit_price": unit,
-            "score": score,
-            "start": _or_null(start, NO_TIME),
-            "end": _or_null(end, NO_TIME),
-            "items": [{"lot": lot, "quantity": q} for lot, q in items[item_ptr[b] : item_ptr[b + 1]]],
-            "uses": [
-                {"resource": r, "fixed": f, "per_unit": u} for r, f, u in uses[use_ptr[b] : use_ptr[b + 1]]
-            ],
-            "groups": names[group_ptr[b] : group_ptr[b + 1]],
-        }

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from market.adapters.codec import decode_envelope, decode_events
 from market.clearing.clear import Limits, Stopwatch, clear
 from market.clearing.problem import Problem
-from market.clearing.problem_json import problem_from_document, problem_to_document
+from market.clearing.problem_document import problem_to_document
+from market.clearing.problem_json import problem_from_document
 from market.clearing.program import Solver
 from market.clearing.result import Clearing
 from market.clearing.result_json import clearing_from_json

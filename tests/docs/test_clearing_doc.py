@@ -24,7 +24,8 @@ from market.adapters.solver_pulp import PulpSolver
 from market.clearing.certificate import certified_bound
 from market.clearing.clear import Limits, clear
 from market.clearing.errors import ProblemError
-from market.clearing.problem_json import problem_from_document, problem_to_json
+from market.clearing.problem_document import problem_to_json
+from market.clearing.problem_json import problem_from_document
 from market.clearing.result import Multipliers, Reason, Status, clearing_to_json
 from market.clearing.result_json import clearing_from_json
 from scenarios.clear_command import EXIT_CODES

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from market.clearing import problem_json
+from market.clearing import problem_bytes
 from market.clearing.errors import ProblemError
-from market.clearing.problem_json import problem_from_document, problem_from_json, problem_to_json
+from market.clearing.problem_document import problem_to_json
+from market.clearing.problem_json import problem_from_document, problem_from_json
 from tests.unit.market.clearing.documents import Document, bid, document, order, split, use, way
 
 MARKET = document(
@@ -228,7 +229,7 @@ def test_the_first_wrong_record_is_named_however_far_it_stands() -> None:
 
 def test_a_document_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A few bytes of gzip must not fill the memory."""
-    monkeypatch.setattr(problem_json, "MAX_BYTES", 1000)
+    monkeypatch.setattr(problem_bytes, "MAX_BYTES", 1000)
     assert "at most 1000 bytes when decompressed" in said(gzip.compress(b" " * 10**7))
     assert "at most 1000 bytes when decompressed" in said(gzip.compress(b" " * 600) * 2)
     file = tmp_path / "long.json"
