@@ -38,7 +38,10 @@ REFUSALS: Mapping[str, tuple[str, str]] = {
     "malformed": ("not a valid message; `message_id` is `unread`", "correct it"),
     "invalid": ("valid in itself, impossible here; `field` says where", "correct it"),
     "unknown": ("names something that does not exist for you", "correct it; query if you lost track"),
-    "not_allowed": ("you are not admitted, suspended, or not in that role", "ask the operator"),
+    "not_allowed": (
+        "you are not admitted, suspended, revoked, not in that role, or did not sign (field `signature`)",
+        "sign with your key, else ask the operator",
+    ),
     "conflict": ("the same key with another content", "take a new key"),
     "equivocation": (
         "the same sequence with another content; both bodies are evidence",
