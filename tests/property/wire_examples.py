@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from functools import cache
 from random import Random
 from typing import get_args
@@ -13,6 +14,8 @@ from market.engine.views import sync_reply
 from market.model.commands import (
     AdmitParticipant,
     Body,
+    OpenedSeal,
+    OpenSeals,
     PublishMarketKey,
     PublishNetwork,
     ReinstateParticipant,
@@ -21,9 +24,11 @@ from market.model.commands import (
     SuspendParticipant,
     VoidRound,
 )
-from market.model.events import EquivocationSeen, Event
+from market.model.events import AnswerOpened, EquivocationSeen, Event, SealedReceived, SealsOpened
 from takt_sdk.model.capability import Capability, Qualification, Requirement, WorkEnvelope
 from takt_sdk.model.messages import (
+    BidRefusal,
+    BidsRefused,
     ContractAmended,
     DeclineCall,
     Envelope,
@@ -37,9 +42,10 @@ from takt_sdk.model.messages import (
 )
 from takt_sdk.model.plan import Document, Part, PlannedLot, ProcessPlan
 from takt_sdk.model.proof import ProofReply, ProvenEntry, QueryProof
+from takt_sdk.model.sealed import SEAL_OVERHEAD, SEALED_SIZES, SealedSheet
 from tests.property.engine_walk import Walk
 from tests.signers import market_signer, signer_of
-from tests.unit.market.engine.market import NETWORK, START_US, Market, cancellation
+from tests.unit.market.engine.market import NETWORK, START_US, Market, Offer, cancellation, sheet
 
 BODY_KINDS = {member.__dataclass_fields__["kind"].default for member in get_args(Body)}
 EVENT_KINDS = {member.__dataclass_fields__["kind"].default for member in get_args(Event)}
@@ -101,6 +107,27 @@ SEEN = EquivocationSeen(
 )
 
 
+REFUSED_BID = BidRefusal(bid="b", code="dates", detail="late", field="bids.end_us[0]", value="9")
+SHEET = sheet("r-1", {"b1": Offer(lots={"o-1.mill": 10}, price=100)}, site="bonn")
+SEALED_EVENTS: tuple[Event, ...] = (
+    SealedReceived(round_id="r-1", participant="mill-a", sequence=1, digest="ab" * 32, size=4_096),
+    SealsOpened(round_id="r-1", at_us=START_US),
+    AnswerOpened(
+        round_id="r-1",
+        participant="mill-a",
+        sequence=1,
+        sheet=SHEET,
+        code=None,
+        detail="",
+        refused=(REFUSED_BID,),
+    ),
+    AnswerOpened(
+        round_id="r-1", participant="mill-b", sequence=1, sheet=None, code="dates", detail="no", refused=()
+    ),
+)
+"""Of sealed rounds, which a walk does not play."""
+
+
 def explicit() -> tuple[Body, ...]:
     """Return bodies that a walk does not meet."""
     return (
@@ -115,6 +142,21 @@ def explicit() -> tuple[Body, ...]:
         PROOF,
         VoidRound(round_id="r-1", reason="away"),
         DeclineCall(round_id="r-1", code="dates", detail="no"),
+        SealedSheet(round_id="r-1", ciphertext=b64encode(bytes(SEALED_SIZES[0] + SEAL_OVERHEAD)).decode()),
+        OpenSeals(
+            round_id="r-1",
+            private_key="ab" * 32,
+            answers=(
+                OpenedSeal(
+                    participant="mill-a", sequence=2, answer=DeclineCall(round_id="r-1", code="dates")
+                ),
+                OpenedSeal(participant="mill-b", sequence=1, answer=SHEET),
+                OpenedSeal(
+                    participant="mill-c", sequence=1, answer=None, code="malformed", detail="x", field="f"
+                ),
+            ),
+        ),
+        BidsRefused(round_id="r-1", participant="mill-a", sequence=1, refused=(REFUSED_BID,)),
         OrderNotice(
             order_id="o-1",
             participant="ada",
@@ -164,6 +206,8 @@ def examples() -> tuple[tuple[Envelope[Body], ...], tuple[Event, ...]]:
         ]
         for body in extra:
             bodies.setdefault(body.kind, []).append(_enveloped(body))
+    for event in SEALED_EVENTS:
+        events.setdefault(event.kind, []).append(event)
     chosen = [envelope for kind in sorted(bodies) for envelope in bodies[kind][-8:]]
     return tuple(chosen), tuple(event for kind in sorted(events) for event in events[kind][-8:])
 
