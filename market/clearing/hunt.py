@@ -294,4 +294,5 @@ def concatenated(parts: list[Multipliers]) -> Multipliers:
 def publishing_s(p: Problem) -> float:
     """Return about how many seconds publishing takes, which must end before the limit; a slow core's."""
     planned = int((np.diff(p.order_lot_ptr) > 1).any()) * 0.1
-    return planned + 1e-6 * p.n_bids + 4e-5 * p.n_orders + 4e-6 * p.use_resource.size
+    flows = 2e-4 * len(p.arc_ids)
+    return planned + flows + 1e-6 * p.n_bids + 4e-5 * p.n_orders + 4e-6 * p.use_resource.size
