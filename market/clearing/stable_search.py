@@ -74,7 +74,8 @@ class StableSearch:
 
     def relax(self, proceed: Callable[[], bool], limits: Callable[[], SolveLimits]) -> None:
         """Solve the clique relaxation, add violated cliques while that pays, open the root."""
-        price = np.zeros(self.ptr.size - 1)
+        own = self.ptr.size - 1
+        price, x = np.zeros(own), np.zeros(self.graph.weight.size)
         bound = np.inf
         kept = self.case.solver.keep(self.program())
         for _ in range(MOST_ROUNDS):
@@ -82,7 +83,7 @@ class StableSearch:
             self.case.work += found.work
             if found.answer is not Answer.OPTIMAL or found.duals is None or found.values is None:
                 break
-            price = np.maximum(0.0, found.duals)
+            price, x = np.maximum(0.0, found.duals), found.values
             gain = bound - found.bound
             bound = min(bound, found.bound)
             self.case.incumbent.lower_bound(max(bound, self.case.incumbent.objective))
@@ -94,7 +95,10 @@ class StableSearch:
             if self.ptr.size - 1 == before:
                 break
             kept.add_rows(self.rows(before))
-        self.root(price, bound)
+        load = np.add.reduceat(x[self.member], self.ptr[:-1]) if self.member.size else price
+        tight = np.flatnonzero((np.arange(price.size) < own) | (load > 1.0 - FRACTION))
+        self.ptr, self.member = chosen_of(self.ptr, self.member, tight)
+        self.root(price[tight], bound)
 
     def open_root(self) -> None:
         """Open the root without prices, if it is not open yet: branching needs no relaxation."""
@@ -237,7 +241,8 @@ def everything(adjacent: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return the bits of all vertices."""
     flags = np.zeros((1, adjacent.shape[1] * 64), dtype=np.bool_)
     flags[0, : adjacent.shape[0]] = True
-    return packed(flags)[0]
+    bits: NDArray[np.uint64] = packed(flags)[0]
+    return bits
 
 
 def stack_of(g: Graph, node: Branch) -> Stack:
@@ -280,25 +285,28 @@ def distinct(ptr: Ints, member: Ints) -> tuple[Ints, Ints]:
         if key not in seen:
             seen.add(key)
             kept.append(k)
+    return chosen_of(ptr, member, np.array(kept, dtype=np.int64))
+
+
+def chosen_of(ptr: Ints, member: Ints, kept: Ints) -> tuple[Ints, Ints]:
+    """Return some of the cliques."""
     size = np.diff(ptr)[kept]
-    start = np.zeros(len(kept) + 1, dtype=np.int64)
+    start = np.zeros(size.size + 1, dtype=np.int64)
     np.cumsum(size, out=start[1:])
     at = np.arange(start[-1]) + np.repeat(ptr[:-1][kept] - start[:-1], size)
     return start, member[at]
 
 
 def blocks(n: int, ptr: Ints, member: Ints) -> tuple[Ints, NDArray[np.bool_]]:
-    """Part the vertices into cliques, the largest first; return each one's and which cliques are blocks."""
+    """Part vertices into cliques, the largest first; return each one's block and which cliques lie in one."""
     owner = np.repeat(np.arange(ptr.size - 1), np.diff(ptr))
     block = np.full(n, -1, dtype=np.int64)
-    whole = np.zeros(ptr.size - 1, dtype=np.bool_)
     left = np.diff(ptr).copy()
     count = 0
     while left.size and left.max() > 1:
         k = int(np.argmax(left))
         inside = member[ptr[k] : ptr[k + 1]]
         fresh = inside[block[inside] < 0]
-        whole[k] = fresh.size == inside.size
         block[fresh] = count
         count += 1
         covered = np.zeros(n, dtype=np.bool_)
@@ -306,4 +314,7 @@ def blocks(n: int, ptr: Ints, member: Ints) -> tuple[Ints, NDArray[np.bool_]]:
         left -= np.bincount(owner[covered[member]], minlength=left.size)
     alone = block < 0
     block[alone] = count + np.arange(int(alone.sum()))
-    return block, whole
+    least, most = (np.full(ptr.size - 1, fill) for fill in (n, -1))
+    np.minimum.at(least, owner, block[member])
+    np.maximum.at(most, owner, block[member])
+    return block, least == most

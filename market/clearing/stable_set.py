@@ -25,6 +25,9 @@ FRESH = 0.05
 """Weight of the newest subgradient in the direction and of the newest picks in the fractions."""
 
 PATIENCE = 6
+"""Steps without a better bound before steps are cut; better by more than `NEWS` of what is missing."""
+
+NEWS = 1e-4
 CUT = 0.6
 ROUNDING = 1e-6
 LITTLE = 0.01
@@ -212,7 +215,8 @@ def _descend(g: Graph, node: Node, count: int, cliques: int, target: float, step
             node.top[b] = 0.0
             node.first[b] = -1
         if bound < best:
-            stall = 0
+            if best - bound > NEWS * abs(best - target):
+                stall = 0
             best = bound
             node.best_price[:cliques] = node.price[:cliques]
         else:
