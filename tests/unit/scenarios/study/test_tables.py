@@ -251,6 +251,16 @@ def test_the_commands_print_and_write_what_the_table_says(table: Path) -> None:
     assert "run takt sweep first" in nothing.output
 
 
+def test_the_notebook_opens_the_table(table: Path) -> None:
+    notebook = json.loads((ROOT / "docs" / "notebooks" / "study.ipynb").read_text(encoding="utf-8"))
+    scope: dict[str, object] = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            source = "".join(cell["source"]).replace("../../runs/scarcity-sweep", str(table))
+            exec(source, scope)  # noqa: S102 - our own notebook
+    assert "found" in scope
+
+
 # --- scenario command and pages --------------------------------------------------------------
 
 
