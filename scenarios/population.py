@@ -18,6 +18,7 @@ from market.model.network import Network
 from market.model.rules import Rules
 from scenarios.companies import customer_profiles, plant_profiles, supplier_profiles
 from scenarios.demand import ShouldCost, draw_orders
+from scenarios.disturbances import Silence, TimedNotice
 from scenarios.errors import ScenarioFileError
 from scenarios.facts.roads import road_network
 from scenarios.facts.tables import Facts, load_facts
@@ -94,6 +95,8 @@ class Population:
     beat_us: int
     """Longest time between two ticks."""
     mechanism: MechanismName
+    notices: tuple[TimedNotice, ...] = ()
+    silences: tuple[Silence, ...] = ()
 
 
 def build(case: Case, *, seed: int | None = None, facts: Facts | None = None) -> Population:

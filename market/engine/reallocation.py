@@ -79,7 +79,7 @@ def reduced(contract: Contract, items: tuple[ContractItem, ...]) -> Contract:
     )
 
 
-def steps(state: State, lost: Iterable[Event], now_us: int) -> list[Event]:
+def steps(state: State, lost: Iterable[Event], now_us: int) -> list[events.OrderProgressed]:
     """Return the steps to at risk of the orders that lose contracts."""
     orders: dict[str, None] = {}
     for event in lost:
@@ -175,13 +175,13 @@ def short(state: State, event: Event, now_us: int) -> list[Event]:
     return [ContractReduced(contract=reduced(contract, items), at_us=now_us, reason="finished short")]
 
 
-def lanes_broken(state: State, network: Network, now_us: int) -> list[Event]:
+def lanes_broken(state: State, network: Network, now_us: int) -> list[events.OrderProgressed]:
     """Return the orders whose goods can not move as planned on a network, as steps to at risk."""
     tolerance_us = state.rules.contracts.tolerance_us
     if tolerance_us is None:
         return []
     routes = logistics(network)
-    found: list[Event] = []
+    found: list[events.OrderProgressed] = []
     for order_id in sorted(state.index.open_orders):
         record = state.orders[order_id]
         if record.state not in _BEFORE_SHIPPING:
@@ -257,15 +257,24 @@ def _preempted(state: State, record: OrderRecord, now_us: int) -> list[Event]:
 def consequences(state: State, happened: tuple[Event, ...], now_us: int) -> list[Event]:
     """Return what reports, networks and failed rounds bring about."""
     following: list[Event] = []
+    gone = {_lost_contract(event) for event in happened} - {None}
+    risky = {event.order_id for event in happened if isinstance(event, events.OrderProgressed)}
     for event in happened:
-        lost = [
+        lost: list[Event] = []
+        for one in (
             *late(state, event, now_us),
             *short(state, event, now_us),
             *passed_over(state, event, now_us),
-        ]
-        following += [*lost, *steps(state, lost, now_us)]
+        ):
+            contract_id = _lost_contract(one)
+            if contract_id not in gone:
+                gone.add(contract_id)
+                lost.append(one)
+        stepped = steps(state, lost, now_us)
         if isinstance(event, events.NetworkPublished):
-            following += lanes_broken(state, event.network, now_us)
+            stepped += lanes_broken(state, event.network, now_us)
+        following += [*lost, *(one for one in stepped if one.order_id not in risky)]
+        risky |= {one.order_id for one in stepped}
     return following
 
 
