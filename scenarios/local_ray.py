@@ -6,12 +6,16 @@ import asyncio
 import logging
 import os
 import signal
+import subprocess
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 OBJECT_STORE_BYTES = 100_000_000
 """Companies send nothing through the object store; Ray wants at least 78 MB."""
+
+_AGENTS = (b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
 
 
 @asynccontextmanager
@@ -19,7 +23,7 @@ async def local_ray(address: str | None, *, cpus: int = 2) -> AsyncIterator[None
     """Connect to the Ray at ``address``, or start one on loopback; leave it when the block is left.
 
     A Ray that this process has already is used, and stays. One of our own ends with this process, however
-    that ends; but where this process is killed, two of Ray's agents look for their head for another minute.
+    that ends.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -44,10 +48,48 @@ async def local_ray(address: str | None, *, cpus: int = 2) -> AsyncIterator[None
 
     await asyncio.to_thread(start)
     _take_back_sigterm()
+    guard = _guard(_agents()) if address is None else None
     try:
         yield
     finally:
+        if guard is not None:
+            guard.kill()
+            guard.wait()
         await asyncio.to_thread(ray.shutdown)
+
+
+def _agents() -> list[int]:
+    """Return the agents below our own descendants: killed with us, Ray leaves them for another minute.
+
+    They look for their head that long to tell it of the death of its daemon.
+    """
+    parents: dict[int, int] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError):
+            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
+    own = {os.getpid()}
+    while grown := {pid for pid, parent in parents.items() if parent in own} - own:
+        own |= grown
+    return sorted(pid for pid in own if _command(pid).startswith(_AGENTS))
+
+
+def _command(pid: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
+def _guard(pids: list[int]) -> subprocess.Popen[bytes] | None:
+    """Start a shell that kills these processes once this one has gone, however it went."""
+    if not pids:
+        return None
+    return subprocess.Popen(  # noqa: S603 - our own words and numbers
+        ["/bin/sh", "-c", 'read -r _; kill -9 "$@" 2>/dev/null', "takt-ray-guard", *map(str, pids)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def _take_back_sigterm() -> None:

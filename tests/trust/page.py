@@ -1,7 +1,7 @@
 """``docs/promises.md``: runs the tests of every promise and the small benchmarks, and writes what came of it.
 
-``make trust``, or ``python -m tests.trust.page [--date D] [--no-figures]``. Exits 1 if a test failed; the
-page is then written all the same and says so.
+``make trust``, or ``python -m tests.trust.page [--date D] [--quick] [--no-figures]``. Exits 1 if a test
+failed; the page is then written all the same and says so.
 """
 
 from __future__ import annotations
@@ -38,12 +38,18 @@ def main() -> int:
     """Run, write the page, and return the exit code."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--date", default="")
+    parser.add_argument("--quick", action="store_true", help="without the tests that are marked slow")
     parser.add_argument("--no-figures", action="store_true", help="keep the figures of the last run")
     arguments = parser.parse_args()
     known: dict[str, Any] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    results: dict[str, Any] = {"date": arguments.date, "machine": _machine(), "tests": {}}
+    results: dict[str, Any] = {
+        "date": arguments.date,
+        "machine": _machine(),
+        "quick": arguments.quick,
+        "tests": {},
+    }
     for promise in PROMISES:
-        results["tests"][str(promise.number)] = outcome(promise)
+        results["tests"][str(promise.number)] = outcome(promise, quick=arguments.quick)
         print(promise.number, promise.title, results["tests"][str(promise.number)], flush=True)  # noqa: T201
     results["figures"] = known.get("figures", {})
     if not arguments.no_figures:
@@ -53,12 +59,13 @@ def main() -> int:
     return int(any(counts.get("failed", 0) for counts in results["tests"].values()))
 
 
-def outcome(promise: Promise) -> dict[str, int]:
+def outcome(promise: Promise, *, quick: bool) -> dict[str, int]:
     """Run a promise's tests; return how many passed, failed and were skipped."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         present = [test for test in promise.tests if (ROOT / test.partition("::")[0]).exists()]
-        command = [sys.executable, "-m", "pytest", "-q", "-m", "slow or not slow", f"--junitxml={report}"]
+        marked = "not slow" if quick else "slow or not slow"
+        command = [sys.executable, "-m", "pytest", "-q", "-m", marked, f"--junitxml={report}"]
         subprocess.run([*command, *present], cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
         if not report.exists():
             return {"failed": 1}
@@ -92,7 +99,8 @@ def measured(figure: Figure) -> dict[str, Any]:
 
 def page(results: Mapping[str, Any]) -> str:
     """Return the page of some results."""
-    parts = [INTRODUCTION, f"\nLast run: {results['date'] or 'undated'}, {results['machine']}.\n"]
+    which = " without the slow tests" if results["quick"] else ""
+    parts = [INTRODUCTION, f"\nLast run{which}: {results['date'] or 'undated'}, {results['machine']}.\n"]
     for promise in PROMISES:
         counts = results["tests"].get(str(promise.number), {})
         said = ", ".join(
