@@ -86,7 +86,7 @@ def _rules_changed(state: State, event: events.RulesChanged) -> None:
 
 
 def _network_published(state: State, event: events.NetworkPublished) -> None:
-    if state.round is not None and state.round.state == "clearing":
+    if state.round is not None and state.round.state in {"opening", "clearing"}:
         state.contracting.next_network = event.network  # the awards are planned on the present one
     else:
         state.network = event.network
@@ -196,6 +196,7 @@ def _set_money(
 def _round_opened(state: State, event: events.RoundOpened) -> None:
     for past in islice(reversed(state.rounds.values()), 1):
         past.lots, past.eligible, past.answers, past.kept = (), {}, {}, {}
+        past.sites = {}
     state.rounds[event.round_id] = RoundRecord(
         id=event.round_id,
         number=event.number,
@@ -258,6 +259,8 @@ def _round_closed(state: State, event: events.RoundClosed) -> None:
     trigger = "closed_sealed" if round_.sealing_key else "closed"
     round_.state = require(ROUND_TRANSITIONS, round_.state, trigger, f"round {round_.id}")
     round_.closed_us, round_.close_position = event.at_us, state.size
+    if round_.sealing_key:  # what is opened later is held against what the market knew at the close
+        round_.sites = {name: state.participants[name].admission.sites for name in round_.received}
     for order_id in round_.orders:
         if state.orders[order_id].state in {"calling", "reallocating"}:
             move_order(state, order_id, "closed", event.at_us, f"round closed: {event.reason}")

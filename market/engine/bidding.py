@@ -123,7 +123,7 @@ def sheet_terms(state: State, round_: RoundRecord, sender: str) -> SheetTerms:
         max_bids=rules.max_bids_per_sheet,
         max_price_minor=rules.max_price_minor,
         emissions_minor_per_tonne=rules.emissions_minor_per_tonne,
-        sites=state.participants[sender].admission.sites,
+        sites=round_.sites.get(sender, state.participants[sender].admission.sites),
         lots={round_.lots[index].id: round_.lots[index] for index in round_.eligible[sender]},
     )
 

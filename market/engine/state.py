@@ -179,6 +179,7 @@ class RoundRecord:
     greedy_objective: int | None = None
     digest: str | None = None
     sealing_key: str = ""
+    sites: dict[str, tuple[str, ...]] = field(default_factory=dict)
     public: PublicPart | None = None
 
     @property

@@ -8,13 +8,14 @@ from hashlib import sha256
 import pytest
 
 from market.adapters.escrow_keys import EscrowKeys, MemoryKeyStore, seeded_keys
-from market.engine.admission import HOST
+from market.engine.admission import HOST, OPERATOR
 from market.engine.decision import Refusal, Repeated
 from market.engine.rounds import key_due
 from market.engine.sealing import NO_KEY
-from market.model.commands import OpenSeals
+from market.model.commands import OpenSeals, PublishNetwork, VoidClearing
 from market.service.opening import close_proof, opened_answers
 from takt_sdk.codec import decode_envelope
+from takt_sdk.model.capability import Qualification
 from takt_sdk.model.messages import BidsRefused, CallForProposals, DeclineCall, RoundResult, Tick
 from takt_sdk.model.sealed import SEALED_SIZES, SealedSheet, smallest_size
 from takt_sdk.model.sheet import BidSheet
@@ -332,3 +333,40 @@ def test_the_smallest_size_leaves_room_for_each_lot() -> None:
 
 def test_a_refusal_of_the_engine_is_a_refusal(market: SealedMarket) -> None:
     assert isinstance(market.reply("mill-a", offers(market), sequence=1), Refusal)
+
+
+def test_nothing_logged_between_close_and_opening_changes_what_is_opened(market: SealedMarket) -> None:
+    market.accept("mill-a", market.send("mill-a", offers(market, 300)), sequence=1)
+    market.tick(market.round.deadline_us)
+    known = market.state.participants["mill-a"].admission
+    market.accept(OPERATOR, replace(known, sites=("gent",), qualification=Qualification()))
+    network = replace(market.state.network, lanes=())
+    market.accept(OPERATOR, PublishNetwork(network=network))
+    assert market.state.network != network
+    market.accept(HOST, market.opening())
+    stands = market.round.answers["mill-a"].sheet
+    assert stands is not None
+    assert stands.bids.id == ("b1",)
+    _, report = market.solve()
+    market.accept(HOST, report)
+    assert market.order_of("o1").state == "awarded"
+    assert market.state.network == network
+
+
+def test_a_network_that_waits_holds_after_a_void_round_too(market: SealedMarket) -> None:
+    market.tick(market.round.deadline_us)
+    network = replace(market.state.network, lanes=())
+    market.accept(OPERATOR, PublishNetwork(network=network))
+    market.tick(market.round.deadline_us + SEALED.opening_us)
+    assert market.round.state == "void"
+    assert market.state.network == network
+
+
+def test_the_operator_may_take_a_round_back_that_waits_to_be_opened(market: SealedMarket) -> None:
+    market.accept("mill-a", market.send("mill-a", offers(market)), sequence=1)
+    market.tick(market.round.deadline_us)
+    market.accept(OPERATOR, VoidClearing(round_id=market.round.id, reason="wrong drawings"))
+    assert market.round.state == "void"
+    assert market.order_of("o1").state == "submitted"
+    (result,) = (n for n in market.notices("mill-a") if isinstance(n, RoundResult))
+    assert result.void == "wrong drawings"
