@@ -133,7 +133,7 @@ def test_another_scenario_on_the_folder_of_a_market_is_refused(tmp_path: Path) -
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "seconds"),
-    [(signal.SIGINT, 0, 5.0), (signal.SIGTERM, 0, 5.0), (signal.SIGKILL, -9, 90.0)],
+    [(signal.SIGINT, 0, 5.0), (signal.SIGTERM, 0, 5.0), (signal.SIGKILL, -9, 10.0)],
 )
 def test_nothing_is_left_of_a_market_with_companies_on_ray(
     tmp_path: Path, number: signal.Signals, code: int, seconds: float
