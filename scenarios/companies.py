@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from agents.profile import (
     CustomerProfile,
     Disruption,
+    Floor,
     PlantProfile,
     Pricing,
     Shift,
@@ -21,11 +23,13 @@ from agents.profile import (
     WorkCentre,
 )
 from scenarios.chance import stream, triangular
+from scenarios.disturbances import floor
 from scenarios.errors import ScenarioFileError
 from scenarios.facts.tables import City, Facts, whole
 from scenarios.plans import envelope
 from scenarios.scenario import (
     Draw,
+    FloorSection,
     MaterialSection,
     PlantSection,
     PricingSection,
@@ -35,7 +39,7 @@ from scenarios.scenario import (
     WorkCentreSection,
 )
 from takt_sdk.model.capability import Capability
-from takt_sdk.model.values import MINUTE_US
+from takt_sdk.model.values import DAY_US, MINUTE_US
 
 W_PER_MW = 1_000_000
 MM3_KG_M3_PER_G = 1_000_000
@@ -125,7 +129,15 @@ def plant_profiles(
                 grid_g_per_kwh=whole(facts.figure("grid_carbon", "electricity", country)),
                 pricing=_pricing(section.pricing, company),
                 disruptions=breakdowns.get(company.id, ()),
+                floor=None if section.floor is None else _floor(scenario, section.floor, seed),
             )
+
+
+def _floor(scenario: Scenario, section: FloorSection, seed: int) -> Floor:
+    start_us = (scenario.start - datetime.fromtimestamp(0, scenario.start.tzinfo)) // timedelta(
+        microseconds=1
+    )
+    return floor(section, seed, start_us, start_us + scenario.horizon_days * DAY_US)
 
 
 def _centre(

@@ -1,14 +1,21 @@
-"""What disturbs a run beside breakdowns: notices told at their times, and companies that fall silent.
+"""What disturbs a run: notices told at their times, companies that fall silent, rules of what follows.
 
-Data only; the runners say it to the market. Works the same whatever the plants do.
+From a scenario's sections to data; the runners say it to the market.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from agents.profile import Floor
+from market.model.contract_rules import ContractRules
+from scenarios.scenario import ContractsSection, FloorSection, Scenario
 from takt_sdk.model.execution import ChangeCommand, NotifyDisruption
-from takt_sdk.model.values import Window
+from takt_sdk.model.values import HOUR_US, MINUTE_US, Window
+
+OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +33,64 @@ class Silence:
 
     participant: str
     window: Window
+
+
+def _us(instant: datetime) -> int:
+    return (instant - datetime.fromtimestamp(0, instant.tzinfo)) // timedelta(microseconds=1)
+
+
+def contract_rules(section: ContractsSection) -> ContractRules:
+    """Return the rules that a section says."""
+    fields = section.model_dump(exclude={"tolerance_minutes", "heartbeat_minutes"})
+    tolerance = section.tolerance_minutes
+    return ContractRules(
+        tolerance_us=None if tolerance is None else tolerance * MINUTE_US,
+        heartbeat_us=section.heartbeat_minutes * MINUTE_US,
+        **fields,
+    )
+
+
+def floor(section: FloorSection, seed: int, from_us: int, until_us: int) -> Floor:
+    """Return the shop floor that a section says."""
+    return Floor(
+        seed=seed,
+        cycle_spread_ppm=section.cycle_spread_ppm,
+        scrap_ppm=section.scrap_ppm,
+        mtbf_us=section.mtbf_hours * HOUR_US,
+        mttr_us=section.mttr_hours * HOUR_US,
+        maintenance_every_us=section.maintenance_every_hours * HOUR_US,
+        maintenance_us=section.maintenance_hours * HOUR_US,
+        report_every_us=section.report_minutes * MINUTE_US,
+        from_us=from_us,
+        until_us=until_us,
+    )
+
+
+def lane_notices(scenario: Scenario) -> Iterator[TimedNotice]:
+    """Yield what the operator tells of lanes: that one is closed or slower, and that it is over."""
+    for number, lane in enumerate(scenario.lanes):
+        opened = NotifyDisruption(
+            notice_id=f"lane-{number}",
+            cause="logistics",
+            effect="lane_closed" if lane.transit_minutes is None else "lane_slower",
+            lane_source=lane.source,
+            lane_target=lane.target,
+            transit_minutes=lane.transit_minutes or 0,
+        )
+        over = NotifyDisruption(
+            notice_id=f"lane-{number}-over",
+            cause="logistics",
+            effect=opened.effect,
+            status="resolved",
+            source_id=opened.notice_id,
+        )
+        yield TimedNotice(at_us=_us(lane.start), sender=OPERATOR, command=opened)
+        yield TimedNotice(at_us=_us(lane.end), sender=OPERATOR, command=over)
+
+
+def silences(scenario: Scenario) -> tuple[Silence, ...]:
+    """Return the companies that fall silent."""
+    return tuple(
+        Silence(participant=one.participant, window=Window(start_us=_us(one.start), end_us=_us(one.end)))
+        for one in scenario.silences
+    )

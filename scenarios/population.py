@@ -18,7 +18,7 @@ from market.model.network import Network
 from market.model.rules import Rules
 from scenarios.companies import customer_profiles, plant_profiles, supplier_profiles
 from scenarios.demand import ShouldCost, draw_orders
-from scenarios.disturbances import Silence, TimedNotice
+from scenarios.disturbances import Silence, TimedNotice, contract_rules, lane_notices, silences
 from scenarios.errors import ScenarioFileError
 from scenarios.facts.roads import road_network
 from scenarios.facts.tables import Facts, load_facts
@@ -172,6 +172,8 @@ def _build(case: Case, seed: int, facts: Facts) -> Population:
         breakdowns=breakdowns,
         beat_us=max(1, scenario.rules.takt_minutes * MINUTE_US // 2),
         mechanism=scenario.rules.mechanism,
+        notices=tuple(lane_notices(scenario)),
+        silences=silences(scenario),
     )
 
 
@@ -268,6 +270,7 @@ def _rules(scenario: Scenario, setting: Setting, start_us: int) -> Rules:
         emissions_minor_per_tonne=given.emissions_minor_per_tonne,
         acceptance_us=given.acceptance_minutes * MINUTE_US,
         confirm_us=given.confirm_minutes * MINUTE_US,
+        contracts=contract_rules(given.contracts),
     )
     if given.clearing_work is not None:
         rules = replace(rules, clearing_work=given.clearing_work)

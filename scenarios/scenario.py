@@ -53,6 +53,43 @@ Range = int | Draw
 """A fixed figure or one to draw."""
 
 
+class ContractsSection(Section):
+    """Rules of what follows an award, as in docs/contracts.md; those left out are the defaults."""
+
+    cancel_awarded_ppm: Ppm = 0
+    cancel_confirmed_ppm: Ppm = 0
+    cancel_begun_ppm: Ppm = 0
+    breach_ppm: Ppm = 0
+    breakdown_ppm: Ppm = 0
+    penalty_cap_ppm: Ppm = 0
+    on_account_ppm: Ppm = 0
+    tolerance_minutes: Minutes | None = None
+    """Without it begun work is never at risk: reallocation is off for it."""
+    heartbeat_minutes: Minutes = 0
+    recall_at_once: bool = False
+    release_after: Count = 0
+    preempt_after: Count = 0
+    approve_above_minor: Count | None = None
+    reliability_weight_ppm: Count = 0
+    probation_contracts: Count = 0
+    probation_value_minor: Count = 0
+
+
+class FloorSection(Section):
+    """How a plant's shop floor strays from its plans; drawn from the run's seed."""
+
+    cycle_spread_ppm: Ppm = 0
+    """Most that work takes longer or shorter than planned."""
+    scrap_ppm: Ppm = 0
+    mtbf_hours: Count = 0
+    """Mean time between breakdowns of a work centre; 0 = it never breaks."""
+    mttr_hours: Positive = 8
+    maintenance_every_hours: Count = 0
+    maintenance_hours: Positive = 8
+    report_minutes: Count = 0
+    """How often begun work is reported; 0 = milestones only."""
+
+
 class RulesSection(Section):
     """Market rules; those left out are the defaults of `market.model.rules.Rules`."""
 
@@ -76,6 +113,7 @@ class RulesSection(Section):
     """Level of the price list of ``posted_price``, millionths of what things should cost."""
     nearby: Positive = 2
     """How many of the nearest sellers of each kind ``local`` calls."""
+    contracts: ContractsSection = ContractsSection()
 
 
 class ShiftSection(Section):
@@ -123,6 +161,7 @@ class PlantSection(Section):
     work_centres: Annotated[tuple[Name, ...], Field(min_length=1)]
     certificates: tuple[str, ...] = ()
     pricing: PricingSection = PricingSection()
+    floor: FloorSection | None = None
 
 
 class MaterialSection(Section):
@@ -239,6 +278,24 @@ class DisruptionSection(Section):
     end: datetime
 
 
+class LaneSection(Section):
+    """A lane that is closed, or slower where ``transit_minutes`` is given, from ``start`` to ``end``."""
+
+    source: str
+    target: str
+    start: datetime
+    end: datetime
+    transit_minutes: Positive | None = None
+
+
+class SilenceSection(Section):
+    """A company that neither hears nor says anything from ``start`` to ``end``; once per company."""
+
+    participant: str
+    start: datetime
+    end: datetime
+
+
 class StrategySection(Section):
     """How some sellers bid, in place of what their sections say; later ones override earlier ones."""
 
@@ -274,6 +331,8 @@ class Scenario(Section):
     customers: Annotated[tuple[CustomerSection, ...], Field(min_length=1)]
     demand: DemandSection | None = None
     disruptions: tuple[DisruptionSection, ...] = ()
+    lanes: tuple[LaneSection, ...] = ()
+    silences: tuple[SilenceSection, ...] = ()
     strategies: tuple[StrategySection, ...] = ()
 
     @model_validator(mode="after")

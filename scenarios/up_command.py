@@ -20,6 +20,7 @@ from market.adapters.addresses import LOOPBACK, is_loopback
 from market.engine.admission import OPERATOR
 from market.journal_errors import JournalError
 from market.model.commands import ChangeRules, OpenMarket, PublishMarketKey, RotateKey
+from market.model.contract_rules import STANDARD
 from market.model.rules import SECOND_US, Rules
 from market.ports import Escrow
 from market.service.clearing_worker import ProcessClearer
@@ -174,9 +175,10 @@ def _live(population: Population) -> Population:
         heard_us=HEARD_US,
         messages_per_s=MESSAGES_PER_S,
         message_burst=MESSAGES_PER_S,
+        contracts=STANDARD,
     )
     profiles = tuple(
-        replace(profile, disruptions=()) if isinstance(profile, PlantProfile) else profile
+        replace(profile, disruptions=(), floor=None) if isinstance(profile, PlantProfile) else profile
         for profile in population.profiles
     )
     return replace(population, rules=rules, profiles=profiles)

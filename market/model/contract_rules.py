@@ -112,13 +112,12 @@ AS_BEFORE = ContractRules()
 """What version 0.1.0 did."""
 
 STANDARD = ContractRules(
-    cancel_awarded_ppm=20_000,
     cancel_confirmed_ppm=100_000,
     cancel_begun_ppm=300_000,
     breach_ppm=50_000,
     penalty_cap_ppm=200_000,
     tolerance_us=4 * HOUR_US,
-    heartbeat_us=10_000_000,
+    heartbeat_us=25_000_000,
     recall_at_once=True,
     release_after=2,
     reliability_weight_ppm=PPM,
