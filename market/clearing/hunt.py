@@ -217,8 +217,9 @@ class Hunt:
 
     def so_far(self) -> Found:
         """Return the best of every part so far, greedy where none was begun; for when `run` is stuck."""
-        parts = self.parts or parts_of(self.p, self.terms)[0]
-        known = self.known() if self.parts else [PartFound()] * len(parts)
+        cut = self.parts  # `run` may set it meanwhile
+        parts = cut or parts_of(self.p, self.terms)[0]
+        known = self.known() if cut else [PartFound()] * len(parts)
         best, base = [part.best for part in known], [part.baseline for part in known]
         for k, part in enumerate(parts):
             if best[k] is None:

@@ -42,6 +42,9 @@ LOOK_S = 0.1
 CHEAP_S = 0.02
 """Where publishing is as fast as this, the greedy answer is left before the search begins."""
 
+FIRST_SHARE = 0.1
+"""Where it takes no more of the time than this, the greedy answer is left while the search begins."""
+
 FIRST_DRAFT_S = 0.5
 DRAFT_ROOM = 6.0
 """No draft where less than so many times its cost is left."""
@@ -92,11 +95,16 @@ class _Watched:
         if cost_s < CHEAP_S:
             self._draft()
         Thread(target=self._search, name="search", daemon=True).start()
+        limit_s = self.hunt.limits.time_s
+        if cost_s >= CHEAP_S and limit_s is not None and cost_s < FIRST_SHARE * limit_s:
+            self._draft()
         draft_s, drafted = self.started + FIRST_DRAFT_S, None
         halted_s: float | None = None
+        asked = False
         while not self.done.wait(LOOK_S):
             now = self.clock.monotonic_s()
             self._tell()
+            asked = asked or (halted_s is None and self.link.halt.is_set())
             if now > self._until_s() - cost_s:
                 self.link.halt.set()  # a slow machine: publishing took longer than foreseen
             if self.link.halt.is_set() and halted_s is None:
@@ -113,7 +121,8 @@ class _Watched:
                 draft_s = now + cost_s + max(FIRST_DRAFT_S, DRAFT_SHARE * cost_s)
         found = self.found
         if found is None:
-            return self._published(self.hunt.so_far())
+            # Where the user asked for the end, nothing failed that has no answer yet.
+            return self._published(replace(self.hunt.so_far(), failed=not asked))
         if self.problem.mechanism in RESOLVING:
             self.link.draft(self.write(self._published(found)))
         return self._published(found, self.hunt.counterfactuals())
