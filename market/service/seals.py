@@ -48,16 +48,25 @@ class Seals:
     def __init__(self, journal: Journal, escrow: Escrow) -> None:
         self._journal, self._escrow = journal, escrow
         self._key = ("", "")
+        self._asking: asyncio.Task[str] | None = None
         self._forgetting: set[asyncio.Task[None]] = set()
         self.trouble = ""
 
     async def key(self, market: str, round_id: str) -> str:
         """Return the public key of the next round; empty where the escrow does not give it."""
         if self._key[0] != round_id:
+            if self._asking is None or self._asking.get_name() != round_id:
+                if self._asking is not None:
+                    self._asking.cancel()
+                self._asking = asyncio.create_task(self._escrow.public_key(market, round_id), name=round_id)
+            await asyncio.wait((self._asking,), timeout=KEY_WAIT_S)
+            if not self._asking.done():  # a later tick finds the answer
+                self._note("no round is called: the escrow has not answered yet")
+                return ""
+            asking, self._asking = self._asking, None
             try:
-                async with asyncio.timeout(KEY_WAIT_S):
-                    self._key = (round_id, await self._escrow.public_key(market, round_id))
-            except (EscrowError, TimeoutError) as error:
+                self._key = (round_id, asking.result())
+            except EscrowError as error:
                 self._note(f"no round is called: {error}")
                 return ""
             self.trouble = ""
@@ -91,9 +100,10 @@ class Seals:
 
     async def close(self) -> None:
         """Stop; what was not deleted yet is deleted after the next start."""
-        for task in list(self._forgetting):
+        tasks = [*self._forgetting, *([] if self._asking is None else [self._asking])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._forgetting, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._escrow.close()
 
     def _forget(self, market: str, round_id: str) -> None:

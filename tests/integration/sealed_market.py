@@ -58,7 +58,9 @@ class SealedHouse:
         """Submit an order of the buyer's and have it called."""
         reply = await self.market.service.submit("buyer", order(key), message_id=f"order-{key}")
         assert isinstance(reply, Receipt), reply
-        await self.pass_time(0)
+        async with asyncio.timeout(DEADLINE_S):
+            while self.market.service.state_of().state.round is None:  # until the escrow has started
+                await self.pass_time(0)
 
     async def pass_time(self, minutes: int) -> None:
         """Let market time pass and what is due happen."""
