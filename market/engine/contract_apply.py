@@ -127,6 +127,7 @@ def _risk_noted(state: State, event: happened.RiskNoted) -> None:
             at_us=event.at_us,
             lost=event.lost,
             remaining=event.remaining,
+            occurred_us=event.occurred_us,
         )
     )
 

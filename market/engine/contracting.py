@@ -85,13 +85,14 @@ class Disruption:
 
 @dataclass(slots=True, kw_only=True)
 class Risk:
-    """An order that was at risk: detected, and when its new award came and what it cost more."""
+    """An order that was at risk: since when, when the market knew, its new award, its extra cost."""
 
     cause: str
     source_id: str
     at_us: int
     lost: tuple[str, ...]
     remaining: tuple[tuple[str, int], ...]
+    occurred_us: int = 0
     held_us: int | None = None
     awarded_us: int | None = None
     promised_us: int | None = None

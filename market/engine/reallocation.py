@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from market.engine.ledger import PREEMPTED, RELEASED
+from market.engine.ledger import BREACHES, PREEMPTED, RELEASED
 from market.engine.snapshot import logistics
 from market.engine.state import ContractRecord, OrderRecord, State
 from market.engine.transitions import STANDING, UNSTARTED, next_order_state
@@ -19,6 +19,7 @@ from market.model.contract_events import (
     ContractReduced,
     DisruptionNoted,
     OrderHeld,
+    ParticipantSilent,
     ProgressReported,
     PromiseChanged,
     RiskNoted,
@@ -297,6 +298,7 @@ def risks(state: State, happened: Iterable[Event], now_us: int) -> Iterator[Even
             source_id=source,
             lost=tuple(sorted(lost)),
             remaining=_remaining(state, record, lost),
+            occurred_us=_occurred_us(state, told, lost, now_us),
         )
         value = sum(_value(state, id_, e) for id_, e in lost.items())
         limit = state.rules.contracts.approve_above_minor
@@ -335,6 +337,27 @@ def _cause(told: tuple[Event, ...], lost: dict[str, Event]) -> tuple[str, str]:
     if any(isinstance(e, events.NetworkPublished) for e in told):
         return "a lane is closed or slower", source
     return "a contract was refused", source
+
+
+def _occurred_us(state: State, told: tuple[Event, ...], lost: dict[str, Event], now_us: int) -> int:
+    """Return since when the work was lost: the breakdown, the last sign of life, or what was missed."""
+    for event in told:
+        match event:
+            case events.BreakdownReported():
+                return min(now_us, event.window.start_us)
+            case DisruptionNoted() if event.notice.window is not None:
+                return min(now_us, event.notice.window.start_us)
+            case ParticipantSilent():
+                return event.last_heard_us
+            case _:
+                pass
+    missed = [
+        known.awarded_us if event.reason == "not confirmed in time" else known.expected_end_us
+        for id_, event in lost.items()
+        if isinstance(event, events.ContractEnded) and event.reason in BREACHES
+        for known in (state.contracts[id_],)
+    ]
+    return min(now_us, *missed) if missed else now_us
 
 
 def _remaining(state: State, record: OrderRecord, lost: dict[str, Event]) -> tuple[tuple[str, int], ...]:

@@ -98,7 +98,7 @@ class DisruptionNoted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskNoted:
-    """An order is at risk: what is done, what remains (pieces of lots as units), and why."""
+    """An order is at risk: what remains of its lots in units, why, and since when (``occurred_us``)."""
 
     kind: Literal["takt.risk_noted.v1"] = "takt.risk_noted.v1"
     order_id: str
@@ -107,6 +107,7 @@ class RiskNoted:
     source_id: str
     lost: tuple[str, ...]
     remaining: tuple[tuple[str, int], ...]
+    occurred_us: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from market.engine.admission import HOST, OPERATOR
+from market.engine.resilience import resilience
 from market.model.contract_commands import ApproveReallocation, NoteSilence
 from market.model.contract_rules import ContractRules
 from market.model.rules import Rules
@@ -365,3 +366,25 @@ def test_only_the_operator_tells_of_lanes(sender: str) -> None:
     market = chain_market(watched())
     refusal = market.refuse(sender, lane())
     assert (refusal.code, refusal.field, refusal.value) == ("not_allowed", "sender", sender)
+
+
+def test_the_figures_of_a_reallocation() -> None:
+    market = milling()
+    market.now_us = day(4.6)
+    notice = NotifyDisruption(
+        notice_id="n-1",
+        cause="breakdown",
+        effect="capacity_reduction",
+        resource="w",
+        window=Window(start_us=day(4.5), end_us=day(12)),
+    )
+    market.accept("mill-a", notice)
+    before = market.order_of("o1").charge_minor or 0
+    market.tick(day(4.7))
+    market.bid("mill-b", {"again": Offer(lots={market.lot("o1", "mill"): 6}, price=240, days=(5, 6.5))})
+    market.clear()
+    found = resilience(market.state)
+    assert (found.risks, found.awarded) == (1, 1)
+    assert found.detection_us == day(4.6) - day(4.5)
+    assert found.award_us == market.now_us - day(4.6)
+    assert found.extra_minor == (market.order_of("o1").charge_minor or 0) - before
