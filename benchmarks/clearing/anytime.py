@@ -39,9 +39,6 @@ def main() -> None:
 
     clearing = clear(problem, solver=PulpSolver(), limits=limits, clock=clock, watch=watch)
     seconds = clock.monotonic_s() - start
-    if clearing.components > 1:
-        # What is watched is one part; the whole is known at the end.
-        trace, bounds = [], []
     if clearing.objective is not None and (not trace or clearing.objective > trace[-1][1]):
         trace.append((seconds, clearing.objective))
     record = {

@@ -210,9 +210,10 @@ class Hunt:
         return sum(worth) if worth else -math.inf, bound, begun
 
     def _tell(self) -> None:
-        """Report once every part is begun."""
-        objective, bound, begun = self.standing()
-        if self.watch is not None and begun == len(self.parts):
+        """Report once every part has an answer."""
+        known = self.known()
+        if self.watch is not None and all(part.best is not None for part in known):
+            objective, bound, _ = self.standing()
             self.watch(objective, bound)
 
     def so_far(self) -> Found:
