@@ -337,7 +337,7 @@ class MarketService:
         """Put before the engine who was not heard of for the rules' time, and who is heard again."""
         state = self.state_of().state
         heard, limit_us = self.requests.last_heard_us, state.rules.contracts.heartbeat_us
-        for command in silences(state, heard, self._started_us, now_us) if limit_us else ():
+        for command in silences(state, heard, self.requests.beating, now_us) if limit_us else ():
             message_id = f"silence-{command.participant}-{command.last_heard_us}-{state.size}"
             await self.submit(HOST, command, message_id=message_id, source="clock")
 
@@ -430,6 +430,9 @@ class MarketService:
         secret = self._lottery.secret(state, round_.number)
         clearing = await self._clearer.clear(problem, limits)
         reply = await self._report(round_, clearing, secret, seed)
+        closed = self._closed_round()
+        if closed is None or closed.id != round_.id:  # done, or taken back by the operator meanwhile
+            return
         if isinstance(reply, Refused):
             _LOG.error("clearing of %s refused: %s", round_.id, reply.detail)
             greedy = await asyncio.to_thread(fall_back, problem)

@@ -9,7 +9,7 @@ from market.clearing.result import Clearing, Status
 from market.engine.state import RoundRecord
 from market.errors import InvariantError
 from market.journal_errors import JournalFullError
-from market.model.commands import SuspendParticipant
+from market.model.commands import SuspendParticipant, VoidClearing
 from market.service.service import MarketService
 from takt_sdk.model.messages import CancelOrder, Receipt, Refused
 from takt_sdk.model.values import MINUTE_US
@@ -271,3 +271,21 @@ async def test_a_market_whose_clearing_cannot_go_on_says_so_and_takes_nothing_mo
         refused = await small.ask("order", "buyer", order("late"))
         assert isinstance(refused, Refused)
         assert (refused.code, refused.retryable) == ("state", True)
+
+
+async def test_a_round_that_the_operator_takes_back_while_it_is_cleared_is_not_cleared_again(
+    small: SmallMarket, caplog: pytest.LogCaptureFixture
+) -> None:
+    clearer = HeldClearer()
+    async with small.running(clearer) as service:
+        round_ = await _called(small, service, "k")
+        await _answered(small, service)
+        await clearer.entered.wait()
+        await accepted(service, "operator", VoidClearing(round_id=round_.id, reason="stop"), "m-void")
+        assert states(service) == {"k": "submitted"}
+        clearer.gate.set()
+        await until(lambda: service._clearing is not None and service._clearing.done())
+        assert clearer.cleared == 1
+        assert service.state_of().state.rounds[round_.id].state == "void"
+        assert states(service) == {"k": "submitted"}
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
