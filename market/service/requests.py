@@ -77,6 +77,8 @@ class RequestHandler:
         self._prove, self._monotonic_s = prove, monotonic_s
         self.intake = Intake()
         self.last_heard_us: dict[str, int] = {}
+        self.beating: set[str] = set()
+        """Who has sent a heartbeat since the start: only they can miss one."""
 
     def arrived(self, request: Request) -> bytes | None:
         """Return None if a request is to be handled; what to answer otherwise, nothing if empty."""
@@ -149,10 +151,12 @@ class RequestHandler:
             reply = Refused(message_id=envelope.message_id, code="state", detail=str(error), retryable=True)
         return encode(reply)
 
-    def heartbeat(self, participant: str, _body: bytes = b"") -> None:
-        """Take note that a participant of this market lives."""
+    def heartbeat(self, participant: str, body: bytes = b"") -> None:
+        """Take note that a participant of this market lives; with a body, that it says so by itself."""
         if participant in self._kernel().state.participants:
             self.last_heard_us[participant] = self._now_us()
+            if body:
+                self.beating.add(participant)
 
     def _refused(self, request: Request, envelope: Envelope[WireBody]) -> Refused | None:
         if envelope.sender != request.participant:

@@ -151,3 +151,25 @@ async def test_a_plant_sees_its_contracts_and_its_record() -> None:
                 "/v1/operator/appeals/c-00000000000000000000", json={"upheld": True}
             )
             assert resolved.status_code in {404, 422}
+
+
+async def test_who_stops_its_heartbeat_loses_its_work_which_is_called_at_once() -> None:
+    limits = ContractRules(tolerance_us=HOUR_US, heartbeat_us=25_000_000, recall_at_once=True)
+    async with live_market(rules=replace(RULES, contracts=limits)) as market:
+        order = await awarded(market)
+        (known,) = market.service.state_of().state.contracts.values()
+        winner = known.contract.participant
+        market.service.requests.heartbeat(winner, b"alive")
+        await market.service.note_silence(market.clock.now_us() + 24_000_000)
+        assert known.state == "awarded"
+        await market.service.note_silence(market.clock.now_us() + 25_000_000)
+        assert (known.state, await state_of(market, order)) == ("ended", "at_risk")
+        await market.advance(0)
+        assert await state_of(market, order) == "reallocating"
+        round_ = market.service.state_of().state.round
+        assert round_ is not None
+        assert winner not in round_.eligible
+        await market.advance(0.001)
+        market.service.requests.heartbeat(winner, b"alive")
+        await market.service.note_silence(market.clock.now_us())
+        assert not market.service.state_of().state.contracting.silent

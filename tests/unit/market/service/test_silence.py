@@ -14,23 +14,22 @@ SECOND_US = 1_000_000
 WATCHED = replace(RULES, contracts=ContractRules(heartbeat_us=30 * SECOND_US))
 
 
-def test_only_who_holds_a_contract_and_was_not_heard_of_is_silent() -> None:
+def test_only_who_holds_a_contract_and_stopped_its_heartbeat_is_silent() -> None:
     market = chain_market(WATCHED)
-    heard = {"mill-a": 100 * SECOND_US, "steel-s": 75 * SECOND_US}
-    assert silences(market.state, heard, 50 * SECOND_US, 79 * SECOND_US) == ()
-    found = silences(market.state, heard, 50 * SECOND_US, 110 * SECOND_US)
-    assert found == (
-        NoteSilence(participant="mill-b", last_heard_us=50 * SECOND_US),
-        NoteSilence(participant="steel-s", last_heard_us=75 * SECOND_US),
-    )
+    heard = {"mill-a": 100 * SECOND_US, "mill-b": 50 * SECOND_US, "steel-s": 75 * SECOND_US}
+    beating = {"mill-a", "steel-s"}
+    assert silences(market.state, heard, beating, 104 * SECOND_US) == ()
+    found = silences(market.state, heard, beating, 110 * SECOND_US)
+    assert found == (NoteSilence(participant="steel-s", last_heard_us=75 * SECOND_US),)
+    assert silences(market.state, heard, set(), 110 * SECOND_US) == (), "it never sent a heartbeat"
 
 
 def test_who_is_heard_again_is_back_and_nobody_is_told_of_twice() -> None:
     market = chain_market(WATCHED)
     market.accept("host", NoteSilence(participant="mill-b", last_heard_us=50 * SECOND_US))
     heard = dict.fromkeys(("mill-a", "steel-s"), 100 * SECOND_US)
-    assert silences(market.state, heard, 50 * SECOND_US, 110 * SECOND_US) == ()
+    assert silences(market.state, heard, set(heard), 110 * SECOND_US) == ()
     heard["mill-b"] = 105 * SECOND_US
-    assert silences(market.state, heard, 50 * SECOND_US, 110 * SECOND_US) == (
+    assert silences(market.state, heard, set(heard), 110 * SECOND_US) == (
         NoteSilence(participant="mill-b", last_heard_us=105 * SECOND_US, silent=False),
     )
