@@ -96,6 +96,9 @@ class _Bound:
             > p.resource_capacity[p.use_resource]
         )
         possible[self.user[over.astype(bool)]] = False
+        elastic = np.flatnonzero(p.bid_divisible[self.user] & (p.use_unit > 0) & ~over.astype(bool))
+        room = p.resource_capacity[p.use_resource[elastic]] - p.use_fixed[elastic]
+        np.minimum.at(most, self.user[elastic], room // p.use_unit[elastic])
         closed = p.group_max[p.bid_group] == 0
         possible[self.member[closed]] = False
         possible[self.arcs.stranded] = False
