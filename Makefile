@@ -31,7 +31,7 @@ help:
 # The local search is compiled once, here and not in somebody's first clearing.
 .venv/.compiled: .venv/.nats market/clearing/max_marginals.py market/clearing/local_search.py \
 		market/clearing/packing_rules.py market/clearing/warm_up.py \
-		market/clearing/cliques.py market/clearing/stable_set.py
+		market/clearing/cliques.py market/clearing/covered.py market/clearing/stable_set.py
 	@echo '[set-up] compiling the local search'
 	@$(RUN) market.clearing.warm_up
 	@touch $@

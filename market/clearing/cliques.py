@@ -38,14 +38,18 @@ def _grow(adjacent: Array, common: Array, sequence: Array, clique: Array, size: 
 
 @njit(cache=True, nogil=True)
 def grown(adjacent: Array, ptr: Array, member: Array, sequence: Array) -> tuple[Array, Array]:
-    """Return the given cliques, each made maximal by adding vertices in sequence."""
+    """Return the given cliques, made maximal by adding vertices in sequence; pairs in others left out."""
     n, words = adjacent.shape
+    covered = np.zeros((n, words), np.uint64)
     out_ptr = np.zeros(ptr.size, np.int64)
     out = np.empty(max(16, 2 * member.size), np.int64)
     clique, common = np.empty(n, np.int64), np.empty(words, np.uint64)
     end = 0
     for k in range(ptr.size - 1):
         size = ptr[k + 1] - ptr[k]
+        out_ptr[k + 1] = end
+        if size == 2 and _has(covered[member[ptr[k]]], member[ptr[k] + 1]):  # noqa: PLR2004  a pair
+            continue
         common[:] = ~_U(0)
         for t in range(size):
             v = member[ptr[k] + t]
@@ -60,7 +64,11 @@ def grown(adjacent: Array, ptr: Array, member: Array, sequence: Array) -> tuple[
         out[end : end + size] = np.sort(clique[:size])
         end += size
         out_ptr[k + 1] = end
-    return out_ptr, out[:end].copy()
+        for t in range(size):
+            for u in clique[:size]:
+                covered[clique[t], u >> 6] |= _U(1) << _U(u & 63)
+    kept = np.flatnonzero(out_ptr[1:] > out_ptr[:-1])
+    return np.append(np.zeros(1, np.int64), out_ptr[1:][kept]), out[:end].copy()
 
 
 @njit(cache=True, nogil=True)

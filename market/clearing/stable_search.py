@@ -15,6 +15,7 @@ import numpy as np
 
 from market.clearing.cliques import STARTS, grown, violated
 from market.clearing.conflict_graph import packed
+from market.clearing.covered import enumerated
 from market.clearing.program import Answer, Cuts, Program, SolveLimits
 from market.clearing.stable_set import STEPS, Best, Graph, Stack, branch
 
@@ -45,6 +46,9 @@ MOST_STACK = 2**22
 """How many prices the stack of a slice holds."""
 
 POLL_S = 0.02
+
+MOST_ENUMERATED = 2000
+"""Enumeration keeps a list of vertices per level."""
 
 
 class Branch(NamedTuple):
@@ -99,6 +103,29 @@ class StableSearch:
         tight = np.flatnonzero((np.arange(price.size) < own) | (load > 1.0 - FRACTION))
         self.ptr, self.member = chosen_of(self.ptr, self.member, tight)
         self.root(price[tight], bound)
+
+    def density(self) -> float:
+        """Return the share of pairs of vertices that conflict."""
+        n = self.graph.weight.size
+        return float(np.bitwise_count(self.graph.adjacent).sum()) / max(1, n * (n - 1))
+
+    def enumerate(self, most_nodes: int) -> int:
+        """Enumerate stable sets without prices, up to so many nodes; return how many it took."""
+        incumbent, n = self.case.incumbent, self.graph.weight.size
+        if n > MOST_ENUMERATED:
+            return most_nodes
+        by = np.argsort(-self.graph.weight, kind="stable")
+        flags = np.unpackbits(self.graph.adjacent.view(np.uint8), axis=1, bitorder="little")[:, :n]
+        floor = 0 if incumbent.best is None else incumbent.best.objective
+        best = np.zeros(n, dtype=np.int64)
+        adjacent = packed(flags[np.ix_(by, by)].astype(np.bool_))
+        worth, size, nodes = enumerated(adjacent, self.graph.weight[by], floor, most_nodes, best)
+        self.case.work += -(-min(nodes, most_nodes) // STEPS_PER_WORK)
+        if worth > floor:
+            self.offer(by[best[:size]].tolist())
+        if nodes <= most_nodes:
+            incumbent.lower_bound(incumbent.objective)
+        return int(nodes)
 
     def open_root(self) -> None:
         """Open the root without prices, if it is not open yet: branching needs no relaxation."""

@@ -108,7 +108,7 @@ def new_node(g: Graph, cliques: int) -> Node:
 
 
 @njit(cache=True, nogil=True)
-def _lowest(word: int) -> int:
+def lowest(word: int) -> int:
     """Return the number of the lowest bit that is set."""
     at = 0
     if word & _U(0xFFFFFFFF) == _U(0):
@@ -138,7 +138,7 @@ def _enter(g: Graph, alive: Array, price: Array, node: Node) -> tuple[int, int]:
     for i in range(alive.size):
         word = alive[i]
         while word != _U(0):
-            v = (i << 6) + _lowest(word)
+            v = (i << 6) + lowest(word)
             word &= word - _U(1)
             node.vertex[count] = v
             count += 1

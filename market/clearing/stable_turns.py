@@ -1,6 +1,6 @@
 """Who does what when a market that is a conflict graph is searched, under a time or a work limit.
 
-One worker solves relaxations and then branches; the other anneals for a while and joins it.
+One worker solves relaxations and then branches; the other enumerates and anneals for a while, then joins it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 ROOT_SHARE = 0.1
 """Of the time or work for adding cliques to the relaxation."""
 
+RELAX_SHARE = 0.25
+"""For the relaxation that prices are published from; branching has its own."""
+
 ANNEAL_SHARE = 0.15
+ENUMERATE_SHARE = 0.1
+DENSE_SHARE = 0.7
+DENSE = 0.45
+"""From this share of pairs in conflict stable sets are small and enumerating them is promising."""
+
+FIRST_NODES = 20_000
 SLICE_MOVES = 4000
 HEAT = 0.3
 
@@ -33,7 +42,7 @@ def stable_workers(case: Case, deadline: Deadline, workers: int) -> tuple[Callab
     if graph is None:
         return ()
     turns = _Turns(case, graph, deadline)
-    return (turns.prove, turns.improve) if workers > 1 else (turns.prove,)
+    return (turns.prove, turns.improve) if workers > 1 else (turns.alone,)
 
 
 class _Turns:
@@ -59,11 +68,17 @@ class _Turns:
         """Return limits for one relaxation."""
         return SolveLimits(time_s=self.deadline.left())
 
+    def alone(self) -> None:
+        """Enumerate for a moment, then prove."""
+        self.search.enumerate(FIRST_NODES)
+        if self.proceed():
+            self.prove()
+
     def prove(self) -> None:
         """Solve the relaxations, then branch."""
         try:
             try:
-                self.case.relax(self.limits())
+                self.case.relax(SolveLimits(time_s=self.deadline.within(RELAX_SHARE * self.span_s)))
             finally:
                 self.priced.set()
             if self.proceed():
@@ -75,8 +90,21 @@ class _Turns:
             self.opened.set()
         self.search.work(self.proceed)
 
+    def enumerate(self) -> None:
+        """Enumerate ever longer while that may end it within a share of the time."""
+        share = DENSE_SHARE if self.search.density() > DENSE else ENUMERATE_SHARE
+        go_on, begin = self.within(share), self.deadline.now()
+        nodes = FIRST_NODES
+        while go_on() and self.search.enumerate(nodes) > nodes:
+            now = self.deadline.now()
+            left = begin + share * self.span_s - now
+            nodes = min(4 * nodes, int(nodes * left / max(now - begin, 1e-3)))
+            if nodes < FIRST_NODES:
+                return
+
     def improve(self) -> None:
-        """Anneal from the prices, then branch."""
+        """Enumerate, anneal from the prices, then branch."""
+        self.enumerate()
         self.priced.wait(self.deadline.left())
         if self.proceed():
             annealer = self.case.annealer(1)
@@ -107,6 +135,7 @@ def search_stable_counted(case: Case, work: int) -> bool:
     if stopped.is_set() or case.infeasible:
         return True
     search = StableSearch(case, graph)
+    search.enumerate(min(FIRST_NODES, left()))
     last = left() * (1.0 - ROOT_SHARE)
     search.relax(lambda: left() > last and not stopped.is_set(), lambda: SolveLimits(work=max(1000, left())))
     search.work(lambda: left() > 0 and not stopped.is_set(), left)

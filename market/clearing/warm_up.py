@@ -11,6 +11,7 @@ import numpy as np
 from market.clearing.annealing import Annealer
 from market.clearing.cliques import grown, violated
 from market.clearing.conflict_graph import packed
+from market.clearing.covered import enumerated
 from market.clearing.decomposition import Decomposition
 from market.clearing.formulate import formulate
 from market.clearing.packing import packing_of
@@ -81,6 +82,7 @@ def warm_up_stable() -> None:
     ptr, member = grown(adjacent, np.array([0, 2, 4]), np.array([0, 1, 1, 2]), np.arange(3))
     violated(adjacent, np.full(3, 0.75), np.arange(3), np.stack([np.arange(3)] * 2), np.arange(3))
     branch(*first_node(adjacent, weight, ptr, member), 100, 10)
+    enumerated(adjacent, weight, 0, 10, np.zeros(3, dtype=np.int64))
 
 
 if __name__ == "__main__":

@@ -112,6 +112,9 @@ def test_the_search_finds_what_enumeration_finds_and_proves_it(capacity: int) ->
         search.work(lambda: True)
         assert case.incumbent.objective == best, seed
         assert case.incumbent.bound == pytest.approx(best), seed
+        again = Case(problem, terms, PulpSolver(), Incumbent(0))
+        assert StableSearch(again, graph).enumerate(100_000) < 100_000
+        assert (again.incumbent.objective, again.incumbent.bound) == (best, best), seed
         clearing = clear(problem, solver=PulpSolver(), limits=Limits(work=50_000), clock=WallClock())
         assert (clearing.status, clearing.objective) == (Status.OPTIMAL, best)
         assert check_answer(problem, clearing) == []
