@@ -160,7 +160,7 @@ async def test_trying_keys_is_slow_whatever_is_tried_and_customers_at_the_same_a
         operator_key_sha256=sha256(OPERATOR_KEY),
         free_guesses=3,
         guesses_per_s=0.001,
-        guess_delay_s=3.0,
+        guess_delay_s=6.0,
         max_guesses_waiting=4,
     )
     async with live_market(settings=settings) as market:

@@ -39,24 +39,27 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--date", default="")
     parser.add_argument("--quick", action="store_true", help="without the tests that are marked slow")
+    parser.add_argument("--only", type=int, nargs="*", help="these promises; of others the last run stands")
     parser.add_argument("--no-figures", action="store_true", help="keep the figures of the last run")
     arguments = parser.parse_args()
     known: dict[str, Any] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    results: dict[str, Any] = {
-        "date": arguments.date,
-        "machine": _machine(),
-        "quick": arguments.quick,
-        "tests": {},
-    }
-    for promise in PROMISES:
-        results["tests"][str(promise.number)] = outcome(promise, quick=arguments.quick)
-        print(promise.number, promise.title, results["tests"][str(promise.number)], flush=True)  # noqa: T201
+    results: dict[str, Any] = {"date": arguments.date, "machine": _machine(), "quick": arguments.quick}
+    results["tests"] = known.get("tests", {}) if arguments.only else {}
     results["figures"] = known.get("figures", {})
+    for promise in PROMISES:
+        if not arguments.only or promise.number in arguments.only:
+            results["tests"][str(promise.number)] = outcome(promise, quick=arguments.quick)
+            print(promise.number, promise.title, results["tests"][str(promise.number)], flush=True)  # noqa: T201
+            _write(results)
     if not arguments.no_figures:
         results["figures"] = {figure.arguments[0]: measured(figure) for figure in FIGURES}
+    _write(results)
+    return int(any(counts.get("failed", 0) for counts in results["tests"].values()))
+
+
+def _write(results: Mapping[str, Any]) -> None:
     KEPT.write_text(json.dumps(results, indent=1) + "\n")
     PAGE.write_text(page(results), encoding="utf-8")
-    return int(any(counts.get("failed", 0) for counts in results["tests"].values()))
 
 
 def outcome(promise: Promise, *, quick: bool) -> dict[str, int]:
