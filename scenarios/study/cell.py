@@ -7,13 +7,13 @@ one column that is not, and stands apart.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from agents.roles.bidder import Bidder
 from market.clearing.clear import Stopwatch
 from scenarios.mechanisms import SETTINGS, MechanismName
 from scenarios.outcome import outcome_digest
-from scenarios.population import build
+from scenarios.population import Population, build
 from scenarios.scenario import Case
 from scenarios.simulator import Simulation
 from scenarios.study.central_plan import CentralPlan, central_plan
@@ -60,26 +60,31 @@ def run_cell(case: Case, cell: Cell, stopwatch: Stopwatch) -> Row:
         plan = central_plan(population, stopwatch)
         wall_s = stopwatch.monotonic_s() - started_s
         return Row(cell=cell, metrics=_planned(plan), outcome_digest="", wall_s=wall_s)
+    run = _finished(population, stopwatch)
+    return Row(
+        cell=cell,
+        metrics=measured(run),
+        outcome_digest=outcome_digest(run.state),
+        wall_s=stopwatch.monotonic_s() - started_s,
+    )
+
+
+def finished(case: Case, cell: Cell, stopwatch: Stopwatch) -> Run:
+    """Run a cell of a market mechanism to its end; errors as `run_cell`."""
+    assert not SETTINGS[cell.mechanism].foresight, "a central plan is no run"
+    return _finished(build(case_of(case, cell), seed=cell.seed), stopwatch)
+
+
+def _finished(population: Population, stopwatch: Stopwatch) -> Run:
     simulation = Simulation(population, stopwatch=stopwatch)
     simulation.run()
     costs: dict[str, int] = {}
     for company in simulation.companies.values():
         if isinstance(company.role, Bidder):
             costs |= company.role.offers.cost_minor
-    run = Run(
+    return Run(
         population=population, state=simulation.kernel.state, record=simulation.record, costs_minor=costs
     )
-    return Row(
-        cell=cell,
-        metrics=measured(run),
-        outcome_digest=outcome_digest(simulation.kernel.state),
-        wall_s=stopwatch.monotonic_s() - started_s,
-    )
-
-
-def truthful(cell: Cell, strategies: list[object]) -> Cell:
-    """Return the cell in which every seller asks what it costs, on the same draws."""
-    return replace(cell, settings={**cell.settings, "strategies": strategies})
 
 
 def _planned(plan: CentralPlan) -> dict[str, float | None]:

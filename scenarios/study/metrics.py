@@ -100,6 +100,15 @@ class Run:
         return self.value_minor - self.cost_minor - self.transport_minor - emitted
 
     @cached_property
+    def profits_minor(self) -> dict[str, int]:
+        """Payments less true cost by seller, of those that won anything."""
+        profits: Counter[str] = Counter()
+        for known in self.lasting:
+            paid = known.contract.payment_minor - self.costs_minor.get(known.contract.id, 0)
+            profits[known.contract.participant] += paid
+        return profits
+
+    @cached_property
     def turnover(self) -> dict[str, int]:
         """Payments by seller, those of false names to their owner; sellers without any included."""
         sellers = {
@@ -205,11 +214,7 @@ def _gini(run: Run) -> float | None:
 
 def _losing_sellers(run: Run) -> float:
     """Return how many sellers were paid less than their contracts cost them."""
-    profit: Counter[str] = Counter()
-    for known in run.lasting:
-        paid = known.contract.payment_minor - run.costs_minor.get(known.contract.id, 0)
-        profit[known.contract.participant] += paid
-    return float(sum(1 for earned in profit.values() if earned < 0))
+    return float(sum(1 for earned in run.profits_minor.values() if earned < 0))
 
 
 def _order_by_order(run: Run) -> float | None:
