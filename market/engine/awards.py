@@ -340,7 +340,10 @@ class _Awards:
         """Put the order at risk again if a contract that the close counted on is lost since."""
         lost = [
             kept for kept in kept_of(self.round, record)
-            if self.state.contracts[kept.contract.id].state not in STANDING
+            if (
+                self.state.contracts[kept.contract.id].state not in STANDING
+                or self.state.contracts[kept.contract.id].contract.items != kept.contract.items
+            )
             and kept.contract.id not in self._left_out(record)
         ]  # fmt: skip
         if not lost:

@@ -228,9 +228,6 @@ def _order_changed(state: State, event: happened.OrderChanged) -> None:
         record.transport_minor, record.fee_minor = event.transport_minor, event.fee_minor
     if event.trigger:
         _move_order(state, event.order.id, event.trigger, event.at_us, "changed by the customer")
-    else:
-        entry = HistoryEntry(at_us=event.at_us, state=record.state, cause="changed by the customer")
-        record.history.append(entry)
 
 
 def _move_order(state: State, order_id: str, trigger: str, at_us: int, cause: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from market.engine.execution import reallocates
 from market.engine.ledger import BREACHES, PREEMPTED, RELEASED
 from market.engine.snapshot import logistics
 from market.engine.state import ContractRecord, OrderRecord, State
@@ -31,6 +32,9 @@ from takt_sdk.model.messages import OrderState
 from takt_sdk.model.values import MINUTE_US
 
 GONE = frozenset({"shipped", "delivered"})
+_GIVEN_WAY = (RELEASED, PREEMPTED)
+"""Causes that a failed round brings about: the next takt is soon enough."""
+
 _BEFORE_SHIPPING: tuple[OrderState, ...] = ("awarded", "confirmed", "in_production")
 
 
@@ -116,7 +120,7 @@ def breaks(state: State, record: ContractRecord, end_us: int) -> bool:
     tolerance.
     """
     tolerance_us = state.rules.contracts.tolerance_us
-    if tolerance_us is None or end_us <= record.contract.end_us + tolerance_us:
+    if tolerance_us is None or not reallocates(state) or end_us <= record.contract.end_us + tolerance_us:
         return False
     for shipment in record.contract.shipments:
         arrival_us = end_us + shipment.transit_minutes * MINUTE_US
@@ -179,7 +183,7 @@ def short(state: State, event: Event, now_us: int) -> list[Event]:
 def lanes_broken(state: State, network: Network, now_us: int) -> list[events.OrderProgressed]:
     """Return the orders whose goods can not move as planned on a network, as steps to at risk."""
     tolerance_us = state.rules.contracts.tolerance_us
-    if tolerance_us is None:
+    if tolerance_us is None or not reallocates(state):
         return []
     routes = logistics(network)
     found: list[events.OrderProgressed] = []
@@ -230,7 +234,10 @@ def passed_over(state: State, event: Event, now_us: int) -> list[Event]:
 
 
 def _preempted(state: State, record: OrderRecord, now_us: int) -> list[Event]:
-    """Return the contract that gives way: unstarted, of the open process, for the order due last."""
+    """Return the contract that gives way: unstarted, of the open process, for the order due last.
+
+    An order gives way once: two of them can not push each other out for ever.
+    """
     open_lots = {lot_id for lot_id, _ in _remaining(state, record, {})}
     wanted = {lot.requirement.process for lot in record.order.lots if lot.id in open_lots}
     rivals = []
@@ -243,6 +250,9 @@ def _preempted(state: State, record: OrderRecord, now_us: int) -> list[Event]:
             if (
                 known.state in UNSTARTED
                 and other.state in _BEFORE_SHIPPING
+                and not any(
+                    risk.cause == PREEMPTED for risk in state.contracting.risks.get(other.order.id, ())
+                )
                 and other.order.terms.due_us > record.order.terms.due_us
                 and asked & wanted
             ):
@@ -259,7 +269,11 @@ def consequences(state: State, happened: tuple[Event, ...], now_us: int) -> list
     """Return what reports, networks and failed rounds bring about."""
     following: list[Event] = []
     gone = {_lost_contract(event) for event in happened} - {None}
-    risky = {event.order_id for event in happened if isinstance(event, events.OrderProgressed)}
+    risky = {
+        event.order_id
+        for event in happened
+        if isinstance(event, events.OrderProgressed) and event.step == "at_risk"
+    }
     for event in happened:
         lost: list[Event] = []
         for one in (
@@ -304,7 +318,7 @@ def risks(state: State, happened: Iterable[Event], now_us: int) -> Iterator[Even
         limit = state.rules.contracts.approve_above_minor
         if limit is not None and value > limit:
             yield OrderHeld(order_id=event.order_id, at_us=now_us, value_minor=value)
-        elif state.rules.contracts.recall_at_once and not hastened:
+        elif state.rules.contracts.recall_at_once and not hastened and not cause.startswith(_GIVEN_WAY):
             hastened = True
             yield CallHastened(at_us=now_us)
 

@@ -13,13 +13,14 @@ from itertools import pairwise
 
 from market.adapters.codec import decode_envelope, decode_events
 from market.adapters.journal_memory import MemoryJournal
-from market.engine.state import Index, OrderRecord, State
+from market.engine.state import ContractRecord, Index, OrderRecord, State
 from market.engine.transitions import CONTRACT_TRANSITIONS, ORDER_TRANSITIONS
 from market.model import events
 from market.model.contract_events import LedgerPosted, ReliabilityObserved
 from market.model.ledger import Posting
 from market.ports import ReadModel, Stored
 from takt_sdk.codec import digest_of
+from takt_sdk.model.execution import RequestChange
 from takt_sdk.model.messages import TERMINAL_ORDER_STATES
 from takt_sdk.model.sheet import BidSheet
 
@@ -63,7 +64,12 @@ class Invariants:
     # --- what the outside was told -----------------------------------------------------------
 
     def acknowledge(self, sender: str, sequence: int, body: object, position: int) -> None:
-        """Remember that a message was said to stand at ``position``; the same again, the same place."""
+        """Remember that a message was said to stand at ``position``; the same again, the same place.
+
+        A question of what a change costs may have another answer, elsewhere, by the time it is asked again.
+        """
+        if isinstance(body, RequestChange):
+            return
         known = self._acknowledged.setdefault((sender, sequence, digest_of(body)), position)
         require(known == position, f"a message acknowledged at {known} is now said to be at {position}")
 
@@ -308,9 +314,11 @@ class Invariants:
         total: dict[tuple[str, str, int], int] = defaultdict(int)
         for known in state.contracts.values():
             contract = known.contract
+            over_us = _finished_early_us(known)
             for use in contract.uses:
                 in_round[contract.round_id, contract.participant][use.resource, use.period] += use.amount
-                if known.state in STANDS:
+                worked = over_us is None or state.rules.periods.window(use.period).end_us <= over_us
+                if known.state in STANDS and worked:
                     total[contract.participant, use.resource, use.period] += use.amount
         for key, uses in in_round.items():
             for place, amount in uses.items():
@@ -328,6 +336,12 @@ def _check_history(states: list[str], steps: AbstractSet[tuple[str, str]], first
     require(states[0] == first, f"{name} began as {states[0]}")
     for before, after in pairwise(states):
         require((before, after) in steps, f"{name} went from {before} to {after}")
+
+
+def _finished_early_us(known: ContractRecord) -> int | None:
+    """Return when work ended before its time, by its pace or cut off; what was left may be sold again."""
+    ends = [entry.at_us for entry in known.history if entry.state == "finished"]
+    return ends[0] if ends and ends[0] < known.contract.end_us else None
 
 
 def _plain(value: object) -> object:
