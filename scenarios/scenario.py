@@ -63,6 +63,7 @@ class ContractsSection(Section):
     breakdown_ppm: Ppm = 0
     penalty_cap_ppm: Ppm = 0
     on_account_ppm: Ppm = 0
+    reallocation: Literal["joint", "greedy", "off"] = "joint"
     tolerance_minutes: Minutes | None = None
     """Without it begun work is never at risk: reallocation is off for it."""
     heartbeat_minutes: Minutes = 0

@@ -156,7 +156,7 @@ def breakdown(state: State, inbound: Inbound, command: ReportBreakdown, now_us: 
     touched: dict[str, dict[str, ContractState]] = {}
     for contract_id in sorted(state.index.active_contracts.get(inbound.sender, ())):
         record = state.contracts[contract_id]
-        if record.state in UNSTARTED and _touches(state, record, command):
+        if reallocates(state) and record.state in UNSTARTED and _touches(state, record, command):
             happened.append(
                 events.ContractAtRisk(
                     contract_id=contract_id, at_us=now_us, cause=f"breakdown of {command.resource}"
@@ -180,6 +180,11 @@ def lost_work(state: State, participant: str, cause: str, now_us: int) -> list[E
     for order_id, changed in touched.items():
         happened += progress(state, state.orders[order_id], changed, now_us)
     return happened
+
+
+def reallocates(state: State) -> bool:
+    """Return whether work that a disruption touches is taken away and awarded anew, by rule."""
+    return state.rules.contracts.reallocation != "off"
 
 
 def _touches(state: State, record: ContractRecord, command: ReportBreakdown) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from market.engine import changes
 from market.engine.decision import Decision, Inbound, accept, refuse, repeat
+from market.engine.execution import reallocates
 from market.engine.reallocation import breaks, lose, steps
 from market.engine.state import ContractRecord, State
 from market.engine.transitions import UNSTARTED
@@ -102,6 +103,8 @@ def stopped(state: State, participant: str, resource: str, window: Window, now_u
     Work that has not begun and needs it then, and begun work that would come too late for who waits.
     """
     lost: list[Event] = []
+    if not reallocates(state):
+        return lost
     for contract_id in sorted(state.index.active_contracts.get(participant, ())):
         record = state.contracts[contract_id]
         if not _needs(state, record, resource, window):
@@ -179,7 +182,7 @@ def silence(state: State, command: NoteSilence, now_us: int) -> Decision:
         participant=name, last_heard_us=command.last_heard_us, silent=command.silent, at_us=now_us
     )
     lost: list[Event] = []
-    if command.silent:
+    if command.silent and reallocates(state):
         for contract_id in sorted(state.index.active_contracts.get(name, ())):
             record = state.contracts[contract_id]
             if state.orders[record.contract.order_id].state in {"shipped", "delivered"}:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from market.engine.audience import HIDDEN_ROUND, PUBLIC_ROUND, is_open_order
 from market.engine.decision import Decision, accept
-from market.engine.execution import expiries, settlements, silences, unconfirmed
+from market.engine.execution import expiries, reallocates, settlements, silences, unconfirmed
 from market.engine.retention import retirements
 from market.engine.state import OrderRecord, RoundRecord, State
 from market.engine.transitions import STANDING
@@ -111,6 +111,8 @@ def _callable(state: State, now_us: int) -> tuple[list[str], list[Lot]]:
     waiting = [state.orders[order_id] for order_id in state.index.callable_orders]
     for record in sorted(waiting, key=lambda record: (record.submitted_us, record.order.id)):
         if record.order.terms.deadline_us <= now_us:
+            continue
+        if record.state == "at_risk" and not reallocates(state):
             continue
         called = open_lots(state, record, now_us)
         if orders and len(lots) + len(called) > state.rules.max_lots_per_round:

@@ -97,6 +97,8 @@ class _Snapshot:
         # A contract that stands keeps its payment, which rules that pay more than prices would change.
         agreed = any(kept_of(self.round, record) for record in self.records)
         mechanism = "pay_as_bid" if agreed and rules.mechanism != "greedy" else rules.mechanism
+        if rules.contracts.reallocation == "greedy" and any(r.state == "reallocating" for r in self.records):
+            mechanism = "greedy"
         return self.builder.build(currency=rules.currency, mechanism=mechanism, seed=seed)
 
     def minutes(self, times_us: Iterable[int], *, up: bool) -> list[int]:

@@ -7,10 +7,13 @@ market and the scenarios of disruption use.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-from takt_sdk.model.values import DAY_US, HOUR_US, MAX_MINOR, MINUTE_US, check_int, check_money
+from takt_sdk.model.values import DAY_US, HOUR_US, MAX_MINOR, MINUTE_US, check_choice, check_int, check_money
 
 PPM = 1_000_000
+
+Reallocation = Literal["joint", "greedy", "off"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,10 @@ class ContractRules:
         Share that is paid when a contract is finished; the rest follows with the settlement.
     report_grace_us
         How long before the market hears of it a milestone may claim to have happened, for lateness.
+    reallocation
+        How work that is lost is awarded anew: ``joint`` with all open orders, ``greedy`` order by order in
+        the rounds that call some of it, or ``off``: plants finish when they can, what is refused or never
+        reported ends.
     tolerance_us
         Delay from which begun work is at risk; None leaves begun work alone.
     heartbeat_us
@@ -63,6 +70,7 @@ class ContractRules:
     penalty_cap_ppm: int = 0
     on_account_ppm: int = 0
     report_grace_us: int = DAY_US
+    reallocation: Reallocation = "joint"
     tolerance_us: int | None = None
     heartbeat_us: int = 0
     recall_at_once: bool = False
@@ -81,6 +89,7 @@ class ContractRules:
     def __post_init__(self) -> None:
         for name in _SHARES:
             check_int(name, getattr(self, name), 0, PPM)
+        check_choice("reallocation", self.reallocation, get_args(Reallocation))
         for name in ("report_grace_us", "heartbeat_us"):
             check_int(name, getattr(self, name), 0, 366 * DAY_US)
         if self.tolerance_us is not None:
