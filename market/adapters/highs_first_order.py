@@ -48,12 +48,12 @@ def relax_roughly(program: Program, limits: SolveLimits) -> ProgramResult:
     )
     model.run()
     solution, work = model.getSolution(), max(0, int(model.getInfo().pdlp_iteration_count))
-    if not solution.dual_valid or not solution.value_valid:
-        nothing = float("nan")
-        return ProgramResult(
-            answer=Answer.UNKNOWN, objective=nothing, bound=np.inf, values=None, duals=None, work=work
-        )
     duals, values = -np.array(solution.row_dual), np.array(solution.col_value)
+    found = solution.dual_valid and solution.value_valid
+    if not found or not np.isfinite(duals).all() or not np.isfinite(values).all():
+        return ProgramResult(
+            answer=Answer.UNKNOWN, objective=np.nan, bound=np.inf, values=None, duals=None, work=work
+        )
     duals[(duals > 0) & np.isinf(program.row_upper)] = 0.0
     duals[(duals < 0) & np.isinf(program.row_lower)] = 0.0
     return ProgramResult(

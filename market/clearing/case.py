@@ -6,6 +6,7 @@ other, in one thread or several, is `search`'s business.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,6 +88,8 @@ class Case:
             return
         duals = relaxed.duals
         if duals is None:
+            if limits.accuracy is not None and not self.incumbent.stopped.is_set():
+                self.relax(replace(limits, accuracy=None))
             return
         prices = prices_of_duals(self.f, duals, relaxed.values)
         self.learn(prices, lambda: multipliers_of(self.f, duals))
