@@ -7,6 +7,7 @@ const [credsFile, url, plantFile = "plant.json", serverName] = process.argv.slic
 const plant = JSON.parse(readFileSync(plantFile, "utf8"));
 const [utf8, MINUTE_US] = [new TextEncoder(), 60_000_000];
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+const parsed = (message) => { try { return message.json(); } catch { return {}; } }; // prettier-ignore
 const say = (...words) => console.log(new Date().toISOString().slice(11, 19), ...words);
 
 // [Connecting] The name in the JWT is market.participant; the seed beside it also signs.
@@ -30,8 +31,7 @@ async function send(channel, conversation, body) {
   const content = [me, conversation, sequence, JSON.stringify(body)].join("\n");
   const hash = createHash("sha256").update(content).digest("hex");
   const message = { message_id: `m-${hash.slice(0, 32)}`, correlation_id: conversation, causation_id: "" };
-  const envelope = { ...message, sender: me, sequence, occurred_us: nowUs(), body };
-  const data = utf8.encode(JSON.stringify(envelope));
+  const data = utf8.encode(JSON.stringify({ ...message, sender: me, sequence, occurred_us: nowUs(), body }));
   const subject = `takt.v1.${market}.${channel}.${me}`;
   const signed = headers(); // [Who vouches for what]
   const signature = key.sign(Buffer.concat([utf8.encode(`takt.v1\n${subject}\n`), data]));
@@ -43,6 +43,7 @@ async function send(channel, conversation, body) {
       const answer = reply.data.length ? reply.json() : { retryable: true }; // empty: the market failed on it
       if (answer.code) say(`refused: ${answer.code} ${answer.field} ${answer.detail}`);
       if (!answer.retryable) return answer;
+      pause = Math.max(pause, (answer.retry_after_us ?? 0) / 1000);
     } catch (error) {
       if (nc.isClosed()) throw error;
     }
@@ -138,15 +139,15 @@ async function report() {
       const at_us = plant.report === "at_once" || due_us === 0 ? nowUs() - 1000 : due_us;
       if (at_us > nowUs()) break;
       const what = { kind: "takt.report_milestone.v1", contract_id: id, milestone, at_us, quantity };
-      const reply = await send("report", id, what);
-      if (!reply.leaf) return catchUp();
+      if (!(await send("report", id, what)).leaf) return catchUp();
       say(`${id} ${milestone}`);
       entry.state = then;
     }
   }
 }
 
-async function take(body) {
+async function take(message) {
+  const { body = {} } = parsed(message); // what we cannot read, or do not know, is acknowledged and left behind
   if (body.kind === "takt.call_for_proposals.v1") await answerCall(body);
   if (body.kind === "takt.round_result.v1") {
     say(`${body.round_id}: ${body.awards.length} won, ${body.rejected.length} lost`);
@@ -173,17 +174,16 @@ async function main() {
   say(`${me} joins ${market} at ${url}`);
   for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => nc.close());
   await catchUp();
-  const next = `$JS.API.CONSUMER.MSG.NEXT.${market}_${me}.mailbox`;
   const pull = JSON.stringify({ batch: 1, expires: 2_000_000_000 });
   while (!nc.isClosed()) {
     const inbox = createInbox(`_INBOX_${me}`);
     const subscription = nc.subscribe(inbox, { max: 1, timeout: 3000 });
-    nc.publish(next, pull, { reply: inbox });
+    nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${market}_${me}.mailbox`, pull, { reply: inbox });
     try {
       for await (const message of subscription) {
         if (!message.subject.startsWith(`takt.v1.${market}.`)) continue; // only a Status: pull again
         const id = message.headers.get("Nats-Msg-Id");
-        if (!acknowledged.has(id)) await take(message.json().body);
+        if (!acknowledged.has(id)) await take(message);
         acknowledged.add(id);
         nc.publish(message.reply, "+ACK");
       }

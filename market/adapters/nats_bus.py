@@ -72,7 +72,8 @@ class NatsMarketBus:
     """`market.ports.MarketBus` over one NATS connection.
 
     ``ack_wait_s`` is how long a participant may take for a message before it comes again. At most
-    ``max_requests`` handlers run at once; later requests wait in the connection.
+    ``max_requests`` handlers run at once; later requests wait in the connection. A message that is sent
+    again within ``duplicate_window_s`` does not come twice.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class NatsMarketBus:
         max_requests: int = 256,
         mailbox_messages: int = 10_000,
         mailbox_bytes: int = 64 * MAX_PAYLOAD_BYTES,
+        duplicate_window_s: float = _DUPLICATE_WINDOW_S,
     ) -> None:
         self._client = client
         self._context = client.jetstream(timeout=_TIMEOUT_S)
@@ -92,6 +94,7 @@ class NatsMarketBus:
         self._slots = asyncio.Semaphore(max_requests)
         self._mailbox_messages = mailbox_messages
         self._mailbox_bytes = mailbox_bytes
+        self._duplicate_window_s = duplicate_window_s
         self._mailboxes: dict[str, _Mailbox] = {}
         self._tape_done: list[str] = []
         self._running: set[asyncio.Task[None]] = set()
@@ -108,6 +111,7 @@ class NatsMarketBus:
         ack_wait_s: float = 5.0,
         max_requests: int = 256,
         mailbox_messages: int = 10_000,
+        duplicate_window_s: float = _DUPLICATE_WINDOW_S,
         tls: ssl.SSLContext | None = None,
     ) -> NatsMarketBus:
         """Connect with the market's own credentials; `BusRefusedError` as in `nats_connection.connect`."""
@@ -120,6 +124,7 @@ class NatsMarketBus:
             ack_wait_s=ack_wait_s,
             max_requests=max_requests,
             mailbox_messages=mailbox_messages,
+            duplicate_window_s=duplicate_window_s,
         )
 
     async def start(
@@ -220,7 +225,7 @@ class NatsMarketBus:
             discard=DiscardPolicy.NEW,
             max_msgs=self._mailbox_messages,
             max_bytes=self._mailbox_bytes,
-            duplicate_window=_DUPLICATE_WINDOW_S,
+            duplicate_window=self._duplicate_window_s,
             deny_delete=True,
             allow_direct=False,
         )

@@ -223,6 +223,7 @@ class Mail:
                 if not (isinstance(reply, Refused) and reply.retryable):
                     return reply
                 _LOG.info("%s: %s again: %s", self.sender, channel, reply.detail)
+                pause_s = max(pause_s, reply.retry_after_us / 1e6)
             except (BusTimeoutError, BusRequestError, DecodeError) as error:
                 _LOG.info("%s: %s again: %s", self.sender, channel, error)
             await asyncio.sleep(pause_s)
