@@ -11,7 +11,7 @@ from market.engine.decision import Repeated
 from market.model.commands import SuspendParticipant
 from takt_sdk.model.messages import Milestone
 from takt_sdk.model.values import DAY_US
-from tests.unit.market.engine.market import MILL, START_US, Market, Offer, milestone_of
+from tests.unit.market.engine.market import CHAIN, MILL, START_US, Market, Offer, milestone_of
 
 
 @pytest.fixture
@@ -140,3 +140,18 @@ def test_suspension_stops_no_contract(market: Market) -> None:
     market.accept("operator", SuspendParticipant(participant="mill-a"))
     market.report("mill-a", "confirmed")
     assert market.contract_of("mill-a").state == "confirmed"
+
+
+def test_no_more_pieces_are_delivered_than_leave_for_the_customer() -> None:
+    market = Market()
+    market.order("o1", plan=CHAIN)
+    market.tick()
+    market.bid("steel-s", {"s": Offer(lots={market.lot("o1", "steel"): 20}, price=400, days=(0.5, 1))})
+    both = {market.lot("o1", "mill"): 10, market.lot("o1", "paint"): 10}
+    market.bid("mill-b", {"both": Offer(lots=both, price=500, days=(4, 9))})
+    market.clear()
+    market.report("mill-b", "confirmed", "started", "finished", "shipped")
+    known = market.contract_of("mill-b")
+    refusal = market.refuse("mill-b", milestone_of(known, "delivered", market.now_us, 11), sequence=9)
+    assert (refusal.code, refusal.field, refusal.detail) == ("invalid", "quantity", "at most 10")
+    market.accept("mill-b", milestone_of(known, "delivered", market.now_us, 10), sequence=9)
