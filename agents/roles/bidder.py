@@ -71,7 +71,7 @@ class Bidder(ABC):
                     return (*news, *(_refuse(contract, now_us) for contract in message.awards))
                 self.execution.award(message.awards)
             case ContractAmended():
-                self.execution.amend(message.contract)
+                self.execution.amend(message.contract, message.at_us)
             case ContractNotice():
                 self.execution.notice(message)
             case SyncReply():

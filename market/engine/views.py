@@ -273,6 +273,7 @@ def sync_reply(state: State, participant: str, now_us: int) -> SyncReply:
                 contract=state.contracts[id_].contract,
                 state=state.contracts[id_].state,
                 report_sequence=max(state.contracts[id_].reports, default=0),
+                ready_us=_ready_us(state, state.contracts[id_]),
             )
             for id_ in contracts
         ),
@@ -282,6 +283,17 @@ def sync_reply(state: State, participant: str, now_us: int) -> SyncReply:
             if state.orders[id_].order.customer == participant
         ),
     )
+
+
+def _ready_us(state: State, record: ContractRecord) -> int | None:
+    """Return since when finished goods can leave: they are made, and where they go has been said."""
+    if record.state not in {"finished", "shipped", "delivered"}:
+        return None
+    if record.state != "finished":
+        return record.expected_end_us
+    history = state.orders[record.contract.order_id].history
+    said_us = max((entry.at_us for entry in history if entry.state == "awarded"), default=0)
+    return max(record.expected_end_us, said_us)
 
 
 def _settled_lately(state: State, participant: str, now_us: int) -> list[str]:

@@ -35,12 +35,14 @@ Booking = Callable[[Contract, int], None]
 class Running:
     """A contract and how many of its milestones are reported.
 
-    ``halted`` says that the market has put it at risk: it must not be started.
+    ``halted`` says that the market has put it at risk: it must not be started. ``ready_us`` is since when its
+    goods can leave, once they are finished: work may have ended early, or where they go was said later.
     """
 
     contract: Contract
     stage: int
     halted: bool = False
+    ready_us: int | None = None
 
 
 def due_us(contract: Contract, stage: int, end_us: int | None = None) -> int | None:
@@ -102,7 +104,10 @@ class Execution:
                 continue
             halted = status.state == "at_risk"
             running = Running(
-                contract=status.contract, stage=STAGES.get(status.state, CONFIRMED), halted=halted
+                contract=status.contract,
+                stage=STAGES.get(status.state, CONFIRMED),
+                halted=halted,
+                ready_us=status.ready_us,
             )
             self.running[status.contract.id] = running
             if self._holds(running):
@@ -125,9 +130,12 @@ class Execution:
                 running.contract = contract
             self._enqueue(running)
 
-    def amend(self, contract: Contract) -> None:
-        """Take over new shipments of a contract that is not over."""
-        if contract.id in self.running:
+    def amend(self, contract: Contract, at_us: int) -> None:
+        """Take over new shipments of a contract that is not over, as said at ``at_us``."""
+        running = self.running.get(contract.id)
+        if running is not None:
+            if running.ready_us is not None and running.stage == FINISHED:
+                running.ready_us = max(running.ready_us, at_us)
             self.award((contract,))
 
     def notice(self, notice: ContractNotice) -> None:
@@ -147,6 +155,8 @@ class Execution:
             reached = STAGES.get(notice.state, 0)
             if reached >= FINISHED > running.stage and not self.uses_up:
                 self.book(running.contract, -1)
+            if reached == FINISHED > running.stage:
+                running.ready_us = notice.at_us
             running.stage = max(running.stage, reached)
             self._enqueue(running)
 
@@ -166,8 +176,10 @@ class Execution:
             if running.halted and running.stage < STARTED:
                 continue
             running.stage += 1
-            if running.stage == FINISHED and not self.uses_up:
-                self.book(running.contract, -1)
+            if running.stage == FINISHED:
+                running.ready_us = at_us
+                if not self.uses_up:
+                    self.book(running.contract, -1)
             reports.append(_report(running, at_us if running.stage > CONFIRMED else now_us))
             self._enqueue(running)
         return tuple(reports)
@@ -182,7 +194,9 @@ class Execution:
             heappush(self._queue, (at_us, running.contract.id))
 
     def _due_us(self, running: Running) -> int | None:
-        end_us = None if self.ends_us is None else self.ends_us(running.contract)
+        end_us = running.ready_us
+        if end_us is None and self.ends_us is not None:
+            end_us = self.ends_us(running.contract)
         return due_us(running.contract, running.stage, end_us)
 
     def _holds(self, running: Running) -> bool:

@@ -87,7 +87,7 @@ class PricingRole:
             case RoundResult():
                 self.execution.award(message.awards)
             case ContractAmended():
-                self.execution.amend(message.contract)
+                self.execution.amend(message.contract, message.at_us)
             case ContractNotice():
                 self.execution.notice(message)
             case SyncReply():

@@ -444,11 +444,12 @@ class SheetStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractStatus:
-    """A contract and its state."""
+    """A contract and its state; ``ready_us`` is since when its goods can leave, once they are finished."""
 
     contract: Contract
     state: ContractState
     report_sequence: int
+    ready_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

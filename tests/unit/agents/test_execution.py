@@ -115,6 +115,23 @@ def test_an_award_of_a_known_contract_replaces_it_and_keeps_its_milestones() -> 
     assert said(shop.execution.due(10**12)) == [("c-1", "delivered", 400 + 20 * MINUTE_US, 4)]
 
 
+def test_goods_of_work_that_the_market_cut_off_leave_as_soon_as_they_are_told_where_to() -> None:
+    shop = Shop()
+    shop.execution.ends_us = lambda _: 10**9  # the floor would need for ever
+    shop.execution.award([replace(contract(), shipments=())])
+    shop.execution.due(150)
+    shop.execution.notice(replace(notice("finished"), at_us=160))
+    assert shop.execution.due(170) == ()
+    shop.execution.amend(contract(), 180)
+    last_us = 180 + LAST.transit_minutes * MINUTE_US
+    shipped = [(name, at_us) for _, name, at_us, _ in said(shop.execution.due(last_us))]
+    assert shipped == [("shipped", 180), ("delivered", last_us)]
+    shop.execution.restore(
+        [ContractStatus(contract=contract(), state="finished", report_sequence=2, ready_us=180)]
+    )
+    assert [(name, at_us) for _, name, at_us, _ in said(shop.execution.due(last_us))] == shipped
+
+
 def test_what_the_market_says_replaces_what_was_known() -> None:
     shop = Shop()
     shop.execution.award([contract("c-1"), contract("c-2")])
