@@ -44,11 +44,15 @@ from takt_sdk.model.plan import Document, Part, PlannedLot, ProcessPlan
 from takt_sdk.model.proof import ProofReply, ProvenEntry, QueryProof
 from takt_sdk.model.sealed import SEAL_OVERHEAD, SEALED_SIZES, SealedSheet
 from tests.property.engine_walk import Walk
+from tests.property.plain_values import plain
 from tests.signers import market_signer, signer_of
 from tests.unit.market.engine.market import NETWORK, START_US, Market, Offer, cancellation, sheet
 
 BODY_KINDS = {member.__dataclass_fields__["kind"].default for member in get_args(Body)}
 EVENT_KINDS = {member.__dataclass_fields__["kind"].default for member in get_args(Event)}
+
+WALKS = 3
+"""Walks that are taken; kinds that they do not meet are made plainly."""
 
 PART = Part(
     id="part.1",
@@ -184,7 +188,7 @@ def examples() -> tuple[tuple[Envelope[Body], ...], tuple[Event, ...]]:
     bodies: dict[str, list[Envelope[Body]]] = {}
     events: dict[str, list[Event]] = {}
     seed = 0
-    while seed < 40 and (set(bodies) < BODY_KINDS or set(events) < EVENT_KINDS):
+    while seed < WALKS:
         chance = Random(seed)
         walk = Walk([chance.randrange(10_000) for _ in range(2_000)])
         market = walk.run()
@@ -208,6 +212,12 @@ def examples() -> tuple[tuple[Envelope[Body], ...], tuple[Event, ...]]:
             bodies.setdefault(body.kind, []).append(_enveloped(body))
     for event in SEALED_EVENTS:
         events.setdefault(event.kind, []).append(event)
+    for member in get_args(Event):
+        if (one := member.__dataclass_fields__["kind"].default) not in events:
+            events[one] = [plain(member)]
+    for member in get_args(Body):
+        if (one := member.__dataclass_fields__["kind"].default) not in bodies:
+            bodies[one] = [_enveloped(plain(member))]
     chosen = [envelope for kind in sorted(bodies) for envelope in bodies[kind][-8:]]
     return tuple(chosen), tuple(event for kind in sorted(events) for event in events[kind][-8:])
 
