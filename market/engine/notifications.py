@@ -100,7 +100,7 @@ def _source_refused(state: State, inbound: Inbound, command: NotifyDisruption) -
 def stopped(state: State, participant: str, resource: str, window: Window, now_us: int) -> list[Event]:
     """Return what is lost of a participant's contracts on a resource that is down.
 
-    Work that has not begun and needs it then, and begun work that would come too late for who waits.
+    Work that would come too late for who waits; without a tolerance, work that has not begun and needs it.
     """
     lost: list[Event] = []
     if not reallocates(state):
@@ -110,7 +110,8 @@ def stopped(state: State, participant: str, resource: str, window: Window, now_u
         if not _needs(state, record, resource, window):
             continue
         delayed_us = record.expected_end_us + max(0, window.end_us - max(window.start_us, now_us))
-        if record.state in UNSTARTED or breaks(state, record, delayed_us):
+        lax = record.state in UNSTARTED and state.rules.contracts.tolerance_us is None
+        if lax or breaks(state, record, delayed_us):
             lost += lose(state, record, f"breakdown of {resource}", now_us)
     return lost
 

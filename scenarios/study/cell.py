@@ -10,14 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.roles.bidder import Bidder
+from market.adapters.codec import decode_events
 from market.clearing.clear import Stopwatch
+from market.model.events import OrderAwarded
+from market.ports import Journal
 from scenarios.mechanisms import SETTINGS, MechanismName
 from scenarios.outcome import outcome_digest
 from scenarios.population import Population, build
 from scenarios.scenario import Case
 from scenarios.simulator import Simulation
 from scenarios.study.central_plan import CentralPlan, central_plan
-from scenarios.study.metrics import Run, measured
+from scenarios.study.metrics import measured
+from scenarios.study.run import Run
 from scenarios.study.variant import Setting, with_settings
 
 
@@ -82,9 +86,24 @@ def _finished(population: Population, stopwatch: Stopwatch) -> Run:
     for company in simulation.companies.values():
         if isinstance(company.role, Bidder):
             costs |= company.role.offers.cost_minor
-    return Run(
-        population=population, state=simulation.kernel.state, record=simulation.record, costs_minor=costs
-    )
+    state = simulation.kernel.state
+    for id_, awarded in _awarded_units(simulation.journal).items():
+        units = sum(item.quantity for item in state.contracts[id_].contract.items)
+        if units < awarded and id_ in costs:
+            costs[id_] = costs[id_] * units // awarded
+    return Run(population=population, state=state, record=simulation.record, costs_minor=costs)
+
+
+def _awarded_units(journal: Journal) -> dict[str, int]:
+    """Return the units of every contract as it was awarded: one that was cut costs what is made of it."""
+    return {
+        contract.id: sum(item.quantity for item in contract.items)
+        for stored in journal.read()
+        if b"takt.order_awarded." in stored.entry.events
+        for event in decode_events(stored.entry.events)
+        if isinstance(event, OrderAwarded)
+        for contract in event.contracts
+    }
 
 
 def _planned(plan: CentralPlan) -> dict[str, float | None]:

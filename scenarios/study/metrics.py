@@ -1,146 +1,29 @@
 """What a run is worth, in figures with units: the columns of every study's table.
 
 Each metric is a function of the run's end; `METRICS` holds them with unit and formula, from which
-docs/metrics.md is made. Shares and ratios are per cent or numbers, money is minor units.
+docs/research.md's table is made. Shares and ratios are per cent or numbers, money is minor units.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from agents.profile import PlantProfile, SupplierProfile
-from market.clearing.result import Clearing
-from market.engine.state import ContractRecord, OrderRecord, State
-from scenarios.measure import Record
-from scenarios.population import Population
+from agents.profile import PlantProfile
+from scenarios.study.disruption import DISRUPTION_METRICS
+from scenarios.study.run import PERCENT, Metric, Run, share
 from takt_sdk.model.values import DAY_US, HOUR_US
-
-GRAMS_PER_TONNE = 1_000_000
-PERCENT = 100.0
-SERVED_STATES = frozenset(
-    {"confirmed", "in_production", "at_risk", "reallocating", "shipped", "delivered", "settled"}
-)
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run and what its sellers alone know: the cost of each contract."""
-
-    population: Population
-    state: State
-    record: Record
-    costs_minor: Mapping[str, int]
-
-    @cached_property
-    def served(self) -> list[OrderRecord]:
-        """Orders of which pieces were or will be delivered, by id."""
-        orders = (self.state.orders[name] for name in sorted(self.state.orders))
-        return [order for order in orders if order.pieces and order.state in SERVED_STATES]
-
-    @cached_property
-    def lasting(self) -> list[ContractRecord]:
-        """Contracts that were not ended, of orders that were served, by id."""
-        kept = {name for order in self.served for name in order.contracts}
-        contracts = (self.state.contracts[name] for name in sorted(self.state.contracts))
-        return [known for known in contracts if known.state != "ended" and known.contract.id in kept]
-
-    @cached_property
-    def clearings(self) -> list[Clearing]:
-        """Clearings that counted, in order: those that only told prices are left out."""
-        rounds = [self.state.rounds[name] for name in sorted(self.state.rounds)]
-        pairs = zip(rounds, self.record.cleared, strict=False)
-        return [clearing for round_, (_, clearing) in pairs if round_.state != "priced"]
-
-    @cached_property
-    def value_minor(self) -> int:
-        """Reservation values of what was served."""
-        return sum(
-            order.order.terms.reservation_value_minor * order.pieces // order.order.terms.quantity
-            for order in self.served
-        )
-
-    @cached_property
-    def cost_minor(self) -> int:
-        """True cost of the contracts that last."""
-        return sum(self.costs_minor.get(known.contract.id, 0) for known in self.lasting)
-
-    @cached_property
-    def payments_minor(self) -> int:
-        """What sellers get."""
-        return sum(known.contract.payment_minor for known in self.lasting)
-
-    @cached_property
-    def transport_minor(self) -> int:
-        """Cost of carrying goods."""
-        return sum(s.cost_minor for known in self.lasting for s in known.contract.shipments)
-
-    @cached_property
-    def emissions_g(self) -> int:
-        """CO2e of production and transport."""
-        return sum(
-            known.contract.emissions_g + sum(s.emissions_g for s in known.contract.shipments)
-            for known in self.lasting
-        )
-
-    @cached_property
-    def charges_minor(self) -> int:
-        """What customers pay."""
-        return sum(order.charge_minor or 0 for order in self.served)
-
-    @cached_property
-    def welfare_minor(self) -> int:
-        """Value served less true cost, transport and weighted emissions."""
-        weight = self.population.rules.emissions_minor_per_tonne
-        emitted = self.emissions_g * weight // GRAMS_PER_TONNE
-        return self.value_minor - self.cost_minor - self.transport_minor - emitted
-
-    @cached_property
-    def profits_minor(self) -> dict[str, int]:
-        """Payments less true cost by seller, of those that won anything."""
-        profits: Counter[str] = Counter()
-        for known in self.lasting:
-            paid = known.contract.payment_minor - self.costs_minor.get(known.contract.id, 0)
-            profits[known.contract.participant] += paid
-        return profits
-
-    @cached_property
-    def turnover(self) -> dict[str, int]:
-        """Payments by seller, those of false names to their owner; sellers without any included."""
-        sellers = {
-            profile.participant.partition("-alias-")[0]: 0
-            for profile in self.population.profiles
-            if isinstance(profile, PlantProfile | SupplierProfile)
-        }
-        for known in self.lasting:
-            sellers[known.contract.participant.partition("-alias-")[0]] += known.contract.payment_minor
-        return sellers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """A column: its unit, its formula in words, and how it is computed; None where it has no value."""
-
-    unit: str
-    formula: str
-    of: Callable[[Run], float | None]
-
-
-def _share(part: float, whole: float) -> float | None:
-    return PERCENT * part / whole if whole else None
 
 
 def _fill_rate(run: Run) -> float | None:
-    return _share(len(run.served), len(run.state.orders))
+    return share(len(run.served), len(run.state.orders))
 
 
 def _piece_fill_rate(run: Run) -> float | None:
     wanted = sum(order.order.terms.quantity for order in run.state.orders.values())
-    return _share(sum(order.pieces for order in run.served), wanted)
+    return share(sum(order.pieces for order in run.served), wanted)
 
 
 def _tardiness(run: Run) -> float | None:
@@ -151,7 +34,7 @@ def _tardiness(run: Run) -> float | None:
 
 
 def _on_time(run: Run) -> float | None:
-    return _share(sum(1 for o in run.served if (o.promised_us or 0) <= o.order.terms.due_us), len(run.served))
+    return share(sum(1 for o in run.served if (o.promised_us or 0) <= o.order.terms.due_us), len(run.served))
 
 
 def _lead_time(run: Run) -> float | None:
@@ -178,7 +61,7 @@ def _use(run: Run) -> tuple[int, int]:
 
 
 def _capacity_use(run: Run) -> float | None:
-    return _share(*_use(run))
+    return share(*_use(run))
 
 
 def _run_share(run: Run) -> float | None:
@@ -188,7 +71,7 @@ def _run_share(run: Run) -> float | None:
     for known in run.lasting:
         lots = {lot.id: lot for lot in run.state.orders[known.contract.order_id].order.lots}
         wanted += sum(item.quantity * lots[item.lot_id].run_time_us for item in known.contract.items)
-    return _share(wanted / HOUR_US * 60, used)
+    return share(wanted / HOUR_US * 60, used)
 
 
 def _price_dispersion(run: Run) -> float | None:
@@ -220,7 +103,7 @@ def _losing_sellers(run: Run) -> float:
 def _order_by_order(run: Run) -> float | None:
     joint = sum(clearing.objective or 0 for clearing in run.clearings)
     alone = sum(clearing.greedy_objective or 0 for clearing in run.clearings)
-    return _share(joint - alone, alone)
+    return share(joint - alone, alone)
 
 
 def _gap(run: Run) -> float | None:
@@ -307,6 +190,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "clearing_gap": Metric(unit="%", formula="(Σ bound − Σ objective) / Σ objective over takts", of=_gap),
     "takts": Metric(unit="takts", formula="clearings that awarded", of=lambda run: len(run.clearings)),
+    **DISRUPTION_METRICS,
 }
 
 
