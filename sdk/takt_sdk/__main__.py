@@ -38,9 +38,7 @@ def main() -> None:
         "key", help="make a key of your own: its seed into FILE, the public half printed"
     )
     key.add_argument("file", type=Path)
-    receipts = commands.add_parser(
-        "receipts", help="write an outbox's receipts to FOLDER, for `takt verify`"
-    )
+    receipts = commands.add_parser("receipts", help="write an outbox's receipts to FOLDER, for `takt verify`")
     receipts.add_argument("outbox", type=Path)
     receipts.add_argument("folder", type=Path)
     receipts.add_argument("--creds", type=Path, required=True)
