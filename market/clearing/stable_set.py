@@ -108,7 +108,7 @@ def new_node(g: Graph, cliques: int) -> Node:
 
 
 @njit(cache=True, nogil=True)
-def lowest(word: int) -> int:
+def lowest(word: np.uint64) -> int:
     """Return the number of the lowest bit that is set."""
     at = 0
     if word & _U(0xFFFFFFFF) == _U(0):
