@@ -113,7 +113,7 @@ def check_envelope(market: str, participant: str, channel: str, body: bytes) -> 
 def check_number(book: Book, envelope: Envelope[WireBody], sent: Sent, *, restarted: frozenset[str]) -> bool:
     """Return whether a numbered message repeats one that was taken; raise where its number is wrong.
 
-    ``restarted`` are conversations that were there before the participant's last restart.
+    ``restarted`` are conversations in which nothing new came since the participant's last restart.
     """
     if not envelope.sequence:
         return False

@@ -278,6 +278,7 @@ class Referee:
         if envelope.sequence:
             numbers = self.book.numbers.setdefault(envelope.correlation_id, {})
             numbers[envelope.sequence] = (digest_of(body), position)
+            self._restarted -= {envelope.correlation_id}
         if answer is not None:
             self.book.take_answer(answer.round_id, answer, envelope.sequence, position)
         elif isinstance(body, ReportMilestone):

@@ -326,7 +326,7 @@ class Script:
 
     async def sealing(self) -> None:
         """Call it with a key for sealed bids; fail on its answer at first."""
-        await self._bid(await self._call(fates=("failed",), sealed=True))
+        await self._bid(await self._call(5, fates=("failed",), sealed=True))
 
     def scenes(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
         """Return the scenes with their names, in order."""

@@ -36,6 +36,8 @@ MARKET = "conformance"
 BEHIND_US = 26 * HOUR_US
 DUPLICATES_S = 0.2
 """Within this a message that is sent again is dropped by the server; the market's own window is an hour."""
+REDELIVERY_S = 5.0
+"""After this a message that was not acknowledged comes again."""
 _POLL_S = 0.03
 
 
@@ -129,7 +131,8 @@ class Stage:
     async def until_acknowledged(self, *message_ids: str) -> None:
         """Wait until messages were acknowledged; raises where they are not."""
         wanted = set(message_ids)
-        if not await self.until(lambda: wanted <= self.referee.acknowledged):
+        patience_s = self.setting.patience_s + REDELIVERY_S  # after a crash the message must come again first
+        if not await self.until(lambda: wanted <= self.referee.acknowledged, patience_s):
             left = [self._sent[one] for one in message_ids if one not in self.referee.acknowledged]
             text = left[0].body[:160].decode(errors="replace")
             raise RuleBrokenError("mailbox.acknowledge", f"not acknowledged: {text}", "an acknowledgement")
@@ -210,6 +213,7 @@ async def staged(
             server.market_creds(),
             MARKET,
             server_name=server.name,
+            ack_wait_s=REDELIVERY_S,
             duplicate_window_s=DUPLICATES_S / 2,
         )
         stage = Stage(setting, server, bus, partner, creds, key, signer)
