@@ -1,7 +1,7 @@
 # Takt. `make demo` and `make test` need Python 3.11 to 3.13 and make; they do all the set-up themselves.
 .POSIX:
 .SUFFIXES:
-.PHONY: help set-up demo test test-all lint soak trust protocol bench-clearing bench-peers browser lock clean
+.PHONY: help set-up demo test test-all lint soak trust protocol bench-clearing bench-peers browser histories lock clean
 
 RUN = .venv/bin/python -m
 SEED = 1
@@ -12,6 +12,7 @@ help:
 	@echo 'make test-all  all tests'
 	@echo 'make lint      style, types and layers only'
 	@echo 'make soak      the demo again and again with new seeds: make soak ROUNDS=20'
+	@echo 'make histories  random markets with every disruption and fault: make histories SEEDS=10000 FIRST=0'
 	@echo 'make trust     run the tests and figures of the ten promises, write docs/promises.md anew (ten minutes)'
 	@echo 'make protocol  write docs/protocol/ and the generated parts of docs/protocol.md anew'
 	@echo 'make bench-clearing  write docs/benchmarks/clearing.md anew (ten minutes); BENCH=--full: every instance'
@@ -60,6 +61,11 @@ soak: set-up
 	        --out runs/soak-$$round || exit 1; \
 	    round=$$((round + 1)); \
 	done
+
+SEEDS = 10000
+FIRST = 0
+histories: set-up
+	$(RUN) tests.simulation.histories --first $(FIRST) --count $(SEEDS)
 
 trust: set-up
 	$(RUN) tests.trust.page --date "$$(date -u +%F)"

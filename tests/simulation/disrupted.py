@@ -7,7 +7,7 @@ from random import Random
 
 from agents.profile import Floor, PlantProfile, Profile
 from market.engine.admission import OPERATOR
-from market.model.contract_rules import ContractRules
+from market.model.contract_rules import ContractRules, Reallocation
 from scenarios.disturbances import Silence, TimedNotice
 from scenarios.population import Population
 from takt_sdk.model.execution import NotifyDisruption
@@ -28,7 +28,7 @@ def disrupted_population(seed: int) -> Population:
         silences = (Silence(participant=r.choice(plants), window=window),)
     return replace(
         population,
-        rules=replace(population.rules, contracts=_rules(r)),
+        rules=replace(population.rules, contracts=replace(_rules(r), reallocation=_reallocation(seed))),
         profiles=profiles,
         notices=_lanes(r),
         silences=silences,
@@ -53,6 +53,11 @@ def _rules(r: Random) -> ContractRules:
         probation_contracts=r.choice((0, 2)),
         probation_value_minor=100_000,
     )
+
+
+def _reallocation(seed: int) -> Reallocation:
+    dice = Random(f"reallocation {seed}").random()
+    return "joint" if dice < 0.7 else "greedy" if dice < 0.85 else "off"
 
 
 def _strayed(r: Random, profile: Profile) -> Profile:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.faults import ROUGH
 from tests.simulation.disrupted import disrupted_population
+from tests.simulation.histories import history
 from tests.simulation.watched import Watched
 
 SEEDS = 60
-MORE_SEEDS = 1_000
+MORE_SEEDS = 2_000
 PER_TEST = 10
 
 
 def run(first: int) -> None:
     for seed in range(first, first + PER_TEST):
-        simulation = Watched(disrupted_population(seed), faults=ROUGH, fault_seed=seed)
-        try:
-            simulation.finish()
-        except AssertionError as error:
-            raise AssertionError(f"seed {seed}: {error}") from error
+        history(seed)
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, PER_TEST))
