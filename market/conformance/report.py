@@ -108,8 +108,7 @@ async def play(stage: Stage) -> Report:
     script = Script(stage)
     played: list[Scene] = []
     broken: RuleBrokenError | None = None
-    for name, scene in script.scenes():
-        title = (scene.__doc__ or "").strip()
+    for name, title, scene in script.scenes():
         try:
             await scene()
         except RuleBrokenError as error:

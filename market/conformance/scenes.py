@@ -328,19 +328,29 @@ class Script:
         """Call it with a key for sealed bids; fail on its answer at first."""
         await self._bid(await self._call(5, fates=("failed",), sealed=True))
 
-    def scenes(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
-        """Return the scenes with their names, in order."""
-        order = [
-            *(
-                self.joining,
-                self.calling,
-                self.winning,
-                self.repeating,
-                self.strange,
-                self.losing,
-                self.refused,
-            ),
-            *(self.changing, self.crashing, self.reporting, self.reconnecting),
-            *([self.sealing] if self.setting.sealed else []),
-        ]
-        return [(scene.__name__, scene) for scene in order]
+    def scenes(self) -> list[tuple[str, str, Callable[[], Awaitable[None]]]]:
+        """Return the scenes to play in order, each with its name and title."""
+        names = [name for name in SCENES if self.setting.sealed or name != "sealing"]
+        return [(name, title_of(name), getattr(self, name)) for name in names]
+
+
+SCENES = (
+    "joining",
+    "calling",
+    "winning",
+    "repeating",
+    "strange",
+    "losing",
+    "refused",
+    "changing",
+    "crashing",
+    "reporting",
+    "reconnecting",
+    "sealing",
+)
+"""Methods of `Script`, in order."""
+
+
+def title_of(scene: str) -> str:
+    """Return what a scene does, in one sentence."""
+    return str(getattr(Script, scene).__doc__).strip()

@@ -248,7 +248,7 @@ class _Agent:
             number = self.numbers.get(call["round_id"], 0) + 1
             body = sealed(call, self.me, number, body, self.fault)
         channel: RequestChannel = "report" if self.fault == "another subject" else "bid"
-        await self.send(channel, call["round_id"], body)
+        await self.send(channel, str(body["round_id"]), body)
 
     def free(self) -> Mapping[int, int]:
         taken: dict[int, int] = {}
