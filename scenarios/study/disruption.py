@@ -13,6 +13,7 @@ from functools import partial
 from agents.profile import PlantProfile
 from market.engine.resilience import Resilience, resilience
 from market.engine.state import ContractRecord, OrderRecord
+from scenarios.population import Population
 from scenarios.study.run import Metric, Run, share
 from takt_sdk.model.values import DAY_US, HOUR_US
 
@@ -120,14 +121,14 @@ def _reallocated(run: Run) -> float | None:
 # --- small and large firms -------------------------------------------------------------------
 
 
-def small_firms(run: Run) -> frozenset[str]:
+def small_firms(population: Population) -> frozenset[str]:
     """Return the plants whose machine minutes a week are at most the median."""
     weekly = {
         plant.participant: sum(
             centre.machines * sum((s.end_minute - s.start_minute) * len(s.weekdays) for s in centre.shifts)
             for centre in plant.work_centres
         )
-        for plant in run.population.profiles
+        for plant in population.profiles
         if isinstance(plant, PlantProfile)
     }
     median = statistics.median(weekly.values()) if weekly else 0
@@ -136,7 +137,7 @@ def small_firms(run: Run) -> frozenset[str]:
 
 def _by_size(of: Sized, run: Run, *, small: bool) -> float | None:
     plants = {plant.participant for plant in run.population.profiles if isinstance(plant, PlantProfile)}
-    firms = {name for name in plants if (name in small_firms(run)) == small}
+    firms = {name for name in plants if (name in small_firms(run.population)) == small}
     contracts = [run.state.contracts[id_] for id_ in sorted(run.state.contracts)]
     return of(run, [known for known in contracts if known.contract.participant in firms])
 
@@ -145,14 +146,15 @@ def _stands(run: Run, known: ContractRecord) -> bool:
     return known.state != "ended" and known in run.lasting
 
 
-def _kept_promises(run: Run, contracts: list[ContractRecord]) -> float | None:  # noqa: ARG001 - as the others
-    """Return the share of contracts that were made whole by their promised end."""
+def _kept_promises(run: Run, contracts: list[ContractRecord]) -> float | None:
+    """Return the share of contracts that were made whole in time, by the market's own tolerance."""
+    tolerance_us = run.state.rules.contracts.tolerance_us or 0
     kept = sum(
         1
         for known in contracts
         if known.state != "ended"
         and any(entry.cause == "reported finished" for entry in known.history)
-        and known.expected_end_us <= known.contract.end_us
+        and known.expected_end_us <= known.contract.end_us + tolerance_us
     )
     return share(kept, len(contracts))
 
@@ -178,7 +180,7 @@ def _carbon(run: Run, contracts: list[ContractRecord]) -> float:
 _SIZED: Mapping[str, tuple[str, str, Sized]] = {
     "on_time": (
         "%",
-        "contracts of {} firms made whole by their promised end / their contracts",
+        "contracts of {} firms made whole by promised end + tolerance / all of theirs",
         _kept_promises,
     ),
     "delay": ("days", "Σ max(0, reported − promised end) over contracts of {} firms that stood", _delay_days),
