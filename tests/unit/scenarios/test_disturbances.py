@@ -10,6 +10,7 @@ from scenarios.orders_file import read_orders
 from scenarios.population import build
 from scenarios.scenario import Case, parse_scenario
 from scenarios.simulator import Simulation
+from scenarios.study.variant import with_settings
 from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US
 
 SMOKE = Path(__file__).parents[3] / "scenarios" / "library" / "smoke"
@@ -71,3 +72,19 @@ def test_a_run_meets_them_all_and_comes_to_an_end() -> None:
     again = Simulation(build(disrupted()), stopwatch=ManualClock(population.start_us))
     again.run()
     assert again.kernel.state == state
+
+
+def test_reallocation_is_joint_order_by_order_or_off_by_rule() -> None:
+    ran = {}
+    for rule in ("joint", "greedy", "off"):
+        case = with_settings(
+            disrupted(), {"rules.contracts.reallocation": rule, "plants[*].floor.mttr_hours": 200}
+        )
+        population = build(case)
+        ran[rule] = Simulation(population, stopwatch=ManualClock(population.start_us))
+        ran[rule].run()
+        assert not ran[rule].kernel.state.index.open_orders
+    mechanisms = {rule: {problem.mechanism for problem, _ in one.record.cleared} for rule, one in ran.items()}
+    assert mechanisms == {"joint": {"pay_as_bid"}, "greedy": {"pay_as_bid", "greedy"}, "off": {"pay_as_bid"}}
+    book = ran["off"].kernel.state.contracting
+    assert not any(risk.awarded_us for known in book.risks.values() for risk in known)
