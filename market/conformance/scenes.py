@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
-from market.conformance.book import HOLDING, Held, Round
+from market.conformance.book import HOLDING, OVER, Held, Round
 from market.conformance.referee import Fate
 from market.conformance.rules import RuleBrokenError
 from market.conformance.stage import MARKET, Stage, first_day
@@ -192,8 +192,8 @@ class Script:
         raise RuleBrokenError("life.connect", "nothing was heard", "takt.query_sync.v1")
 
     async def calling(self) -> None:
-        """Call it for five lots; fail on its answer, refuse it for the moment three times, then take it."""
-        round_ = await self._call(5, fates=("failed", _AGAIN, _AGAIN, _LATER))
+        """Call it for seven lots; fail on its answer, refuse it for the moment three times, then take it."""
+        round_ = await self._call(7, fates=("failed", _AGAIN, _AGAIN, _LATER))
         await self._bid(round_)
 
     async def winning(self) -> None:
@@ -251,7 +251,7 @@ class Script:
 
     async def changing(self) -> None:
         """End a contract, put one at risk and end it, settle one, send the goods of one elsewhere."""
-        _, ended, risky, settled, moved = list(self.book.contracts.values())[:5]
+        _, ended, risky, settled, moved, *_ = self.book.contracts.values()
         ids = [
             *await self._change(ended, "ended"),
             *await self._change(risky, "at_risk"),
@@ -269,28 +269,26 @@ class Script:
         await self.stage.until_acknowledged(*await self._change(risky, "ended"))
 
     async def crashing(self) -> None:
-        """Kill it with an award unconfirmed and calls open; let it come back days later."""
-        won = await self._call()
+        """Kill it with awards unconfirmed and calls open; end one; let it come back to work begun."""
+        won = await self._call(3)
         await self._bid(won)
-        held = [one for one in self.book.contracts.values() if one.state in HOLDING]
-        assert isinstance(won.answer, BidSheet)
-        return_us = max(
-            [one.arrival_us for one in held] + [end_us + HOUR_US for end_us in won.answer.bids.end_us]
-        )
-        return_us += HOUR_US
+        stopped, paid = list(self.book.contracts.values())[5:7]
+        return_us = max(stopped.contract.start_us, paid.contract.start_us) + MINUTE_US
         answered = await self._call(from_us=return_us, deadline_us=return_us + HOUR_US)
         await self._bid(answered)
-        lots = won.call.lots
         self.referee.fates["report", "*"] = deque(["failed"] * 1_000)
         _, new = await self._result(won, won=True)
         stuck = await self.stage.until(lambda: any(key[0] == "report" for key in self.referee.pending))
         if not stuck:
-            raise RuleBrokenError(
-                "contract.confirm", f"no word on the award of {lots[0].id}", "confirmed, or refused"
-            )
+            what = f"no word on the award in {won.call.round_id}"
+            raise RuleBrokenError("contract.confirm", what, "confirmed, or refused")
         unheard = await self._call(from_us=return_us, deadline_us=return_us + HOUR_US)
         why = "although the query's answer names its sheet"
         self.referee.forbidden[answered.call.round_id] = ("start.again", why)
+        await self.stage.partner.kill()
+        ids: list[str] = []
+        if len(new) > 1:
+            ids += [*await self._change(new[-1], "ended"), *await self._change(new[1], "at_risk")]
         await self.stage.restart_partner(return_us)
         await self._confirmed(new)
         await self._bid(unheard)
@@ -298,23 +296,31 @@ class Script:
             "mailbox.repeat",
             "after its call came a second time",
         )
+        await self._reported((stopped, paid), frozenset({"awarded", "confirmed"}))
+        ids += [*await self._change(stopped, "ended"), *await self._change(paid, "settled")]
+        await self.stage.until_acknowledged(*ids)
 
     async def reporting(self) -> None:
-        """Wait for what was planned for the days between, in order, and for nothing of what is over."""
-        running = [one for one in self.book.contracts.values() if one.state in HOLDING or one.milestones]
-        running = [one for one in running if one.state not in {"ended", "settled", "at_risk"}]
-
-        def due(held: Held) -> bool:
-            last = "delivered" if held.contract.shipments[0].to_contract is None else "shipped"
-            return held.state == last or "refused" in held.milestones
-
-        if self.setting.reports and not await self.stage.until(lambda: all(due(one) for one in running)):
-            late = next(one for one in running if not due(one))
-            what = f"{late.contract.id} is {late.state}, after its planned end"
-            raise RuleBrokenError("contract.reported", what, "its milestones up to the arrival of the goods")
+        """Kill it again; let it come back when all is due; wait for that, and nothing of what is over."""
+        running = [one for one in self.book.contracts.values() if one.state not in OVER]
+        end_us = max((one.arrival_us for one in running), default=self.stage.now_us())
+        await self.stage.restart_partner(end_us + HOUR_US)
+        direct = [one for one in running if one.contract.shipments[0].to_contract is None]
+        await self._reported(direct, HOLDING | {"finished", "shipped"})
+        await self._reported(running, HOLDING | {"finished"})
         ids = [message_id for one in running for message_id in await self._change(one, "settled")]
         await self.stage.until_acknowledged(*ids)
         await self.stage.quiet()
+
+    async def _reported(self, contracts: Sequence[Held], before: frozenset[ContractState]) -> None:
+        """Wait until no contract is in one of the states ``before`` any more."""
+
+        def late() -> list[Held]:
+            return [one for one in contracts if one.state in before]
+
+        if self.setting.reports and not await self.stage.until(lambda: not late()):
+            what = f"{late()[0].contract.id} is {late()[0].state}, after its planned time"
+            raise RuleBrokenError("contract.reported", what, "its milestones up to now")
 
     async def reconnecting(self) -> None:
         """Restart the server; then call it."""

@@ -1,4 +1,4 @@
-"""The tables of ``docs/conformance.md``, from the code; ``python -m tests.docs.conformance_page`` writes them."""
+"""The tables of ``docs/conformance.md``; ``python -m tests.docs.conformance_page`` writes them."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ async def all_of(faults: Sequence[str], folder: Path) -> dict[str, Report]:
     free = asyncio.Semaphore(SIDE_BY_SIDE)
 
     async def one(number: int, fault: str) -> tuple[str, Report]:
-        setting = Setting(participant=f"p{number}", patience_s=5.0, quiet_s=0.3, sealed=True)
+        setting = Setting(participant=f"p{number}", patience_s=8.0, quiet_s=0.3, sealed=True)
         async with free:
             return fault, await conform(setting, BarePartner(fault), folder)
 
