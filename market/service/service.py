@@ -7,7 +7,6 @@ itself.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -42,6 +41,7 @@ from market.service.status import counted, of_state
 from market.service.watchers import Watchers
 from market.service.writer import Counters, Pending, Writer
 from takt_sdk.codec import digest_of, encode
+from takt_sdk.endings import end
 from takt_sdk.model.execution import ContractQuery, ContractReply
 from takt_sdk.model.messages import Envelope, Receipt, Refused, SyncReply, Tick
 from takt_sdk.ports import Clock
@@ -126,10 +126,7 @@ class MarketService:
     async def __aexit__(self, *_: object) -> None:
         """Stop: what was taken is committed and answered, everything else is told to try again."""
         self._stopping = True
-        for task in [*self._loops, *([] if self._clearing is None else [self._clearing])]:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await end([*self._loops, *([] if self._clearing is None else [self._clearing])])
         await self.snapshots.close()
         self._writer.snapshot_size = max(self._writer.snapshot_size, self.snapshots.size)
         self._writer.stop()

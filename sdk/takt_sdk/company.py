@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from takt_sdk.codec import DecodeError, decode_envelope
+from takt_sdk.endings import end
 from takt_sdk.errors import BusClosedError, BusError, BusPayloadError, BusTimeoutError
 from takt_sdk.mail import Mail, RefusedError
 from takt_sdk.model.messages import (
@@ -170,11 +171,7 @@ class Company:
 
     async def stop(self) -> None:
         """Stop at once: what has no receipt yet comes again after a restart. Idempotent."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await end(self._tasks)
         self._tasks.clear()
         self._connected.clear()
         if self._bus is not None:

@@ -18,6 +18,7 @@ from market.adapters.vdi2193.dialect import Dialect2193, Parties, ToMarket, ToPa
 from market.adapters.vdi2193.errors import FrameError, NotCarriedError, NotUnderstoodError
 from market.adapters.vdi2193.frame import Frame, frame_to_json, read_frame
 from takt_sdk.codec import DecodeError, decode_envelope, decode_reply, encode
+from takt_sdk.endings import end
 from takt_sdk.errors import BusPayloadError, BusRequestError, BusTimeoutError
 from takt_sdk.model.errors import ModelError
 from takt_sdk.model.messages import (
@@ -95,9 +96,7 @@ class Bridge:
             for loop in done:
                 loop.result()
         finally:
-            for loop in loops:
-                loop.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
+            await end(loops)
 
     async def _catch_up(self) -> None:
         """Take up the market's time, numbering, contracts and open calls; show calls that wait for an answer.
