@@ -78,7 +78,7 @@ def conform(
     )
     try:
         report = asyncio.run(_run(setting, creds, nats_url, partner, key))
-    except (TaktError, BusServerError, OSError, ValueError) as error:
+    except (TaktError, BusServerError, EOFError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(report.text())
     if document is not None:
@@ -89,6 +89,6 @@ def conform(
 async def _run(setting: Setting, creds: Path, url: str, command: str | None, key: str) -> Report:
     with tempfile.TemporaryDirectory(prefix="takt-conform-") as folder:
         home = Path(folder)
-        partner = CommandPartner(command, home / "partner.log") if command else AwaitedPartner(click.echo)
+        partner = CommandPartner(command, home / "partner.log") if command else AwaitedPartner(input)
         async with staged(setting, partner, home, creds, url=url, user_key=key) as stage:
             return await play(stage)

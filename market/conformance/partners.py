@@ -83,21 +83,19 @@ class CommandPartner:
 
 
 class AwaitedPartner:
-    """A participant that somebody starts by hand; ``tell`` says when."""
+    """A participant that somebody starts and kills by hand; ``ask`` says when, and returns once it is."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
-        self._started = False
+    def __init__(self, ask: Callable[[str], object]) -> None:
+        self._ask = ask
 
     async def start(self, creds: Path, url: str, server_name: str) -> None:
-        """Say what to start."""
-        if not self._started:
-            self._tell(f"start your participant now: credentials {creds}, server {url} ({server_name})")
-        self._started = True
+        """Let it be started."""
+        what = f"Start your participant: credentials {creds}, server {url} ({server_name})."
+        await asyncio.to_thread(self._ask, f"{what} Then press Enter. ")
 
     async def kill(self) -> None:
-        """Say that it is to be killed and started again."""
-        self._tell("kill your participant now (kill -9) and start it again")
+        """Let it be killed."""
+        await asyncio.to_thread(self._ask, "Kill your participant (kill -9). Then press Enter. ")
 
     async def stop(self) -> None:
         """Leave it to its owner."""

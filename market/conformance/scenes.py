@@ -289,7 +289,7 @@ class Script:
         ids: list[str] = []
         if len(new) > 1:
             ids += [*await self._change(new[-1], "ended"), *await self._change(new[1], "at_risk")]
-        await self.stage.restart_partner(return_us)
+        await self.stage.rejoin(return_us)
         await self._confirmed(new)
         await self._bid(unheard)
         self.referee.forbidden[unheard.call.round_id] = (
@@ -304,7 +304,8 @@ class Script:
         """Kill it again; let it come back when all is due; wait for that, and nothing of what is over."""
         running = [one for one in self.book.contracts.values() if one.state not in OVER]
         end_us = max((one.arrival_us for one in running), default=self.stage.now_us())
-        await self.stage.restart_partner(end_us + HOUR_US)
+        await self.stage.partner.kill()
+        await self.stage.rejoin(end_us + HOUR_US)
         direct = [one for one in running if one.contract.shipments[0].to_contract is None]
         await self._reported(direct, HOLDING | {"finished", "shipped"})
         await self._reported(running, HOLDING | {"finished"})

@@ -149,9 +149,8 @@ class Stage:
         """Start the participant, or let it be started."""
         await self.partner.start(self._creds, self.server.url, self.server.name)
 
-    async def restart_partner(self, at_us: int) -> None:
-        """Kill the participant; let it join again at market time ``at_us``, and ask how things stand."""
-        await self.partner.kill()
+    async def rejoin(self, at_us: int) -> None:
+        """Let a participant that was killed join again at market time ``at_us``, and ask how things stand."""
         self._ahead_us += max(0, at_us - self.now_us())
         self.referee.restarted()
         before = self.referee.synced

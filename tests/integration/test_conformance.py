@@ -15,7 +15,7 @@ import pytest
 
 from agents.profile import Profile, SupplierProfile
 from agents.profile_file import format_profile
-from market.conformance.partners import CommandPartner, Partner
+from market.conformance.partners import AwaitedPartner, CommandPartner, Partner
 from market.conformance.report import Report, play
 from market.conformance.rules import RULES
 from market.conformance.stage import Setting, staged
@@ -234,3 +234,28 @@ async def test_a_report_shows_the_message_that_broke_the_rule(tmp_path: Path) ->
     assert (
         json.loads(json.loads(report.document())["broken"]["message"])["body"]["kind"] == "takt.bid_sheet.v1"
     )
+
+
+@pytest.mark.slow
+async def test_somebody_at_another_terminal_may_start_and_kill_it(tmp_path: Path) -> None:
+    asked: list[str] = []
+    hand = BarePartner()
+    loop = asyncio.get_running_loop()
+
+    class ByHand(AwaitedPartner):
+        async def stop(self) -> None:
+            await hand.stop()
+
+    def do(what: str) -> None:
+        asked.append(what.split(maxsplit=1)[0])
+        words = what.removesuffix(". Then press Enter. ").split()
+        step = (
+            hand.kill()
+            if asked[-1] == "Kill"
+            else hand.start(Path(words[4].rstrip(",")), words[6], words[7].strip("()"))
+        )
+        asyncio.run_coroutine_threadsafe(step, loop).result(20.0)
+
+    report = await conform(Setting(patience_s=8.0, quiet_s=0.3), ByHand(do), tmp_path)
+    assert report.passed, report.text()
+    assert asked == ["Start", "Kill", "Start", "Kill", "Start"]
