@@ -179,7 +179,7 @@ def test_a_gap_that_is_good_enough_ends_the_search(tmp_path: Path) -> None:
 def test_a_work_limit_makes_the_answer_a_function_of_the_file(tmp_path: Path) -> None:
     file = write(tmp_path, hard_market(columns=40, rows=4))
     digests = {
-        json.loads(clear(file, "--work-limit", "3000", "--workers", n).stdout)["digest"] for n in "113"
+        json.loads(clear(file, "--work-limit", "1000", "--workers", n).stdout)["digest"] for n in "113"
     }
     assert len(digests) == 1
 

@@ -112,10 +112,12 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
     return asyncio.run(all_of(["", *FAULTS], tmp_path_factory.mktemp("faulty")))
 
 
+@pytest.mark.slow
 def test_a_bare_partner_without_a_fault_conforms(reports: dict[str, Report]) -> None:
     assert reports[""].passed, reports[""].text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found_under_its_rule(reports: dict[str, Report], fault: str) -> None:
     broken = reports[fault].broken
@@ -123,6 +125,7 @@ def test_a_planted_fault_is_found_under_its_rule(reports: dict[str, Report], fau
     assert broken.rule == FAULTS[fault], reports[fault].text()
 
 
+@pytest.mark.slow
 def test_every_rule_has_a_planted_fault_and_the_rate_is_told(reports: dict[str, Report]) -> None:
     found = [fault for fault, rule in FAULTS.items() if (b := reports[fault].broken) and b.rule == rule]
     print(f"{len(found)} of {len(FAULTS)} planted faults found under their rule")  # noqa: T201 - the figure

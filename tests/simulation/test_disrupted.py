@@ -8,7 +8,7 @@ from tests.simulation.disrupted import disrupted_population
 from tests.simulation.histories import history
 from tests.simulation.watched import Watched
 
-SEEDS = 60
+SEEDS = 30
 MORE_SEEDS = 2_000
 PER_TEST = 10
 
