@@ -32,7 +32,7 @@ OVER = frozenset({"ended", "settled"})
 EARNINGS = frozenset({"price", "set_up", "milestone"})
 SEALED_FIELDS = (b"fixed_price_minor", b"unit_price_minor", b"reservation_value_minor")
 
-RULES_TOLD = frozenset({"max_bids", "max_price_minor"})
+RULES_TOLD = frozenset({"max_bids", "max_price_minor", "emissions_minor_per_tonne"})
 """What every call says of the rules: a price may be the same number by chance."""
 
 
