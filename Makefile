@@ -42,11 +42,14 @@ set-up: .venv/.compiled
 demo: set-up
 	.venv/bin/takt run scenarios/library/european-job-shops --seed $(SEED) --transport nats
 
+# Files side by side on two cores: many tests wait for processes that they started.
+PYTEST = pytest -n 2 --dist loadfile
+
 test: lint
-	$(RUN) pytest
+	$(RUN) $(PYTEST)
 
 test-all: lint
-	$(RUN) pytest -m 'slow or not slow'
+	$(RUN) $(PYTEST) -m 'slow or not slow'
 
 lint: set-up
 	.venv/bin/ruff check .

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -167,8 +169,9 @@ def test_sealed_bids_become_a_problem_that_clears(tmp_path: Path) -> None:
         main, ["import", "bids", files[0], files[1], "--capacities", files[2], "--out", str(problem)]
     )
     assert made.exit_code == 0, made.output
-    cleared = runner.invoke(main, ["clear", str(problem), "--out", str(clearing)])
-    assert cleared.exit_code == 0, cleared.output
+    # A process of its own: the command's time limit counts from the start of its process.
+    takt = Path(sys.executable).with_name("takt")
+    subprocess.run([takt, "clear", problem, "--out", clearing], check=True, capture_output=True)
     result = json.loads(clearing.read_text())
     # 110 minutes do not fit into 100, so acme mills o1 and bolt o2.
     assert result["objective"] == 1_400 - 300 - 150 - 200
