@@ -193,7 +193,7 @@ async function main() {
     }
     await report(); // what has become due
   }
-  say(`${me} has left`);
 }
 
-main().catch((error) => (console.error(String(error)), process.exit(1)));
+main().catch((error) => { if (error.code !== "CONNECTION_CLOSED") throw error; }) // prettier-ignore
+  .then(() => say(`${me} has left`), (error) => (console.error(String(error)), process.exit(1)));
