@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 
 from market.engine.decision import Decision, Inbound, accept, refuse, repeat
-from market.engine.signatures import equivocation
+from market.engine.numbering import own_contract
 from market.engine.state import ContractRecord, OrderRecord, State
 from market.engine.transitions import BEGUN, STANDING, UNSTARTED, next_contract_state, next_order_state
 from market.model import events
@@ -19,24 +19,10 @@ _GONE = frozenset({"shipped", "delivered"})
 
 
 def milestone(state: State, inbound: Inbound, command: ReportMilestone, now_us: int) -> Decision:
-    """Take a contract's progress from its own participant; another's contract does not exist.
-
-    Reports of a contract are numbered upwards; the same number again is a retry, with another
-    content an equivocation.
-    """
-    record = state.contracts.get(command.contract_id)
-    if record is None or record.contract.participant != inbound.sender:
-        return refuse("unknown", "no such contract", field="contract_id", value=command.contract_id)
-    seen = record.reports.get(inbound.sequence)
-    if seen is not None:
-        if seen[0] == inbound.digest:
-            return repeat(seen[1], command.contract_id)
-        twice = refuse(
-            "equivocation", "another report has this number", field="sequence", value=inbound.sequence
-        )
-        return equivocation(state, inbound, command.contract_id, seen, twice, now_us)
-    if record.reports and inbound.sequence < max(record.reports):
-        return refuse("sequence", f"last was {max(record.reports)}", field="sequence", value=inbound.sequence)
+    """Take a contract's progress from its own participant; what its number may be, `numbering` says."""
+    record = own_contract(state, inbound, command.contract_id, now_us)
+    if isinstance(record, Decision):
+        return record
     order = state.orders[record.contract.order_id]
     refused = _milestone_refused(record, order, command, now_us)
     if refused is not None:

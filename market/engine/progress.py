@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from market.engine.decision import Decision, Inbound, accept, refuse, repeat
+from market.engine.decision import Decision, Inbound, accept, refuse
+from market.engine.numbering import own_contract
 from market.engine.state import ContractRecord, State
 from market.model.contract_events import ProgressReported
 from market.model.contract_rules import PPM
@@ -11,18 +12,9 @@ from takt_sdk.model.execution import ReportProgress
 
 def report(state: State, inbound: Inbound, command: ReportProgress, now_us: int) -> Decision:
     """Take how far a lot of an own contract is; counts never go back."""
-    record = state.contracts.get(command.contract_id)
-    if record is None or record.contract.participant != inbound.sender:
-        return refuse("unknown", "no such contract", field="contract_id", value=command.contract_id)
-    seen = record.reports.get(inbound.sequence)
-    if seen is not None:
-        if seen[0] == inbound.digest:
-            return repeat(seen[1], command.contract_id)
-        return refuse(
-            "equivocation", "another report has this number", field="sequence", value=inbound.sequence
-        )
-    if record.reports and inbound.sequence < max(record.reports):
-        return refuse("sequence", f"last was {max(record.reports)}", field="sequence", value=inbound.sequence)
+    record = own_contract(state, inbound, command.contract_id, now_us)
+    if isinstance(record, Decision):
+        return record
     refused = _refused(state, record, command, now_us)
     if refused is not None:
         return refused

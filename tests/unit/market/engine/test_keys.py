@@ -19,6 +19,7 @@ from market.model.commands import (
 from market.model.events import EquivocationSeen
 from market.model.rules import Signatures
 from market.service.kernel import Handled
+from takt_sdk.model.execution import ReportProgress
 from takt_sdk.model.messages import DeclineCall, PublishPart
 from takt_sdk.model.plan import Part
 from tests.signers import signer_of
@@ -42,6 +43,18 @@ def won(market: Market) -> str:
     market.bid("mill-a", {"b1": Offer(lots={market.lot("o1", "mill"): 10}, price=100)})
     market.clear()
     return market.contract_of("mill-a").contract.id
+
+
+def progress_of(market: Market, contract: str, *, sure: int) -> ReportProgress:
+    return ReportProgress(
+        contract_id=contract,
+        lot_id=market.lot("o1", "mill"),
+        done=1,
+        scrapped=0,
+        at_us=market.now_us,
+        expected_end_us=market.now_us + 1,
+        confidence_ppm=sure,
+    )
 
 
 def decline(market: Market, detail: str = "") -> DeclineCall:
@@ -239,3 +252,20 @@ def test_unsigned_words_prove_nothing() -> None:
     with_key(market)
     third = market.handle("mill-a", decline(market, "or not"), sequence=1, signed_by=FIRST)
     assert third.events == (), "the first was not signed"
+
+
+def test_two_signed_words_on_the_progress_of_a_lot_under_one_number_are_kept_as_evidence() -> None:
+    market = Market()
+    contract = won(market)
+    with_key(market)
+    market.report("mill-a", "confirmed", "started")
+    number = max(market.contract_of("mill-a").reports) + 1
+    one, other = (progress_of(market, contract, sure=sure) for sure in (900_000, 1))
+    market.handle("mill-a", one, sequence=number, signed_by=FIRST)
+    again = market.handle("mill-a", one, sequence=number, signed_by=FIRST)
+    assert isinstance(again.decision.reply, Repeated)
+    second = market.handle("mill-a", other, sequence=number, signed_by=FIRST)
+    assert refusal_of(second) == ("equivocation", "sequence")
+    (seen,) = second.events
+    assert isinstance(seen, EquivocationSeen)
+    assert seen.conversation == contract
