@@ -92,13 +92,10 @@ async def _run(plan: Sweep, case: Case, table: StudyTable, workers: int, ray_add
         remaining: Iterator[tuple[int, Cell]] = (
             (number, cell) for number, cell in enumerate(cells(plan)) if number not in done
         )
-        try:
-            if workers == 1 and ray_address is None:
-                run_here(case, remaining, took)
-            else:
-                await run_on_ray(case, remaining, took, workers=workers, ray_address=ray_address)
-        finally:
-            table.flush()
+        if workers == 1 and ray_address is None:
+            run_here(case, remaining, took)
+        else:
+            await run_on_ray(case, remaining, took, workers=workers, ray_address=ray_address)
     return failed
 
 

@@ -42,7 +42,6 @@ class Row:
     cell: Cell
     metrics: Mapping[str, float | None]
     outcome_digest: str
-    wall_s: float
 
 
 def case_of(case: Case, cell: Cell) -> Case:
@@ -58,19 +57,11 @@ def run_cell(case: Case, cell: Cell, stopwatch: Stopwatch) -> Row:
     ScenarioError
         If its settings make no scenario.
     """
-    started_s = stopwatch.monotonic_s()
     population = build(case_of(case, cell), seed=cell.seed)
     if SETTINGS[cell.mechanism].foresight:
-        plan = central_plan(population, stopwatch)
-        wall_s = stopwatch.monotonic_s() - started_s
-        return Row(cell=cell, metrics=_planned(plan), outcome_digest="", wall_s=wall_s)
+        return Row(cell=cell, metrics=_planned(central_plan(population, stopwatch)), outcome_digest="")
     run = _finished(population, stopwatch)
-    return Row(
-        cell=cell,
-        metrics=measured(run),
-        outcome_digest=outcome_digest(run.state),
-        wall_s=stopwatch.monotonic_s() - started_s,
-    )
+    return Row(cell=cell, metrics=measured(run), outcome_digest=outcome_digest(run.state))
 
 
 def finished(case: Case, cell: Cell, stopwatch: Stopwatch) -> Run:

@@ -1,7 +1,8 @@
 """A study's table on disk: rows as they come, in Parquet parts, whole again after any crash.
 
-A folder holds ``study.json`` (what is run) and ``parts/``, one file per batch of rows, each written
-whole or not at all. `merged` sorts the rows by cell, so the table is the same whatever came first.
+A folder holds ``study.json`` (what is run) and ``parts/``: a file for every row as it comes, and every
+`BATCH_ROWS` of them packed into one, each written whole or not at all. `merged` sorts the rows by cell
+and keeps one of each, so the table is the same whatever came first and wherever a run was cut.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ PLAN = "study.json"
 PARTS = "parts"
 TABLE = "table.parquet"
 BATCH_ROWS = 50
+_SINGLE = "row-"
 _EXTRA = ("welfare_bound",)
 COLUMNS = (*METRICS, *_EXTRA)
 SCHEMA = pa.schema(
@@ -64,7 +66,6 @@ class StudyTable:
             raise ScenarioFileError(str(file), "", folder.name, "holds another study: choose another --out")
         if not file.exists():
             _write_whole(file, text.encode())
-        self._waiting: list[dict[str, object]] = []
 
     def done(self) -> set[int]:
         """Return the numbers of the cells that are on disk."""
@@ -74,7 +75,7 @@ class StudyTable:
         return found
 
     def add(self, number: int, cell: Cell, row: Row | None, error: str = "") -> None:
-        """Take a cell's row, or the reason why it has none; every `BATCH_ROWS` go to disk."""
+        """Put a cell's row on disk, or the reason why it has none."""
         record: dict[str, object] = {
             "cell": number,
             "seed": cell.seed,
@@ -85,32 +86,28 @@ class StudyTable:
             "error": error,
         }
         metrics = {} if row is None else row.metrics
-        self._waiting.append(record | {name: metrics.get(name) for name in COLUMNS})
-        if len(self._waiting) >= BATCH_ROWS:
-            self.flush()
+        record |= {name: metrics.get(name) for name in COLUMNS}
+        data = _as_parquet(pa.Table.from_pylist([record], schema=SCHEMA))
+        _write_whole(self.folder / PARTS / f"{_SINGLE}{number:09}.parquet", data)
+        singles = sorted((self.folder / PARTS).glob(f"{_SINGLE}*.parquet"))
+        if len(singles) >= BATCH_ROWS:
+            self._pack(singles)
 
-    def flush(self) -> None:
-        """Put the rows taken so far on disk."""
-        if not self._waiting:
-            return
-        table = pa.Table.from_pylist(self._waiting, schema=SCHEMA)
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink)
-        data = sink.getvalue().to_pybytes()
+    def _pack(self, singles: Sequence[Path]) -> None:
+        """Put many rows' files into one; a row that is in both after a crash counts once."""
+        data = _as_parquet(pa.concat_tables([pq.read_table(part, schema=SCHEMA) for part in singles]))
         _write_whole(self.folder / PARTS / f"{sha256(data).hexdigest()[:16]}.parquet", data)
-        self._waiting.clear()
+        for part in singles:
+            part.unlink()
 
     def merged(self) -> Path:
         """Write all rows, one per cell and sorted by cell, as one file; return its path."""
-        self.flush()
         whole = pa.concat_tables([pq.read_table(part, schema=SCHEMA) for part in self._parts()])
         table = whole.sort_by("cell")
         numbers = table.column("cell").to_pylist()
         keep = [index for index, number in enumerate(numbers) if index == 0 or numbers[index - 1] != number]
-        sink = pa.BufferOutputStream()
-        pq.write_table(table.take(keep), sink)
         file = self.folder / TABLE
-        _write_whole(file, sink.getvalue().to_pybytes())
+        _write_whole(file, _as_parquet(table.take(keep)))
         return file
 
     def _parts(self) -> Sequence[Path]:
@@ -126,6 +123,13 @@ def rows_of(table: pa.Table) -> Iterable[dict[str, object]]:
     """Return a table's rows as plain values."""
     rows: list[dict[str, object]] = table.to_pylist()
     return rows
+
+
+def _as_parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
 
 
 def _write_whole(path: Path, data: bytes) -> None:

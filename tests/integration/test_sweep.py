@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from click.testing import CliRunner
 from scenarios.cli import main
 from scenarios.study.table import read_table
 from tests.unit.scenarios.study.test_tables import ROOT, sweep_file
+
+DEADLINE_S = 120
 
 
 @pytest.mark.usefixtures("ray_session")
@@ -33,16 +36,37 @@ def test_a_sweep_is_the_same_on_one_worker_and_on_ray_and_goes_on_where_it_stopp
     assert first.equals(read_table(tmp_path / "two"))
 
 
-def test_a_sweep_that_is_killed_loses_only_what_it_was_running(tmp_path: Path) -> None:
-    file = sweep_file(tmp_path)
-    script = "from scenarios.cli import main; main()"
-    arguments = ["sweep", str(file), "--workers", "1", "--out", str(tmp_path / "o")]
-    command = [sys.executable, "-c", script, *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not (tmp_path / "o" / "study.json").exists():
-        pass
-    process.kill()
-    process.wait()
-    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stderr
-    assert read_table(tmp_path / "o").num_rows == 4
+KILLED_AFTER_THREE_ROWS = """
+import os, signal
+from scenarios.cli import main
+from scenarios.study.table import StudyTable
+
+add, taken = StudyTable.add, []
+
+def add_and_die(table, number, *row):
+    add(table, number, *row)
+    taken.append(number)
+    if len(taken) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+StudyTable.add = add_and_die
+main()
+"""
+
+
+def test_a_sweep_that_is_killed_keeps_every_row_it_took_and_runs_only_the_rest(tmp_path: Path) -> None:
+    arguments = ["sweep", str(sweep_file(tmp_path)), "--workers", "1", "--out", str(tmp_path / "o")]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_AFTER_THREE_ROWS, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        timeout=DEADLINE_S,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    kept = {part: part.stat().st_mtime_ns for part in (tmp_path / "o" / "parts").iterdir()}
+    assert len(kept) == 3
+    again = CliRunner().invoke(main, arguments)
+    assert again.exit_code == 0, again.output
+    assert read_table(tmp_path / "o").column("cell").to_pylist() == [0, 1, 2, 3]
+    assert {part: part.stat().st_mtime_ns for part in kept} == kept, "a finished cell was run again"

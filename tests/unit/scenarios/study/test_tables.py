@@ -104,7 +104,7 @@ def rows(count: int, shift: float = 0.0) -> list[tuple[int, Cell, Row]]:
         welfare = 1_000.0 + 10 * (number // 2) - (50 + shift + number // 2 % 3) * (number % 2)
         metrics: dict[str, float | None] = dict.fromkeys(METRICS)
         metrics["welfare"] = welfare
-        found.append((number, cell, Row(cell=cell, metrics=metrics, outcome_digest=f"d{number}", wall_s=0.0)))
+        found.append((number, cell, Row(cell=cell, metrics=metrics, outcome_digest=f"d{number}")))
     return found
 
 
@@ -122,14 +122,29 @@ def test_a_table_is_the_same_whatever_came_first_and_however_it_was_cut(tmp_path
     table = StudyTable(tmp_path / "c", {"of": "test"})
     for number, cell, row in given[:60]:
         table.add(number, cell, row)
-    del table  # killed: what was not flushed is gone
+    del table  # killed: every row that was taken is there
+    assert len(list((tmp_path / "c" / "parts").iterdir())) == 1 + 60 - BATCH_ROWS
     again = StudyTable(tmp_path / "c", {"of": "test"})
     done = again.done()
-    assert done == set(range(BATCH_ROWS))
+    assert done == set(range(60))
     for number, cell, row in given:
         if number not in done:
             again.add(number, cell, row)
     assert again.merged().read_bytes() == forward
+
+
+def test_a_row_that_was_packed_when_the_power_went_counts_once(tmp_path: Path) -> None:
+    given = rows(BATCH_ROWS + 3)
+    whole = filled(tmp_path / "a", given)
+    table = StudyTable(tmp_path / "b", {"of": "test"})
+    for number, cell, row in given[: BATCH_ROWS - 1]:
+        table.add(number, cell, row)
+    singles = {part: part.read_bytes() for part in (tmp_path / "b" / "parts").iterdir()}
+    for number, cell, row in given[BATCH_ROWS - 1 :]:
+        table.add(number, cell, row)
+    for part, data in singles.items():
+        part.write_bytes(data)
+    assert StudyTable(tmp_path / "b", {"of": "test"}).merged().read_bytes() == whole
 
 
 def test_a_folder_keeps_one_study(tmp_path: Path) -> None:
