@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from market.engine.decision import Decision, Inbound, accept, refuse, repeat
 from market.engine.numbering import own_contract
+from market.engine.signatures import equivocation
 from market.engine.state import ContractRecord, OrderRecord, State
 from market.engine.transitions import BEGUN, STANDING, UNSTARTED, next_contract_state, next_order_state
 from market.model import events
