@@ -27,14 +27,14 @@ from scenarios.disturbances import floor
 from scenarios.errors import ScenarioFileError
 from scenarios.facts.tables import City, Facts, whole
 from scenarios.plans import envelope
-from scenarios.scenario import (
+from scenarios.scenario import Scenario
+from scenarios.sections import (
     Draw,
     FloorSection,
     MaterialSection,
     PlantSection,
     PricingSection,
     Range,
-    Scenario,
     SupplierSection,
     WorkCentreSection,
 )

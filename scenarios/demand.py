@@ -21,7 +21,8 @@ from scenarios.facts.roads import road_network
 from scenarios.facts.tables import Facts, load_facts
 from scenarios.orders_file import OrderLine, format_orders
 from scenarios.plans import run_time_us
-from scenarios.scenario import DemandSection, Draw, LotSection, PartSection, Scenario, load_scenario
+from scenarios.scenario import Scenario, load_scenario
+from scenarios.sections import DemandSection, Draw, LotSection, PartSection
 from takt_sdk.model.values import HOUR_US, MINUTE_US
 
 HOUR_MINUTES = 60

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from agents.profile import Floor
 from market.model.contract_rules import ContractRules
-from scenarios.scenario import ContractsSection, FloorSection, Scenario
+from scenarios.scenario import Scenario
+from scenarios.sections import ContractsSection, FloorSection
 from takt_sdk.model.execution import ChangeCommand, NotifyDisruption
 from takt_sdk.model.values import HOUR_US, MINUTE_US, Window
 

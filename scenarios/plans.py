@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from scenarios.facts.tables import Facts
-from scenarios.scenario import LotSection, Scenario
+from scenarios.scenario import Scenario
+from scenarios.sections import LotSection
 from takt_sdk.model.capability import Requirement, WorkEnvelope
 from takt_sdk.model.plan import Part, PlannedArc, PlannedLot, ProcessPlan
 from takt_sdk.model.values import MINUTE_US

@@ -12,7 +12,8 @@ from fnmatch import fnmatchcase
 from agents.policies import policy_named
 from agents.profile import PlantProfile, PostedPrice, Pricing, Profile, Shift, SupplierProfile, WorkCentre
 from scenarios.errors import ScenarioFileError
-from scenarios.scenario import Scenario, StrategySection
+from scenarios.scenario import Scenario
+from scenarios.sections import StrategySection
 from takt_sdk.model.errors import InvalidChoiceError
 
 Seller = PlantProfile | SupplierProfile

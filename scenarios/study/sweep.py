@@ -16,7 +16,8 @@ from pydantic import Field, ValidationError, model_validator
 from scipy.stats import qmc
 
 from scenarios.mechanisms import MechanismName
-from scenarios.scenario import Case, Name, Section, load_scenario, located, toml_to_json
+from scenarios.scenario import Case, load_scenario, located, toml_to_json
+from scenarios.sections import Name, Section
 from scenarios.study.cell import Cell
 from scenarios.study.variant import Setting
 
