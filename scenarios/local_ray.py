@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from takt_sdk.wall_clock import OsEntropy
+
 OBJECT_STORE_BYTES = 100_000_000
 """Companies send nothing through the object store; Ray wants at least 78 MB."""
 
@@ -20,7 +22,7 @@ _AGENTS = (b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
 
 @asynccontextmanager
 async def local_ray(address: str | None, *, cpus: int = 2) -> AsyncIterator[None]:
-    """Connect to the Ray at ``address``, or start one on loopback; leave it when the block is left.
+    """Connect to the Ray at ``address``, or start one of our own; leave it when the block is left.
 
     A Ray that this process has already is used, and stays. One of our own ends with this process, however
     that ends.
@@ -33,20 +35,10 @@ async def local_ray(address: str | None, *, cpus: int = 2) -> AsyncIterator[None
         yield
         return
 
-    def start() -> None:
-        if address is not None:
-            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-            return
-        ray.init(
-            num_cpus=cpus,
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-            _node_ip_address="127.0.0.1",
-        )
-
-    await asyncio.to_thread(start)
+    if address is None:
+        await asyncio.to_thread(start_ray, cpus=cpus)
+    else:
+        await asyncio.to_thread(ray.init, address, logging_level=logging.ERROR, log_to_driver=False)
     _take_back_sigterm()
     guard = _guard(_agents()) if address is None else None
     try:
@@ -56,6 +48,28 @@ async def local_ray(address: str | None, *, cpus: int = 2) -> AsyncIterator[None
             guard.kill()
             guard.wait()
         await asyncio.to_thread(ray.shutdown)
+
+
+def start_ray(*, cpus: int) -> None:
+    """Start a Ray that ends with this process and that nobody else gets into.
+
+    Its servers listen on every address of the machine, whatever they are told, and run what they are
+    given: they must know their own by a token. One in the environment is kept.
+    """
+    import ray  # noqa: PLC0415
+    from ray._raylet import Config  # type: ignore[attr-defined]  # noqa: PLC0415 - Ray has no public way
+
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_AUTH_TOKEN", OsEntropy().token(32).hex())
+    Config.initialize("")  # Ray read the environment when it was imported
+    ray.init(
+        num_cpus=cpus,
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        logging_level=logging.ERROR,
+        log_to_driver=False,
+        _node_ip_address="127.0.0.1",
+    )
 
 
 def _agents() -> list[int]:

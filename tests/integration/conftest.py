@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 
 import pytest
+
+from scenarios.local_ray import start_ray
 
 
 @pytest.fixture(scope="session")
@@ -13,13 +14,6 @@ def ray_session() -> Iterator[None]:
     """Start Ray on this machine once; tests stop the actors that they start."""
     import ray  # noqa: PLC0415 - importing Ray takes seconds, and most runs of single tests need none
 
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        _node_ip_address="127.0.0.1",
-        object_store_memory=100_000_000,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    start_ray(cpus=2)
     yield
     ray.shutdown()
