@@ -26,10 +26,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from market.adapters.journal_rows import stored_of
 from market.adapters.journal_schema import ENTRIES, JOURNAL_FORMAT, TREE_HEADS
 from market.journal_errors import JournalFormatError, JournalUnavailableError
 from market.merkle import EMPTY_ROOT
-from market.ports import Entry, Stored, TreeHead
+from market.ports import Stored, TreeHead
 
 PAGE = 5_000
 
@@ -68,20 +69,8 @@ class JournalReader:
         self._engine.dispose()
 
     def read(self, start: int = 0) -> Iterator[Stored]:
-        """Yield the entries from ``start`` on, in the order of their positions."""
-        for row in self._rows(self._entries, ENTRIES.c.position, start):
-            position, now_us, source, message, events, engine, rules, salt, leaf, signature, key = row
-            entry = Entry(
-                now_us=now_us,
-                source=source,
-                message=message,
-                events=events,
-                engine_version=engine,
-                rules_version=rules,
-                signature=signature,
-                key=key,
-            )
-            yield Stored(position=position, entry=entry, salt=salt, leaf=leaf)
+        """Return the entries from ``start`` on, in the order of their positions."""
+        return map(stored_of, self._rows(self._entries, ENTRIES.c.position, start))
 
     def heads(self) -> Iterator[TreeHead]:
         """Yield the heads of commits, smallest first."""

@@ -38,6 +38,7 @@ from market.adapters.journal_checks import (
     is_intact,
 )
 from market.adapters.journal_projection import Projection
+from market.adapters.journal_rows import stored_of
 from market.adapters.journal_schema import (
     ENTRIES,
     FRONTIERS,
@@ -246,7 +247,9 @@ class SqlJournal:
         """Yield entries ``start <= position < stop`` in order."""
         check_range(self.location, start, stop)
         end = self._frontier.size if stop is None else stop
-        return (_stored(row) for page in self._pages(ENTRIES, ENTRIES.c.position, start, end) for row in page)
+        return (
+            stored_of(row) for page in self._pages(ENTRIES, ENTRIES.c.position, start, end) for row in page
+        )
 
     # --- snapshots ---------------------------------------------------------------------------
 
@@ -450,18 +453,3 @@ def _entry_values(position: int, entry: Entry, salt: bytes, leaf: bytes) -> dict
         "signature": entry.signature,
         "key": entry.key,
     }
-
-
-def _stored(row: Row[*tuple[Any, ...]]) -> Stored:
-    position, now_us, source, message, events, engine, rules, salt, leaf, signature, key = row
-    entry = Entry(
-        now_us=now_us,
-        source=source,
-        message=message,
-        events=events,
-        engine_version=engine,
-        rules_version=rules,
-        signature=signature,
-        key=key,
-    )
-    return Stored(position=position, entry=entry, salt=salt, leaf=leaf)

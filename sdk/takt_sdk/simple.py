@@ -163,6 +163,7 @@ def run(
     server_name: str | None = None,
     tls_ca: str | Path | None = None,
     outbox: str | Path | None = None,
+    market_key: str = "",
     offer: Offer | None = None,
 ) -> None:
     """Run a `Partner` as this process until Ctrl-C or SIGTERM, telling on the log what happens."""
@@ -177,6 +178,7 @@ def run(
         server_name=server_name,
         tls_ca=tls_ca,
         outbox=outbox,
+        market_key=market_key,
         offer=offer,
     )
     partner.run()

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +16,7 @@ from market.journal_errors import JournalBackupError, JournalFullError
 from takt_sdk.wall_clock import OsEntropy
 from tests.integration.journal_checks import assert_kept, told
 from tests.integration.journal_writer import numbered
+from tests.integration.small_disk import fill, mounted_disk
 from tests.integration.test_journal_crash import WRITER
 
 BATCH = 50
@@ -27,20 +24,8 @@ BATCH = 50
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    if not sys.platform.startswith("linux") or os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("mounting a small file system needs root on Linux")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"this machine lets nobody mount a tmpfs: {mounted.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with mounted_disk(tmp_path, 4) as disk:
+        yield disk
 
 
 def append_until_full(journal: SqlJournal) -> None:
@@ -77,15 +62,6 @@ def test_a_full_disk(small_disk: Path) -> None:
     assert assert_kept(path, heads) == grown.size
 
 
-def fill(ballast: Path) -> None:
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 4_096)
-        except OSError as error:
-            assert error.errno == errno.ENOSPC  # noqa: PT017 - how the loop ends
-
-
 def test_a_journal_that_crashed_on_a_full_disk_opens_when_there_is_space(small_disk: Path) -> None:
     path = small_disk / "market.db"
     run = subprocess.run(
@@ -93,6 +69,7 @@ def test_a_journal_that_crashed_on_a_full_disk_opens_when_there_is_space(small_d
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     acknowledged = told(run.stdout).acknowledged
     assert len(acknowledged) == 8

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +16,7 @@ from scenarios.cli import main
 from tests.integration.live_market import Market, market, orders, plates, submit, wait_for
 from tests.integration.live_market import takt as takt_process
 from tests.integration.postgresql_server import PostgresqlServer, available
+from tests.integration.small_disk import fill, mounted_disk
 
 
 @dataclass(frozen=True)
@@ -115,29 +111,8 @@ def test_the_operators_verbs(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    if not sys.platform.startswith("linux") or os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("mounting a small file system needs root on Linux")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"this machine lets nobody mount a tmpfs: {mounted.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
-
-
-def fill(ballast: Path) -> None:
-    with ballast.open("ab", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 4_096)
-        except OSError as error:
-            assert error.errno == errno.ENOSPC  # noqa: PT017 - how the loop ends
+    with mounted_disk(tmp_path, 24) as disk:
+        yield disk
 
 
 def test_a_market_whose_disk_is_full_acknowledges_nothing_lives_and_goes_on_once_there_is_space(
