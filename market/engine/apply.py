@@ -277,14 +277,18 @@ def _clearing_published(state: State, event: events.ClearingPublished) -> None:
     round_.state = require(ROUND_TRANSITIONS, round_.state, "published", f"round {round_.id}")
     round_.clearing_status, round_.objective, round_.bound = event.status, event.objective, event.bound
     round_.greedy_objective, round_.digest = event.greedy_objective, event.digest
-    state.round_id = None
+    _end_round(state)
+
+
+def _end_round(state: State) -> None:
+    state.round_id = state.index.problem = None
     state.price_iteration, state.lot_prices = 1, ()
 
 
 def _round_priced(state: State, event: events.RoundPriced) -> None:
     round_ = state.rounds[event.round_id]
     round_.state = require(ROUND_TRANSITIONS, round_.state, "priced", f"round {round_.id}")
-    state.round_id = None
+    _end_round(state)
     state.next_call_us = event.at_us
     state.price_iteration, state.lot_prices = event.iteration + 1, event.prices
 
@@ -292,8 +296,7 @@ def _round_priced(state: State, event: events.RoundPriced) -> None:
 def _round_voided(state: State, event: events.RoundVoided) -> None:
     round_ = state.rounds[event.round_id]
     round_.state = require(ROUND_TRANSITIONS, round_.state, "voided", f"round {round_.id}")
-    state.round_id = None
-    state.price_iteration, state.lot_prices = 1, ()
+    _end_round(state)
 
 
 def _clearing_voided(state: State, event: events.ClearingVoided) -> None:

@@ -9,12 +9,12 @@ from market.clearing.result import Clearing, Move, Status
 from market.clearing.result_json import clearing_from_json
 from market.clearing.verify import verify
 from market.engine.decision import Decision, accept, refuse
-from market.engine.goods import KEPT, Piece, contract_of, pieces, sunk_minor
+from market.engine.goods import KEPT, Piece, contract_of, kept_of, pieces, sunk_minor
 from market.engine.lottery import commitment
 from market.engine.orders import cancellation
 from market.engine.price_rounds import finds_prices_only, tell_prices
 from market.engine.pricing import shares
-from market.engine.snapshot import cleared_orders, fee_minor, kept_of, logistics, snapshot
+from market.engine.snapshot import cleared_orders, fee_minor, logistics, snapshot
 from market.engine.state import OrderRecord, RoundRecord, State
 from market.engine.transitions import BEGUN, STANDING
 from market.logistics.network import Route
@@ -29,7 +29,7 @@ from takt_sdk.model.values import MINUTE_US
 def publish(state: State, command: ReportClearing, now_us: int) -> Decision:
     """Check a clearing against the closed round and award what it accepts.
 
-    Nothing is trusted: the answer is checked in integers against a problem built anew from the state.
+    Nothing of the answer is trusted: it is checked in integers against the problem that the state poses.
     """
     round_ = state.round
     if round_ is None or round_.id != command.round_id:

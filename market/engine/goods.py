@@ -45,13 +45,18 @@ def sunk_minor(state: State, order_id: str) -> int:
     return state.contracting.closed_sunk.get(order_id, 0)
 
 
+def kept_of(round_: RoundRecord, record: OrderRecord) -> list[Kept]:
+    """Return the contracts of an order that stood at the close of a round, by id."""
+    if not round_.kept:
+        return []
+    return [
+        round_.kept[contract_id] for contract_id in sorted(record.contracts) if contract_id in round_.kept
+    ]
+
+
 def pieces(state: State, round_: RoundRecord, record: OrderRecord) -> list[Piece]:
     """Return the goods of an order's standing contracts by place, in order of their ids."""
-    found: list[Piece] = []
-    for kept in round_.kept.values():
-        if kept.contract.order_id == record.order.id:
-            found += _pieces_of(state, record, kept)
-    return found
+    return [piece for kept in kept_of(round_, record) for piece in _pieces_of(state, record, kept)]
 
 
 def _pieces_of(state: State, record: OrderRecord, kept: Kept) -> list[Piece]:

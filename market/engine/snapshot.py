@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 from market.clearing.problem import NO_TIME, NONE, Problem
 from market.clearing.problem_builder import ProblemBuilder
-from market.engine.goods import KEPT, pieces, sunk_minor
+from market.engine.goods import KEPT, kept_of, pieces, sunk_minor
 from market.engine.posterior import expected_lateness_minor, prior_late_ppm
 from market.engine.rounds import demand
-from market.engine.state import Kept, OrderRecord, RoundRecord, State
+from market.engine.state import OrderRecord, RoundRecord, State
 from market.logistics.network import LogisticsNetwork
 from market.model.network import Network
 from market.model.order import Order
@@ -25,6 +26,8 @@ from takt_sdk.model.sheet import BidSheet
 from takt_sdk.model.values import DAY_US, MINUTE_US
 
 PPM = 1_000_000
+
+_Value = TypeVar("_Value")
 
 
 @lru_cache(maxsize=8)
@@ -44,11 +47,6 @@ def cleared_orders(state: State, round_: RoundRecord) -> list[OrderRecord]:
     return [record for record in records if record.state in {"clearing", "reallocating"}]
 
 
-def kept_of(round_: RoundRecord, record: OrderRecord) -> list[Kept]:
-    """Return the contracts of an order that stood at the close of a round, by id."""
-    return [kept for kept in round_.kept.values() if kept.contract.order_id == record.order.id]
-
-
 def order_value(state: State, round_: RoundRecord, record: OrderRecord) -> int:
     """Return what serving the order is worth: its reservation value less fee and what is owed already.
 
@@ -63,8 +61,20 @@ def order_value(state: State, round_: RoundRecord, record: OrderRecord) -> int:
 
 
 def snapshot(state: State, round_: RoundRecord, seed: int) -> Problem:
-    """Return the problem of a closed round."""
-    return _Snapshot(state, round_).problem(seed)
+    """Return the problem of a closed round; the same one until something that it is made of changes."""
+    made_of = (
+        round_.id,
+        round_.close_position,
+        seed,
+        state.rules,
+        state.network,
+        [(record.order, record.state, record.pieces) for record in cleared_orders(state, round_)],
+        dict(round_.answers),
+    )
+    known: tuple[object, Problem] | None = state.index.problem
+    if known is None or known[0] != made_of:
+        known = state.index.problem = (made_of, _Snapshot(state, round_).problem(seed))
+    return known[1]
 
 
 class _Snapshot:
@@ -83,6 +93,14 @@ class _Snapshot:
             for lot in record.order.lots
         }
         self.routes = logistics(state.network)
+        self.transit_us: dict[tuple[str, str], int] = {}
+        """What moving from a site to another takes, 0 where no way leads there; filled as it is asked for."""
+        rules = state.rules
+        self.scored = bool(
+            rules.emissions_minor_per_tonne
+            or rules.contracts.reliability_weight_ppm
+            or any(record.order.terms.lateness_penalty_minor_per_day for record in self.records)
+        )
 
     def problem(self, seed: int) -> Problem:
         self.add_orders()
@@ -169,62 +187,71 @@ class _Snapshot:
             fixed_price=groups.fixed_price_minor,
         )
         items = _ragged(bids.item_offset, kept)
-        grouped = _ragged(bids.group_offset, kept)
-        rows = [
-            [
-                (resource + bids.use_capacity[j], bids.use_fixed[j], bids.use_per_unit[j])
-                for j in _ragged(bids.use_offset, (k,))
-            ]
-            for k in kept
-        ]
-        left = self.state.contracting.closed_probation.get(participant)
-        if left is not None:  # what a newcomer may win is a capacity in money
-            money = self.builder.add_resources([f"{participant}/{KEPT}probation/0"], [left])
-            for k, row in zip(kept, rows, strict=True):
-                row.append((money, bids.fixed_price_minor[k], bids.unit_price_minor[k]))
-        lots = [bids.item_lot[k] for k in items]
-        sites = [bids.site[k] for k in kept]
+        lots = _at(bids.item_lot, items)
+        sites = _at(bids.site, kept)
         self.builder.add_bids(
-            [f"{participant}/{bids.id[k]}" for k in kept],
+            [f"{participant}/{name}" for name in _at(bids.id, kept)],
             bidder=self.builder.bidder(participant),
             site=[self.builder.site(site) for site in sites],
             item_counts=_counts(bids.item_offset, kept),
             item_lot=[self.lot_index[lot] for lot in lots],
-            item_quantity=[bids.item_quantity[k] for k in items],
-            divisible=[bids.min_quantity[k] > 0 for k in kept],
-            min_quantity=[bids.min_quantity[k] for k in kept],
-            fixed_price=[bids.fixed_price_minor[k] for k in kept],
-            unit_price=[bids.unit_price_minor[k] for k in kept],
-            score=[self._score(participant, sheet, k) for k in kept],
-            start=self.minutes([bids.start_us[k] for k in kept], up=False),
-            end=self.minutes([bids.end_us[k] for k in kept], up=True),
-            use_counts=[len(row) for row in rows],
-            use_resource=[use[0] for row in rows for use in row],
-            use_fixed=[use[1] for row in rows for use in row],
-            use_unit=[use[2] for row in rows for use in row],
+            item_quantity=_at(bids.item_quantity, items),
+            divisible=[least > 0 for least in _at(bids.min_quantity, kept)],
+            min_quantity=_at(bids.min_quantity, kept),
+            fixed_price=_at(bids.fixed_price_minor, kept),
+            unit_price=_at(bids.unit_price_minor, kept),
+            score=[self._score(participant, sheet, k) for k in kept] if self.scored else [0] * len(kept),
+            start=self.minutes(_at(bids.start_us, kept), up=False),
+            end=self.minutes(_at(bids.end_us, kept), up=True),
+            **self._uses(participant, sheet, kept, resource),
             group_counts=_counts(bids.group_offset, kept),
-            groups=[group + bids.group_index[k] for k in grouped],
+            groups=[group + index for index in _at(bids.group_index, _ragged(bids.group_offset, kept))],
         )
-        for k in kept:
+        for k, site in zip(kept, sites, strict=True):
             for lot in bids.item_lot[bids.item_offset[k] : bids.item_offset[k + 1]]:
-                self.sites_of_lot.setdefault(lot, set()).add(bids.site[k])
+                self.sites_of_lot.setdefault(lot, set()).add(site)
 
-    def _eligible_bids(self, sheet: BidSheet) -> list[int]:
-        """Return the bids on orders still in the round whose goods can arrive by the deadline."""
+    def _uses(
+        self, participant: str, sheet: BidSheet, kept: Sequence[int], resource: int
+    ) -> dict[str, list[int]]:
+        """Return the columns of what bids use; what a newcomer may win is a capacity in money."""
         bids = sheet.bids
+        uses = _ragged(bids.use_offset, kept)
+        counts = _counts(bids.use_offset, kept)
+        resources = [resource + index for index in _at(bids.use_capacity, uses)]
+        fixed, unit = list(_at(bids.use_fixed, uses)), list(_at(bids.use_per_unit, uses))
+        left = self.state.contracting.closed_probation.get(participant)
+        if left is not None:
+            money = self.builder.add_resources([f"{participant}/{KEPT}probation/0"], [left])
+            resources = _appended(counts, resources, [money] * len(kept))
+            fixed = _appended(counts, fixed, _at(bids.fixed_price_minor, kept))
+            unit = _appended(counts, unit, _at(bids.unit_price_minor, kept))
+            counts = [count + 1 for count in counts]
+        return {"use_counts": counts, "use_resource": resources, "use_fixed": fixed, "use_unit": unit}
+
+    def _eligible_bids(self, sheet: BidSheet) -> Sequence[int]:
+        """Return the bids on orders still in the round whose goods can arrive by the deadline."""
+        bids, final = sheet.bids, self.final_lots
         eligible = []
-        for k in range(len(bids)):
-            lots = bids.item_lot[bids.item_offset[k] : bids.item_offset[k + 1]]
-            if any(lot not in self.lot_index for lot in lots):
-                continue
-            orders = [self.final_lots[lot] for lot in lots if lot in self.final_lots]
-            if all(self._arrival_us(bids.site[k], bids.end_us[k], o) <= o.terms.deadline_us for o in orders):
+        for k, (site, end_us) in enumerate(zip(bids.site, bids.end_us, strict=True)):
+            for lot in bids.item_lot[bids.item_offset[k] : bids.item_offset[k + 1]]:
+                if lot not in self.lot_index:
+                    break
+                order = final.get(lot)
+                if order is not None and self._arrival_us(site, end_us, order) > order.terms.deadline_us:
+                    break
+            else:
                 eligible.append(k)
-        return eligible
+        return eligible if len(eligible) < len(bids) else range(len(bids))
 
     def _arrival_us(self, site: str, end_us: int, order: Order) -> int:
-        route = self.routes.route(site, order.terms.destination)
-        return end_us if route is None else end_us + route.transit_minutes * MINUTE_US
+        pair = (site, order.terms.destination)
+        transit_us = self.transit_us.get(pair)
+        if transit_us is None:
+            route = self.routes.route(*pair)
+            transit_us = 0 if route is None else route.transit_minutes * MINUTE_US
+            self.transit_us[pair] = transit_us
+        return end_us + transit_us
 
     def _score(self, participant: str, sheet: BidSheet, k: int) -> int:
         """Return what a bid's emissions and its lateness take from the objective, rounded against it.
@@ -275,7 +302,15 @@ class _Snapshot:
         )
 
 
-def _ragged(offset: Sequence[int], rows: Sequence[int]) -> list[int]:
+def _at(column: Sequence[_Value], rows: Sequence[int]) -> Sequence[_Value]:
+    """Return the elements of a column at some rows; a range of all of them is the column itself."""
+    return column if isinstance(rows, range) else [column[row] for row in rows]
+
+
+def _ragged(offset: Sequence[int], rows: Sequence[int]) -> Sequence[int]:
+    """Return the places of the elements of some rows; a range where these are all of them."""
+    if isinstance(rows, range) or len(offset) <= 1 or not offset[-1]:
+        return range(offset[-1] if offset else 0)
     return [k for row in rows for k in range(offset[row], offset[row + 1])]
 
 
@@ -283,3 +318,14 @@ def _counts(offset: Sequence[int], rows: Sequence[int]) -> list[int]:
     if len(offset) <= 1:
         return [0] * len(rows)
     return [offset[row + 1] - offset[row] for row in rows]
+
+
+def _appended(counts: Sequence[int], column: Sequence[int], last: Sequence[int]) -> list[int]:
+    """Return a ragged column with one more element at the end of each row."""
+    longer: list[int] = []
+    start = 0
+    for count, value in zip(counts, last, strict=True):
+        longer += column[start : start + count]
+        longer.append(value)
+        start += count
+    return longer

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from dataclasses import dataclass, field
+from typing import Any
 
 from market.engine.contracting import Contracting
 from market.model.commands import AdmitParticipant
@@ -216,6 +217,9 @@ class Index:
     key_holders: dict[str, str] = field(default_factory=dict)
     ended_orders: list[tuple[int, str]] = field(default_factory=list)
     signing_keys: dict[str, str] = field(default_factory=dict)
+    problem: Any = None
+    """What the present round was built from and the problem that it poses; `market.engine.snapshot` alone
+    reads and writes it. Solver and check need the same one."""
 
     def watch_order(self, record: OrderRecord) -> None:
         """Take note of an order's present state."""

@@ -13,6 +13,8 @@ from itertools import pairwise
 
 from market.adapters.codec import decode_envelope, decode_events
 from market.adapters.journal_memory import MemoryJournal
+from market.clearing.problem import Problem
+from market.engine.snapshot import snapshot
 from market.engine.state import ContractRecord, Index, OrderRecord, State
 from market.engine.transitions import CONTRACT_TRANSITIONS, ORDER_TRANSITIONS
 from market.model import events
@@ -198,7 +200,13 @@ class Invariants:
         derived, state.index = state.index, kept
         for name in Index.__slots__:
             one, other = getattr(kept, name), getattr(derived, name)
-            require(_plain(one) == _plain(other), f"index.{name} is {one}, derived {other}")
+            require(name == "problem" or _plain(one) == _plain(other), f"index.{name} is {one}, not {other}")
+        round_ = state.round
+        if kept.problem is not None and round_ is not None and round_.state == "clearing":
+            shared = snapshot(state, round_, kept.problem[1].seed)
+            kept.problem = None
+            anew = snapshot(state, round_, shared.seed)
+            require(_columns(shared) == _columns(anew), f"what {round_.id} poses is not what it was")
 
     def _states(self, state: State) -> None:
         require(set(self._orders) == set(state.orders), "an acknowledged order is lost or one is doubled")
@@ -345,6 +353,11 @@ def _finished_early_us(known: ContractRecord) -> int | None:
     """Return when work ended before its time, by its pace or cut off; what was left may be sold again."""
     ends = [entry.at_us for entry in known.history if entry.state == "finished"]
     return ends[0] if ends and ends[0] < known.contract.end_us else None
+
+
+def _columns(problem: Problem) -> list[str]:
+    columns = (getattr(problem, name) for name in Problem.__slots__)
+    return [repr(column.tolist() if hasattr(column, "tolist") else column) for column in columns]
 
 
 def _plain(value: object) -> object:
