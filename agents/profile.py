@@ -202,6 +202,8 @@ class Pricing:
         Smallest part of a lot, millionths of its quantity.
     validity_us
         How long after the deadline of a call its bids bind.
+    stands_by
+        Whether bids that lose may still be awarded until then, if the winner drops out.
     seed
         Where a policy that draws draws from.
     ring, ring_margin_ppm
@@ -218,6 +220,7 @@ class Pricing:
     divisible_from: int | None = None
     min_lot_ppm: int = 250_000
     validity_us: int = DAY_US
+    stands_by: bool = False
     seed: int = 0
     ring: tuple[str, ...] = ()
     ring_margin_ppm: int = 400_000

@@ -39,7 +39,7 @@ from scenarios.sections import (
     WorkCentreSection,
 )
 from takt_sdk.model.capability import Capability
-from takt_sdk.model.values import DAY_US, MINUTE_US
+from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US
 
 W_PER_MW = 1_000_000
 MM3_KG_M3_PER_G = 1_000_000
@@ -186,6 +186,8 @@ def _pricing(section: PricingSection, company: _Company) -> Pricing:
         alternatives=section.alternatives,
         divisible_from=section.divisible_from,
         min_lot_ppm=section.min_lot_ppm,
+        validity_us=section.validity_hours * HOUR_US,
+        stands_by=section.stands_by,
     )
 
 

@@ -60,6 +60,7 @@ class ContractsSection(Section):
     recall_at_once: bool = False
     release_after: Count = 0
     preempt_after: Count = 0
+    backups: Annotated[int, Field(ge=0, le=100)] = 0
     approve_above_minor: Count | None = None
     reliability_weight_ppm: Count = 0
     probation_contracts: Count = 0
@@ -141,6 +142,10 @@ class PricingSection(Section):
     alternatives: Positive = 3
     divisible_from: Positive | None = None
     min_lot_ppm: Positive = 250_000
+    validity_hours: Annotated[int, Field(gt=0, le=720)] = 24
+    """How long after a call's deadline bids bind."""
+    stands_by: bool = False
+    """Whether bids that lose may still be awarded until then."""
 
 
 class PlantSection(Section):

@@ -93,7 +93,11 @@ class Bidder(ABC):
         builder = SheetBuilder()
         reasons = self._offer(call, builder, now_us)
         body = (
-            builder.build(call.round_id, call.deadline_us + self.pricing.validity_us)
+            builder.build(
+                call.round_id,
+                call.deadline_us + self.pricing.validity_us,
+                stands_by=self.pricing.stands_by,
+            )
             if len(builder)
             else DeclineCall(
                 round_id=call.round_id,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from market.engine import ledger, pricing, reallocation, reliability
+from market.engine import backups, ledger, pricing, reallocation, reliability
 from market.engine.decision import Decision
 from market.engine.state import State
 
@@ -21,6 +21,7 @@ def with_consequences(state: State, decision: Decision, now_us: int) -> Decision
         *told,
         *reallocation.risks(state, told, now_us),
         *pricing.terms(state, told, now_us),
+        *backups.recorded(state, told),
         *ledger.postings(state, told, now_us),
         *reliability.observations(state, told, now_us),
     )

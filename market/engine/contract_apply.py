@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from market.engine.backup_apply import BACKUP_APPLIERS, BACKUP_FOLLOWERS
 from market.engine.contracting import (
     Appeal,
     Disruption,
@@ -327,6 +328,7 @@ FOLLOWERS: Mapping[type, Callable[[State, Any], None]] = {
     events.RoundVoided: _round_over,
     events.OrderReturned: _returned,
     events.RecordsRetired: _retired,
+    **BACKUP_FOLLOWERS,
 }
 """What the side tables make of events that `market.engine.apply` has applied."""
 
@@ -349,4 +351,5 @@ CONTRACT_APPLIERS: Mapping[type, Callable[[State, Any], None]] = {
     happened.ChangeQuoted: _change_quoted,
     happened.ChangeAccepted: _change_accepted,
     happened.OrderChanged: _order_changed,
+    **BACKUP_APPLIERS,
 }

@@ -28,6 +28,9 @@ def touched_by(state: State, event: Event) -> list[tuple[Literal["orders", "cont
             return [("contracts", event.contract_id), ("orders", order_id)]
         case happened.ContractReduced():
             return [("contracts", event.contract.id), ("orders", event.contract.order_id)]
+        case happened.BackupAwarded():
+            contracts = [*(c.id for c in event.contracts), *(id_ for id_, _ in event.kept), *event.ended]
+            return [*(("contracts", id_) for id_ in contracts), ("orders", event.order_id)]
         case happened.OrderChanged():
             return [("orders", event.order.id)]
         case happened.ChangeQuoted():

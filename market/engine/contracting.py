@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from market.model.contract_events import ContractTerms
+from market.model.contract_events import Backup, ContractTerms
 from market.model.ledger import PostingKind
 from market.model.network import Lane, Network
 from takt_sdk.model.contract import Shipment
@@ -119,7 +119,7 @@ class Contracting:
     what they cost per order; the ``closed_`` tables are those of the orders of the present round as they
     were at its close. ``next_network`` holds once the round is cleared. ``failed`` counts rounds that did
     not serve an order at risk; ``silent`` are participants not heard of, and since when; ``payments`` are the
-    bank's references with their log positions. ``quotes`` are by order.
+    bank's references with their log positions. ``quotes`` and ``backups`` (cheapest first) are by order.
     """
 
     posted: int = 0
@@ -151,3 +151,4 @@ class Contracting:
     appeals: dict[str, Appeal] = field(default_factory=dict)
     quotes: dict[str, dict[str, Quote]] = field(default_factory=dict)
     payments: dict[str, int] = field(default_factory=dict)
+    backups: dict[str, tuple[Backup, ...]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from typing import assert_never
 from market.engine import (
     admission,
     awards,
+    backups,
     bidding,
     contracts,
     execution,
@@ -116,7 +117,11 @@ def _sender_refused(state: State, inbound: Inbound) -> Decision | None:
 def _host(state: State, command: HostCommand, now_us: int) -> Decision:
     match command:
         case Tick():
-            return sealing.overdue(state, now_us) or rounds.tick(state, command, now_us)
+            return (
+                sealing.overdue(state, now_us)
+                or backups.fill(state, now_us)
+                or rounds.tick(state, command, now_us)
+            )
         case OpenSeals():
             return sealing.open_seals(state, command, now_us)
         case ReportClearing():

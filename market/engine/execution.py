@@ -10,6 +10,7 @@ from market.engine.numbering import own_contract
 from market.engine.signatures import equivocation
 from market.engine.state import ContractRecord, OrderRecord, State
 from market.engine.transitions import BEGUN, STANDING, UNSTARTED, next_contract_state, next_order_state
+from market.engine.uses import uses_within
 from market.model import events
 from market.model.events import Event
 from takt_sdk.model.contract import ContractState
@@ -183,9 +184,7 @@ def _touches(state: State, record: ContractRecord, command: ReportBreakdown) -> 
         return False
     if contract.end_us <= window.start_us or window.end_us <= contract.start_us:
         return False
-    periods = state.rules.periods
-    first, last = periods.index(window.start_us), periods.index(window.end_us - 1)
-    return any(use.resource == command.resource and first <= use.period <= last for use in contract.uses)
+    return uses_within(contract, command.resource, window, state.rules.periods)
 
 
 def unconfirmed(state: State, now_us: int) -> list[Event]:

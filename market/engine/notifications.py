@@ -10,6 +10,7 @@ from market.engine.execution import reallocates
 from market.engine.reallocation import breaks, lose, steps
 from market.engine.state import ContractRecord, State
 from market.engine.transitions import UNSTARTED
+from market.engine.uses import uses_within
 from market.logistics.network import with_transit, without_lane
 from market.model import events
 from market.model.contract_commands import NoteSilence
@@ -122,11 +123,9 @@ def _needs(state: State, record: ContractRecord, resource: str, window: Window) 
         return False
     if record.expected_end_us <= window.start_us or window.end_us <= contract.start_us:
         return False
-    periods = state.rules.periods
-    first, last = periods.index(window.start_us), periods.index(window.end_us - 1)
     if record.state == "in_production":
         return any(use.resource == resource for use in contract.uses)
-    return any(use.resource == resource and first <= use.period <= last for use in contract.uses)
+    return uses_within(contract, resource, window, state.rules.periods)
 
 
 # --- logistics -------------------------------------------------------------------------------

@@ -82,6 +82,11 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
             case events.OrderSettled() | events.OrderExpired():
                 orders[event.order_id] = event.at_us
                 contracts |= {id_: (event.at_us, "order settled") for id_, _ in event.payments}
+            case contract_events.BackupAwarded():
+                orders[event.order_id] = event.at_us
+                contracts |= dict.fromkeys(event.ended, (event.at_us, "replaced by a new award"))
+                told += [_amended(state, id_, event.at_us, position) for id_, _ in event.kept]
+                told += [_stood_by(state, contract) for contract in event.contracts]
             case (
                 events.OrderCancelled()
                 | events.OrderPassedOver()
@@ -187,6 +192,16 @@ def _calls(state: State, round_: RoundRecord) -> list[Outgoing]:
     ]
 
 
+def _backups_of(state: State, round_: RoundRecord) -> set[tuple[str, str]]:
+    """Return the bids of a round that stand by, as (participant, bid)."""
+    return {
+        (one.contract.participant, one.contract.bid_id)
+        for order_id in round_.orders
+        for one in state.contracting.backups.get(order_id, ())
+        if one.contract.round_id == round_.id
+    }
+
+
 def _results(
     state: State, round_: RoundRecord, void: str = "", estimates: Mapping[str, int] = NOTHING
 ) -> list[Outgoing]:
@@ -199,6 +214,7 @@ def _results(
                 won.setdefault(contract.participant, []).append(contract)
     told = []
     unopened = round_.sealing_key and void and not round_.answers
+    standing_by = _backups_of(state, round_)
     for participant in sorted(round_.received if unopened else round_.answers):
         sheet = None if unopened else round_.answers[participant].sheet
         if sheet is None and not unopened:
@@ -223,10 +239,24 @@ def _results(
                         for bid in rejected
                         if f"{participant}/{bid}" in estimates
                     ),
+                    standing_by=tuple(bid for bid in rejected if (participant, bid) in standing_by),
                 ),
             )
         )
     return told
+
+
+def _stood_by(state: State, contract: Contract) -> Outgoing:
+    """Tell a bidder that its bid, which lost and stood by, is awarded after all."""
+    return Outgoing(
+        message_id=_message_id(state.market, "stood by", contract.id),
+        channel="notice",
+        participant=contract.participant,
+        correlation_id=contract.round_id,
+        body=RoundResult(
+            round_id=contract.round_id, participant=contract.participant, awards=(contract,), rejected=()
+        ),
+    )
 
 
 def _refused_bids(state: State, event: events.AnswerOpened) -> list[Outgoing]:

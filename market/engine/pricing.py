@@ -38,11 +38,11 @@ def _terms(state: State, contract: Contract, now_us: int) -> ContractTerms:
         fixed_minor=min(fixed, contract.payment_minor),
         group_minor=beyond if groups else 0,
         groups=tuple(f"{contract.round_id}/{contract.participant}/{name}" for name in groups),
-        on_time_ppm=_forecast_ppm(state, contract, now_us),
+        on_time_ppm=forecast_ppm(state, contract, now_us),
     )
 
 
-def _forecast_ppm(state: State, contract: Contract, now_us: int) -> int:
+def forecast_ppm(state: State, contract: Contract, now_us: int) -> int:
     """Return how sure the market is that a contract will be on time: of its least reliable process."""
     lots = {item.lot_id for item in contract.items}
     order = state.orders[contract.order_id].order

@@ -41,6 +41,7 @@ ORDER_TRANSITIONS: Mapping[tuple[str, str], OrderState] = {
     ("delivered", "settled"): "settled",
     ("at_risk", "called"): "reallocating",
     ("at_risk", "held"): "awaiting_approval",
+    ("at_risk", "backed_up"): "awarded",
     ("at_risk", "cancelled"): "cancelled",
     ("at_risk", "expired"): "expired",
     ("reallocating", "closed"): "reallocating",

@@ -8,7 +8,7 @@ from typing import Literal
 from market.model.ledger import Posting
 from market.model.network import Lane
 from market.model.order import Order
-from takt_sdk.model.contract import Contract
+from takt_sdk.model.contract import Contract, Shipment
 from takt_sdk.model.execution import ChangeQuote, NotifyDisruption, RequestChange
 
 
@@ -43,6 +43,56 @@ class ContractsPriced:
     kind: Literal["takt.contracts_priced.v1"] = "takt.contracts_priced.v1"
     terms: tuple[ContractTerms, ...]
     promises: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """A bid that lost and stands by for the contract ``backs``.
+
+    ``contract`` is what it would become, paid its own price, without shipments. ``declared`` is what its
+    bidder had of each of the contract's uses, ``groups`` the bid's (``round/participant/group``). ``draw``
+    orders bids that are equal.
+    """
+
+    contract: Contract
+    backs: str
+    at_us: int
+    expires_us: int
+    fixed_minor: int
+    declared: tuple[int, ...]
+    groups: tuple[str, ...]
+    draw: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupsRecorded:
+    """Bids that lost stand by; nobody but their bidders is told."""
+
+    kind: Literal["takt.backups_recorded.v1"] = "takt.backups_recorded.v1"
+    backups: tuple[Backup, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupAwarded:
+    """Backups took the places of contracts that were lost before their work began, without a call.
+
+    ``replaced`` are (contract lost, backup's contract), ``kept`` the new shipments of contracts that stand,
+    ``ended`` the lost ones that were not over yet.
+    """
+
+    kind: Literal["takt.backup_awarded.v1"] = "takt.backup_awarded.v1"
+    order_id: str
+    at_us: int
+    cause: str
+    replaced: tuple[tuple[str, str], ...]
+    contracts: tuple[Contract, ...]
+    kept: tuple[tuple[str, tuple[Shipment, ...]], ...]
+    ended: tuple[str, ...]
+    charge_minor: int
+    production_minor: int
+    transport_minor: int
+    fee_minor: int
+    promised_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,4 +306,6 @@ ContractEvent = (
     | ChangeQuoted
     | ChangeAccepted
     | OrderChanged
+    | BackupsRecorded
+    | BackupAwarded
 )

@@ -46,6 +46,9 @@ class ContractRules:
         Failed rounds after which unstarted work behind a gap is called again with it; 0 = never.
     preempt_after
         Failed rounds after which unstarted work of orders due later gives way; 0 = never.
+    backups
+        Most losing bids that stand by for each contract, of bidders that agreed to it on their sheet: if the
+        contract is lost before its work begins, the best that still fits is awarded without a call. 0 = none.
     approve_above_minor
         Payments at risk above which a human must approve the reallocation; None = never.
     reliability_weight_ppm
@@ -76,6 +79,7 @@ class ContractRules:
     recall_at_once: bool = False
     release_after: int = 0
     preempt_after: int = 0
+    backups: int = 0
     approve_above_minor: int | None = None
     reliability_weight_ppm: int = 0
     prior_on_time: int = 9
@@ -96,6 +100,7 @@ class ContractRules:
             check_int("tolerance_us", self.tolerance_us, 0, 366 * DAY_US)
         for name in ("release_after", "preempt_after", "probation_contracts"):
             check_int(name, getattr(self, name), 0, 1000)
+        check_int("backups", self.backups, 0, 100)
         if self.approve_above_minor is not None:
             check_money("approve_above_minor", self.approve_above_minor)
         check_int("reliability_weight_ppm", self.reliability_weight_ppm, 0, 100 * PPM)

@@ -57,10 +57,14 @@ Minutes = int | Callable[[Window], int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """How quotes become bids: ``alternatives`` dates for each lot, binding for ``validity_us``."""
+    """How quotes become bids: ``alternatives`` dates for each lot, binding for ``validity_us``.
+
+    ``stands_by`` agrees that a bid which loses may be awarded until then, if the winner drops out.
+    """
 
     alternatives: int = 3
     validity_us: int = HOUR_US
+    stands_by: bool = False
     milestones: Literal["planned", "own"] = "planned"
     """``planned`` reports started, finished, shipped and delivered at the contract's times; ``own`` only
     confirms, and the partner reports the rest when it happens."""
@@ -108,7 +112,9 @@ class PricingRole:
         builder = SheetBuilder()
         reasons = {self._bid(call, lot, builder, now_us) for lot in call.lots}
         body = (
-            builder.build(call.round_id, call.deadline_us + self._offer.validity_us)
+            builder.build(
+                call.round_id, call.deadline_us + self._offer.validity_us, stands_by=self._offer.stands_by
+            )
             if len(builder)
             else DeclineCall(round_id=call.round_id, code=_reason(reasons))
         )

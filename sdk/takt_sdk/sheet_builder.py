@@ -91,12 +91,13 @@ class SheetBuilder:
         self._group_offset.append(len(self._group_index))
         return True
 
-    def build(self, round_id: str, expires_us: int) -> BidSheet:
+    def build(self, round_id: str, expires_us: int, *, stands_by: bool = False) -> BidSheet:
         """Return the sheet; its bids are called b0, b1, …, its groups g0, g1, …."""
         count = len(self._site)
         return BidSheet(
             round_id=round_id,
             expires_us=expires_us,
+            stands_by=stands_by,
             capacities=Capacities(
                 resource=tuple(resource for resource, _ in self._rows),
                 period=tuple(period for _, period in self._rows),

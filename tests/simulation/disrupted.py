@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from agents.profile import Floor, PlantProfile, Profile
+from agents.profile import CustomerProfile, Floor, PlantProfile, Profile
 from market.engine.admission import OPERATOR
 from market.model.contract_rules import ContractRules, Reallocation
 from scenarios.disturbances import Silence, TimedNotice
@@ -28,8 +28,11 @@ def disrupted_population(seed: int) -> Population:
         silences = (Silence(participant=r.choice(plants), window=window),)
     return replace(
         population,
-        rules=replace(population.rules, contracts=replace(_rules(r), reallocation=_reallocation(seed))),
-        profiles=profiles,
+        rules=replace(
+            population.rules,
+            contracts=replace(_rules(r), reallocation=_reallocation(seed), **_newer_rules(seed)),
+        ),
+        profiles=tuple(_standing_by(seed, profile) for profile in profiles),
         notices=_lanes(r),
         silences=silences,
     )
@@ -53,6 +56,20 @@ def _rules(r: Random) -> ContractRules:
         probation_contracts=r.choice((0, 2)),
         probation_value_minor=100_000,
     )
+
+
+def _newer_rules(seed: int) -> dict[str, int]:
+    """Return rules that came later, from chance of their own: what was drawn before stays."""
+    r = Random(f"newer rules {seed}")
+    return {"backups": r.choice((0, 1, 3, 3))}
+
+
+def _standing_by(seed: int, profile: Profile) -> Profile:
+    r = Random(f"stands by {seed} {profile.participant}")
+    if isinstance(profile, CustomerProfile) or r.random() < 0.2:
+        return profile
+    validity_us = r.choice((DAY_US, 3 * DAY_US, 20 * DAY_US))
+    return replace(profile, pricing=replace(profile.pricing, stands_by=True, validity_us=validity_us))
 
 
 def _reallocation(seed: int) -> Reallocation:

@@ -248,7 +248,8 @@ class RoundResult:
 
     ``estimates`` are of its own rejected bids, where the market's rules tell them, at the quantity offered;
     bids that would have lost at any price are absent. ``void`` says why the whole round came to nothing, for
-    everybody; empty where it did not.
+    everybody; empty where it did not. ``standing_by`` are those of the rejected that may still be awarded,
+    in a result of its own.
     """
 
     kind: Literal["takt.round_result.v1"] = "takt.round_result.v1"
@@ -258,6 +259,7 @@ class RoundResult:
     rejected: tuple[str, ...]
     void: str = ""
     estimates: tuple[LossEstimate, ...] = ()
+    standing_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

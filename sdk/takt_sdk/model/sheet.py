@@ -203,7 +203,11 @@ class Bid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BidSheet:
-    """A participant's bids, groups and capacities for one round; binding until ``expires_us``."""
+    """A participant's bids, groups and capacities for one round; binding until ``expires_us``.
+
+    ``stands_by`` agrees that a bid which loses may be awarded until then, at its own price, if the winner
+    drops out; its capacity stays the bidder's to sell.
+    """
 
     kind: Literal["takt.bid_sheet.v1"] = "takt.bid_sheet.v1"
     round_id: str
@@ -211,6 +215,7 @@ class BidSheet:
     capacities: Capacities = Capacities()
     bids: Bids = Bids()
     groups: Groups = Groups()
+    stands_by: bool = False
 
     def __post_init__(self) -> None:
         check_id("round_id", self.round_id)

@@ -153,6 +153,7 @@ def sheet(
     capacity: Mapping[tuple[str, int], int] | None = None,
     groups: Mapping[str, tuple[int | None, int]] | None = None,
     expires_us: int = START_US + 300 * DAY_US,
+    stands_by: bool = False,
 ) -> BidSheet:
     """Return a sheet of named offers; ``groups`` are name → (most accepted, fixed price)."""
     rows = {} if capacity is None else dict(capacity)
@@ -170,6 +171,7 @@ def sheet(
     return BidSheet(
         round_id=round_id,
         expires_us=expires_us,
+        stands_by=stands_by,
         capacities=Capacities(
             resource=tuple(r for r, _ in rows),
             period=tuple(p for _, p in rows),
@@ -314,14 +316,20 @@ class Market:
         sequence: int = 1,
         capacity: Mapping[tuple[str, int], int] | None = None,
         groups: Mapping[str, tuple[int | None, int]] | None = None,
+        expires_us: int = START_US + 300 * DAY_US,
+        stands_by: bool = False,
     ) -> None:
         """Answer the open call of a participant."""
-        site = self.state.participants[participant].admission.sites[0]
-        self.accept(
-            participant,
-            sheet(self.round.id, offers, site=site, capacity=capacity, groups=groups),
-            sequence=sequence,
+        answer = sheet(
+            self.round.id,
+            offers,
+            site=self.state.participants[participant].admission.sites[0],
+            capacity=capacity,
+            groups=groups,
+            expires_us=expires_us,
+            stands_by=stands_by,
         )
+        self.accept(participant, answer, sequence=sequence)
 
     def close(self) -> None:
         """Let the deadline of the open round pass, if it has not closed early."""
