@@ -10,7 +10,6 @@ from typing import assert_never
 from market.engine import (
     admission,
     awards,
-    backups,
     bidding,
     contracts,
     execution,
@@ -19,6 +18,7 @@ from market.engine import (
     orders,
     rounds,
     sealing,
+    stand_in,
 )
 from market.engine.apply import apply, fold
 from market.engine.consequences import with_consequences
@@ -119,7 +119,7 @@ def _host(state: State, command: HostCommand, now_us: int) -> Decision:
         case Tick():
             return (
                 sealing.overdue(state, now_us)
-                or backups.fill(state, now_us)
+                or stand_in.fill(state, now_us)
                 or rounds.tick(state, command, now_us)
             )
         case OpenSeals():
