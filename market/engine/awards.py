@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from market.clearing.estimates import estimates
 from market.clearing.result import Clearing, Move, Status
@@ -137,13 +137,13 @@ class _Awards:
         self.payment = self._payments()
         self.served = {served.order: served for served in clearing.served}
         self.unserved = {unserved.order: unserved for unserved in clearing.unserved}
+        self.shipments = self._shipments()
         self.won = {
             accepted.bid: self._won(accepted.bid, accepted.quantity) for accepted in clearing.accepted
         }
         self.by_order: dict[str, list[str]] = {}
         for bid_id in sorted(self.won):
             self.by_order.setdefault(self.won[bid_id].contract.order_id, []).append(bid_id)
-        self.shipments = self._shipments()
 
     def outcome(self) -> list[Event]:
         happened: list[Event] = []
@@ -174,9 +174,9 @@ class _Awards:
             participant, local = bid_id.split("/", 1)
             if not local.startswith(KEPT):
                 sheet, index = self.bids[participant]
-                bid = sheet.bid(index[local])
-                order_of[bid_id] = self.order_of_lot[bid.items[0][0]]
-                for group in bid.groups:
+                column, k = sheet.bids, index[local]
+                order_of[bid_id] = self.order_of_lot[column.item_lot[column.item_offset[k]]]
+                for group in column.group_index[column.group_offset[k] : column.group_offset[k + 1]]:
                     users = first.setdefault(f"{participant}/{sheet.groups.id[group]}", {})
                     users.setdefault(order_of[bid_id], bid_id)
         paid: dict[str, int] = {}
@@ -199,6 +199,12 @@ class _Awards:
                 share = parts[order_id] + (0 if position else rest)
                 paid[bids[order_id]] = paid.get(bids[order_id], 0) + share
         return paid
+
+    def _contract_id(self, bid_id: str) -> str:
+        participant, local = bid_id.split("/", 1)
+        if local.startswith(KEPT):
+            return contract_of(local)
+        return contract_id(self.round.id, participant, local)
 
     def _won(self, bid_id: str, quantity: int) -> _Won:
         participant, local = bid_id.split("/", 1)
@@ -231,6 +237,7 @@ class _Awards:
                 start_us=bid.start_us,
                 end_us=bid.end_us,
                 uses=uses,
+                shipments=tuple(self.shipments.get(bid_id, ())),
                 emissions_g=-(-bid.emissions_g * quantity // full),
             ),
             kept=False,
@@ -260,14 +267,13 @@ class _Awards:
     def _shipments(self) -> dict[str, list[Shipment]]:
         shipments: dict[str, list[Shipment]] = {}
         for move, route in self.moves:
-            target = None if move.to_bid is None else self.won[move.to_bid].contract
             to_site = move.to_site if move.to_bid is None else self._site(move.to_bid)
             assert to_site is not None
             shipments.setdefault(move.from_bid, []).append(
                 Shipment(
                     arc_id=move.arc,
                     to_site=to_site,
-                    to_contract=None if target is None else target.id,
+                    to_contract=None if move.to_bid is None else self._contract_id(move.to_bid),
                     quantity=move.quantity,
                     transit_minutes=self._moved_minutes(move.from_bid) + route.transit_minutes,
                     cost_minor=route.cost_minor(move.quantity),
@@ -298,7 +304,7 @@ class _Awards:
                     kept[won.contract.id] = (*kept.get(won.contract.id, ()), *shipments)
                 owed[won.contract.id] = won.contract.payment_minor
             else:
-                new.append(replace(won.contract, shipments=shipments))
+                new.append(won.contract)
         sunk = sunk_minor(self.state, order_id)
         transport += sunk
         cost = self.charge[order_id] + sum(owed.values()) + sunk

@@ -155,7 +155,8 @@ def _message_id(*parts: object) -> str:
 def call(state: State, round_: RoundRecord, participant: str) -> CallForProposals:
     """Return the call of a round to one participant."""
     rules = state.rules
-    called = {round_.lots[index].id for index in round_.eligible[participant]}
+    lots = tuple(round_.lots[index] for index in round_.eligible[participant])
+    called = {lot.id for lot in lots} if state.lot_prices else set()
     return CallForProposals(
         market=state.market,
         round_id=round_.id,
@@ -167,7 +168,7 @@ def call(state: State, round_: RoundRecord, participant: str) -> CallForProposal
         max_periods=rules.max_periods,
         rules_version=round_.rules_version,
         seed_commitment=round_.seed_commitment,
-        lots=tuple(round_.lots[index] for index in round_.eligible[participant]),
+        lots=lots,
         sealing_key=round_.sealing_key,
         sealed_size=smallest_size(len(round_.eligible[participant])) if round_.sealing_key else 0,
         sites=state.participants[participant].admission.sites,
@@ -238,7 +239,9 @@ def _results(
                         LossEstimate(bid=bid, threshold_minor=estimates[f"{participant}/{bid}"])
                         for bid in rejected
                         if f"{participant}/{bid}" in estimates
-                    ),
+                    )
+                    if estimates
+                    else (),
                     standing_by=tuple(bid for bid in rejected if (participant, bid) in standing_by),
                 ),
             )

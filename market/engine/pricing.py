@@ -10,27 +10,42 @@ from market.model import events
 from market.model.contract_events import ContractsPriced, ContractTerms
 from market.model.events import Event
 from takt_sdk.model.contract import Contract
+from takt_sdk.model.sheet import BidSheet
 
 
 def terms(state: State, happened: Iterable[Event], now_us: int) -> Iterator[Event]:
     """Yield the terms of the contracts that events award; ``state`` is the one before them."""
     awarded = [event for event in happened if isinstance(event, events.OrderAwarded)]
-    found = tuple(_terms(state, contract, now_us) for event in awarded for contract in event.contracts)
+    contracts = [contract for event in awarded for contract in event.contracts]
+    sheets = {(one.round_id, one.participant): _sheet(state, one) for one in contracts}
+    rows = {place: {bid: row for row, bid in enumerate(sheet.bids.id)} for place, sheet in sheets.items()}
+    found = tuple(
+        _terms(state, one, sheets[place], rows[place][one.bid_id], now_us)
+        for one in contracts
+        for place in [(one.round_id, one.participant)]
+    )
     if found:
         promises = tuple((event.order_id, event.promised_us) for event in awarded)
         yield ContractsPriced(terms=found, promises=promises)
 
 
-def _terms(state: State, contract: Contract, now_us: int) -> ContractTerms:
-    answer = state.rounds[contract.round_id].answers[contract.participant]
-    sheet = answer.sheet
+def _sheet(state: State, contract: Contract) -> BidSheet:
+    """Return the sheet that a contract was won with."""
+    sheet = state.rounds[contract.round_id].answers[contract.participant].sheet
     assert sheet is not None
-    index = sheet.bids.id.index(contract.bid_id)
-    fixed = sheet.bids.fixed_price_minor[index]
+    return sheet
+
+
+def _terms(state: State, contract: Contract, sheet: BidSheet, row: int, now_us: int) -> ContractTerms:
+    """Return the terms of a contract that was won with the bid in a row of a sheet."""
+    bids = sheet.bids
+    fixed = bids.fixed_price_minor[row]
     units = sum(item.quantity for item in contract.items)
-    price = fixed + sheet.bids.unit_price_minor[index] * units
+    price = fixed + bids.unit_price_minor[row] * units
     groups = [
-        sheet.groups.id[group] for group in sheet.bid(index).groups if sheet.groups.fixed_price_minor[group]
+        sheet.groups.id[group]
+        for group in bids.group_index[bids.group_offset[row] : bids.group_offset[row + 1]]
+        if sheet.groups.fixed_price_minor[group]
     ]
     beyond = max(0, contract.payment_minor - price)
     return ContractTerms(

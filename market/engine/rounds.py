@@ -126,24 +126,23 @@ def _callable(state: State, now_us: int) -> tuple[list[str], list[Lot]]:
 
 def _eligible(state: State, lots: list[Lot]) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """Return who is called for which lots, by participant id; who is eligible for nothing is absent."""
-    known: dict[tuple[str, Requirement, DataClass], list[str]] = {}
-    called: dict[str, list[int]] = {}
-    masters = _masters(state)
+    alike: dict[tuple[str, Requirement, DataClass, str], list[int]] = {}
     for index, lot in enumerate(lots):
         order = state.orders[lot.order_id].order
         role = "supplier" if lot.kind == "material" else "plant"
-        key = (role, lot.requirement, order.terms.data_class)
-        if key not in known:
-            known[key] = [
-                participant
-                for participant in masters.get(lot.requirement.process, ())
-                if role in (admitted := state.participants[participant].admission).roles
-                and admitted.qualification.eligible(lot.requirement, order.terms.data_class)
-            ]
-        for participant in known[key]:
-            if participant != order.customer:
-                called.setdefault(participant, []).append(index)
-    return tuple((participant, tuple(called[participant])) for participant in sorted(called))
+        alike.setdefault((role, lot.requirement, order.terms.data_class, order.customer), []).append(index)
+    called: dict[str, list[int]] = {}
+    masters = _masters(state)
+    for (role, requirement, data_class, customer), indices in alike.items():
+        for participant in masters.get(requirement.process, ()):
+            admitted = state.participants[participant].admission
+            if (
+                participant != customer
+                and role in admitted.roles
+                and admitted.qualification.eligible(requirement, data_class)
+            ):
+                called.setdefault(participant, []).extend(indices)
+    return tuple((participant, tuple(sorted(called[participant]))) for participant in sorted(called))
 
 
 def _masters(state: State) -> dict[str, list[str]]:

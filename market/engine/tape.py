@@ -66,13 +66,13 @@ def tape(state: State, event: ClearingPublished) -> Tape:
 
 def _bidders(state: State, round_: RoundRecord) -> dict[str, int]:
     """Return how many participants were called per process, for orders that everybody may know of."""
-    called: dict[str, set[str]] = defaultdict(set)
-    for participant, indices in round_.eligible.items():
-        for index in indices:
-            lot = round_.lots[index]
-            if is_open_order(state, lot.order_id):
-                called[lot.requirement.process].add(participant)
-    return defaultdict(int, {process: len(names) for process, names in called.items()})
+    told = [lot.requirement.process if is_open_order(state, lot.order_id) else None for lot in round_.lots]
+    called: dict[str, int] = defaultdict(int)
+    for indices in round_.eligible.values():
+        for process in {told[index] for index in indices}:
+            if process is not None:
+                called[process] += 1
+    return called
 
 
 def _won(state: State, round_: RoundRecord, order_id: str) -> list[Contract]:
