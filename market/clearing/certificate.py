@@ -8,7 +8,8 @@ integers in object arrays).
 Coverage of a lot is priced per unit, except on orders of one lot whose bids each take all of it
 and nothing else: there the best single bid is taken exactly. What capacity and openings are worth:
 `certificate_capacity`. Goods that move between lots are priced at both ends of their arcs
-(`certificate_arcs`).
+(`certificate_arcs`). Bids that shut each other out pairwise pay for being in one clique
+(`certificate_cliques`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from market.clearing.certificate_capacity import (
     resources_and_openings,
     worth_of_capacity,
 )
+from market.clearing.certificate_cliques import clique_charges
 from market.clearing.problem import NONE
 from market.clearing.result import MICRO
 
@@ -37,7 +39,15 @@ _SAFE = 2.0**61
 
 
 def certified_bound(p: Problem, m: Multipliers) -> int:
-    """Return an upper bound on the objective of every allowed answer, in minor units."""
+    """Return an upper bound on the objective of every allowed answer, in minor units.
+
+    Raises
+    ------
+    KeyError
+        If the multipliers name what is not there.
+    CliqueError
+        If a clique is none.
+    """
     return _Bound(p, m).total()
 
 
@@ -45,6 +55,7 @@ def gains(p: Problem, m: Multipliers, quantity: Ints) -> NDArray[Any]:
     """Return what each bid earns at a quantity when all that it touches is priced, in micro units."""
     bound = _Bound(p, m)
     gain: NDArray[Any] = bound.gain(quantity) - bound.openings()[0] - bound.group_limits()
+    gain -= clique_charges(p, m, bound.ranges()[0], bound.kind)[0]
     return gain
 
 
@@ -66,14 +77,15 @@ class _Bound:
         return found
 
     def total(self) -> int:
-        """Add up resources, groups, orders and bids."""
+        """Add up cliques, resources, groups, orders and bids."""
         p = self.p
         least, most, possible = self.ranges()
         at_least, at_most = self.gain(least), self.gain(most)
         best = np.maximum(at_least, at_most)
         share, paid = self.openings()
-        best = best - share - self.group_limits()
-        total = self.capacity(possible, paid)
+        charge, cliques = clique_charges(p, self.m, least, self.kind)
+        best = best - share - self.group_limits() - charge
+        total = cliques + self.capacity(possible, paid)
         total += int((self.group_price * self.exact(np.maximum(p.group_max, 0)))[p.group_max != NONE].sum())
         total += self.orders(best, possible)
         return int(total // MICRO)
@@ -248,6 +260,7 @@ def _magnitude(p: Problem, m: Multipliers) -> float:
         p.transport_unit.max(initial=0)
     ) * quantity * max(len(p.arc_ids), 1)
     extra = sum(abs(v) for _, _, v in m.openings) + sum(abs(v) for _, _, v in m.uses)
+    extra += sum(abs(v) * (len(bids) + 1) for bids, v in m.cliques)
     return float(
         MICRO * (money + score + trips + float(p.group_fixed.sum(dtype=np.float64)))
         + top(m.resources) * (use + float(p.resource_capacity.sum(dtype=np.float64)))

@@ -37,6 +37,17 @@ def _grow(adjacent: Array, common: Array, sequence: Array, clique: Array, size: 
 
 
 @njit(cache=True, nogil=True)
+def _with(out: Array, end: int, clique: Array) -> Array:
+    """Return the members with a clique's, sorted, after the first ``end``; a longer list if need be."""
+    if end + clique.size > out.size:
+        longer = np.empty(2 * (end + clique.size), np.int64)
+        longer[:end] = out[:end]
+        out = longer
+    out[end : end + clique.size] = np.sort(clique)
+    return out
+
+
+@njit(cache=True, nogil=True)
 def grown(adjacent: Array, ptr: Array, member: Array, sequence: Array) -> tuple[Array, Array]:
     """Return the given cliques, made maximal by adding vertices in sequence; pairs in others left out."""
     n, words = adjacent.shape
@@ -57,11 +68,7 @@ def grown(adjacent: Array, ptr: Array, member: Array, sequence: Array) -> tuple[
             for i in range(words):
                 common[i] &= adjacent[v, i]
         size = _grow(adjacent, common, sequence, clique, size)
-        if end + size > out.size:
-            bigger = np.empty(2 * (end + size), np.int64)
-            bigger[:end] = out[:end]
-            out = bigger
-        out[end : end + size] = np.sort(clique[:size])
+        out = _with(out, end, clique[:size])
         end += size
         out_ptr[k + 1] = end
         for t in range(size):
@@ -95,11 +102,7 @@ def violated(
             if total <= 1.0 + VIOLATED:
                 continue
             size = _grow(adjacent, common, sequence, clique, size)
-            if end + size > out.size:
-                bigger = np.empty(2 * (end + size), np.int64)
-                bigger[:end] = out[:end]
-                out = bigger
-            out[end : end + size] = np.sort(clique[:size])
+            out = _with(out, end, clique[:size])
             end += size
             count += 1
             out_ptr[count] = end

@@ -3,6 +3,7 @@
 ::
 
     ClearingError
+    ├── CliqueError         a published clique whose bids do not all shut each other out
     ├── HelperLostError     a helper that ended before it answered; its part is searched here
     ├── ProblemError        a problem document that cannot be cleared: names path and value
     ├── SolverError         a solver that crashed or answered nonsense; the clearing falls back
@@ -33,6 +34,15 @@ class ProblemError(ClearingError):
         super().__init__(f"{path}: {detail}")
         self.path = path
         self.detail = detail
+
+
+class CliqueError(ClearingError):
+    """Two bids of a published clique that can be accepted together; twice the same if one is repeated."""
+
+    def __init__(self, bid: str, other: str) -> None:
+        super().__init__(f"{bid} and {other} stand in one clique, yet do not shut each other out")
+        self.bid = bid
+        self.other = other
 
 
 class HelperLostError(ClearingError):

@@ -289,6 +289,7 @@ def concatenated(parts: list[Multipliers]) -> Multipliers:
         openings=tuple(sorted(x for m in parts for x in m.openings)),
         uses=tuple(sorted(x for m in parts for x in m.uses)),
         arcs=tuple(sorted(x for m in parts for x in m.arcs)),
+        cliques=tuple(sorted(x for m in parts for x in m.cliques)),
         kind="lp_dual" if all(m.kind == "lp_dual" for m in parts) else "lagrangian",
     )
 

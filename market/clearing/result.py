@@ -93,12 +93,13 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Multipliers:
-    """Rounded dual prices from which `check.certified_bound` recomputes the bound exactly.
+    """Rounded dual prices from which `certificate.certified_bound` recomputes the bound exactly.
 
     All in 10^-6 minor units. ``resources``, ``lots``, ``groups`` (of ``max_accepted``) hold
     (id, price per unit); ``openings`` holds (group, bid, share of the fixed price); ``uses``
     holds (bid, resource, price of that use) where it differs from use times resource price;
-    ``arcs`` holds (arc, bid, price per unit that the bid sends on the arc).
+    ``arcs`` holds (arc, bid, price per unit that the bid sends on the arc); ``cliques`` holds
+    (bids of which no two can be accepted together, price).
     """
 
     resources: tuple[tuple[str, int], ...] = ()
@@ -107,6 +108,7 @@ class Multipliers:
     openings: tuple[tuple[str, str, int], ...] = ()
     uses: tuple[tuple[str, str, int], ...] = ()
     arcs: tuple[tuple[str, str, int], ...] = ()
+    cliques: tuple[tuple[tuple[str, ...], int], ...] = ()
     kind: PricesKind = field(default="lagrangian", compare=False)
     """Where they come from; any prove a bound, so a document tells it of its prices only."""
 
@@ -207,13 +209,20 @@ def clearing_to_document(c: Clearing) -> dict[str, Any]:
 
 
 def _multipliers(m: Multipliers) -> dict[str, Any]:
-    return {
-        "resources": [{"resource": i, "price_micro": v} for i, v in m.resources],
-        "lots": [{"lot": i, "price_micro": v} for i, v in m.lots],
-        "groups": [{"group": i, "price_micro": v} for i, v in m.groups],
-        "openings": [{"group": g, "bid": b, "price_micro": v} for g, b, v in m.openings],
-        "uses": [{"bid": b, "resource": r, "price_micro": v} for b, r, v in m.uses],
-    } | ({"arcs": [{"arc": a, "bid": b, "price_micro": v} for a, b, v in m.arcs]} if m.arcs else {})
+    # Absent where there are none, so that documents of earlier versions keep their digests.
+    arcs = {"arcs": [{"arc": a, "bid": b, "price_micro": v} for a, b, v in m.arcs]} if m.arcs else {}
+    cliques = {"cliques": [{"bids": list(b), "price_micro": v} for b, v in m.cliques]} if m.cliques else {}
+    return (
+        {
+            "resources": [{"resource": i, "price_micro": v} for i, v in m.resources],
+            "lots": [{"lot": i, "price_micro": v} for i, v in m.lots],
+            "groups": [{"group": i, "price_micro": v} for i, v in m.groups],
+            "openings": [{"group": g, "bid": b, "price_micro": v} for g, b, v in m.openings],
+            "uses": [{"bid": b, "resource": r, "price_micro": v} for b, r, v in m.uses],
+        }
+        | arcs
+        | cliques
+    )
 
 
 def clearing_to_json(clearing: Clearing) -> bytes:

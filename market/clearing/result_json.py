@@ -72,4 +72,5 @@ def _multipliers(rows: dict[str, Any]) -> Multipliers:
         openings=tuple((row["group"], row["bid"], row["price_micro"]) for row in rows["openings"]),
         uses=tuple((row["bid"], row["resource"], row["price_micro"]) for row in rows["uses"]),
         arcs=tuple((row["arc"], row["bid"], row["price_micro"]) for row in rows.get("arcs", ())),
+        cliques=tuple((tuple(row["bids"]), row["price_micro"]) for row in rows.get("cliques", ())),
     )

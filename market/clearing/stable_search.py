@@ -1,8 +1,8 @@
 """Search a market that is a conflict graph: clique relaxation, then branch and bound in slices.
 
-The relaxation's rows are maximal cliques, and those that its solution violates are added for a while.
-Open branches wait by falling bound; any number of workers take one each for a slice of steps, so the
-largest bound that waits or is worked on is the market's. One worker alone is deterministic.
+Cliques are those of the relaxation, with its duals as prices at the root. Open branches wait by falling
+bound; any number of workers take one each for a slice of steps, so the largest bound that waits or is
+worked on is the market's. One worker alone is deterministic.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from market.clearing.cliques import STARTS, grown, violated
+from market.clearing.clique_rows import CliqueRelaxation
 from market.clearing.conflict_graph import packed
 from market.clearing.covered import enumerated
-from market.clearing.program import Answer, Cuts, Program, SolveLimits
 from market.clearing.stable_set import STEPS, Best, Graph, Stack, branch
 
 if TYPE_CHECKING:
@@ -27,13 +26,8 @@ if TYPE_CHECKING:
     from market.clearing.case import Case
     from market.clearing.conflict_graph import ConflictGraph
     from market.clearing.problem import Ints
-    from market.clearing.program import Floats
+    from market.clearing.program import Floats, SolveLimits
 
-MOST_ROUNDS = 30
-LEAST_GAIN = 2e-4
-"""Cliques are added until a round lowers the bound by less than this share of it."""
-
-FRACTION = 1e-6
 ROOT_STEPS = 400
 SLICE_STEPS = 6000
 """About a twentieth of a second."""
@@ -66,10 +60,8 @@ class StableSearch:
 
     def __init__(self, case: Case, graph: ConflictGraph) -> None:
         self.case, self.graph = case, graph
-        self.sequence = np.argsort(-np.bitwise_count(graph.adjacent).sum(axis=1), kind="stable")
-        self.ptr, self.member = distinct(
-            *grown(graph.adjacent, graph.clique_ptr, graph.clique_member, self.sequence)
-        )
+        self.cliques = CliqueRelaxation(case, graph)
+        self.ptr, self.member = self.cliques.ptr, self.cliques.member
         self.open: list[tuple[float, int, Branch]] = []
         self.running: dict[int, float] = {}
         self.serial = 0
@@ -77,32 +69,13 @@ class StableSearch:
         self.compiled: Graph | None = None
 
     def relax(self, proceed: Callable[[], bool], limits: Callable[[], SolveLimits]) -> None:
-        """Solve the clique relaxation, add violated cliques while that pays, open the root."""
-        own = self.ptr.size - 1
-        price, x = np.zeros(own), np.zeros(self.graph.weight.size)
-        bound = np.inf
-        kept = self.case.solver.keep(self.program())
-        for _ in range(MOST_ROUNDS):
-            found = kept.relax(limits(), stop=self.case.incumbent.stopped.is_set)
-            self.case.work += found.work
-            if found.answer is not Answer.OPTIMAL or found.duals is None or found.values is None:
-                break
-            price, x = np.maximum(0.0, found.duals), found.values
-            gain = bound - found.bound
-            bound = min(bound, found.bound)
-            self.case.incumbent.lower_bound(max(bound, self.case.incumbent.objective))
-            if not proceed() or gain < LEAST_GAIN * abs(bound):
-                break
-            before = self.ptr.size - 1
-            self.separate(found.values)
-            price = np.append(price, np.zeros(self.ptr.size - 1 - before))
-            if self.ptr.size - 1 == before:
-                break
-            kept.add_rows(self.rows(before))
-        load = np.add.reduceat(x[self.member], self.ptr[:-1]) if self.member.size else price
-        tight = np.flatnonzero((np.arange(price.size) < own) | (load > 1.0 - FRACTION))
-        self.ptr, self.member = chosen_of(self.ptr, self.member, tight)
-        self.root(price[tight], bound)
+        """Solve the relaxation with cliques, publish what it proves, open the root."""
+        cliques, case = self.cliques, self.case
+        cliques.solve(proceed, limits)
+        if cliques.duals is not None and (case.prices is None or cliques.bound < case.prices.bound):
+            case.multipliers = cliques.multipliers()
+        self.ptr, self.member, price = cliques.start()
+        self.root(price, cliques.bound)
 
     def density(self) -> float:
         """Return the share of pairs of vertices that conflict."""
@@ -131,43 +104,6 @@ class StableSearch:
         """Open the root without prices, if it is not open yet: branching needs no relaxation."""
         if self.compiled is None:
             self.root(np.zeros(self.ptr.size - 1), np.inf)
-
-    def rows(self, first: int) -> Cuts:
-        """Return the rows of the cliques from the given one on."""
-        ptr = self.ptr[first:] - self.ptr[first]
-        return Cuts(
-            row_lower=np.full(ptr.size - 1, -np.inf),
-            row_upper=np.ones(ptr.size - 1),
-            row_ptr=ptr.astype(np.int32),
-            column=self.member[self.ptr[first] :].astype(np.int32),
-            value=np.ones(int(ptr[-1])),
-        )
-
-    def program(self) -> Program:
-        """Return the relaxation: a column per vertex, a row per clique."""
-        n, rows = self.graph.weight.size, self.rows(0)
-        return Program(
-            cost=self.graph.weight.astype(np.float64),
-            lower=np.zeros(n),
-            upper=np.ones(n),
-            integer=np.zeros(n, dtype=np.bool_),
-            row_lower=rows.row_lower,
-            row_upper=rows.row_upper,
-            row_ptr=rows.row_ptr,
-            column=rows.column,
-            value=rows.value,
-        )
-
-    def separate(self, x: Floats) -> None:
-        """Add cliques that a solution of the relaxation violates, if there are any."""
-        inside = np.flatnonzero(x > FRACTION)
-        ways = (x[inside], x[inside] * self.graph.weight[inside])
-        ranked = np.stack([inside[np.argsort(-key, kind="stable")] for key in ways[:STARTS]])
-        fractional = inside[x[inside] < 1.0 - FRACTION]
-        ptr, member = violated(self.graph.adjacent, x, fractional, ranked, self.sequence)
-        self.ptr, self.member = distinct(
-            np.concatenate([self.ptr, self.ptr[-1] + ptr[1:]]), np.concatenate([self.member, member])
-        )
 
     def root(self, price: Floats, bound: float) -> None:
         """Choose the blocks, price the other cliques and open the root."""
@@ -301,27 +237,6 @@ def first_node(
     g, kept = compiled(adjacent, weight, ptr, member)
     node = Branch(everything(adjacent), np.zeros(kept.size), 0, np.inf, ())
     return g, stack_of(g, node), to_beat(g, 0)
-
-
-def distinct(ptr: Ints, member: Ints) -> tuple[Ints, Ints]:
-    """Return cliques without repetitions, in the order of their first appearance."""
-    seen: set[bytes] = set()
-    kept = []
-    for k in range(ptr.size - 1):
-        key = member[ptr[k] : ptr[k + 1]].tobytes()
-        if key not in seen:
-            seen.add(key)
-            kept.append(k)
-    return chosen_of(ptr, member, np.array(kept, dtype=np.int64))
-
-
-def chosen_of(ptr: Ints, member: Ints, kept: Ints) -> tuple[Ints, Ints]:
-    """Return some of the cliques."""
-    size = np.diff(ptr)[kept]
-    start = np.zeros(size.size + 1, dtype=np.int64)
-    np.cumsum(size, out=start[1:])
-    at = np.arange(start[-1]) + np.repeat(ptr[:-1][kept] - start[:-1], size)
-    return start, member[at]
 
 
 def blocks(n: int, ptr: Ints, member: Ints) -> tuple[Ints, NDArray[np.bool_]]:

@@ -135,8 +135,9 @@ def search_stable_counted(case: Case, work: int) -> bool:
     if stopped.is_set() or case.infeasible:
         return True
     search = StableSearch(case, graph)
-    search.enumerate(min(FIRST_NODES, left()))
     last = left() * (1.0 - ROOT_SHARE)
     search.relax(lambda: left() > last and not stopped.is_set(), lambda: SolveLimits(work=max(1000, left())))
+    if not stopped.is_set():
+        search.enumerate(min(FIRST_NODES, left()))
     search.work(lambda: left() > 0 and not stopped.is_set(), left)
     return True

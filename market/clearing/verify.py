@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from market.clearing.certificate import certified_bound
 from market.clearing.check import check_answer
+from market.clearing.errors import CliqueError
 from market.clearing.problem import NONE
 from market.clearing.result import Status, sealed
 
@@ -88,6 +89,9 @@ def _bound(p: Problem, c: Clearing) -> Iterator[str]:
         return
     try:
         certified = certified_bound(p, c.multipliers)
+    except CliqueError as error:
+        yield str(error)
+        return
     except (KeyError, IndexError, OverflowError) as error:
         yield f"the multipliers name what is not there, or cannot be computed with ({error})"
         return

@@ -30,6 +30,7 @@ from market.clearing.result import Multipliers, Reason, Status, clearing_to_json
 from market.clearing.result_json import clearing_from_json
 from scenarios.clear_command import EXIT_CODES
 from takt_sdk.wall_clock import WallClock
+from tests.property.clearing_cliques import random_cliques
 from tests.property.clearing_markets import random_market
 
 Json = Any
@@ -177,7 +178,11 @@ def test_both_refuse_a_partial_order_that_must_be_served() -> None:
 
 def program(problem: Path, result: Path) -> int:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(problem), str(result)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", PROGRAM, str(problem), str(result)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     return int(done.stdout)
 
@@ -205,6 +210,7 @@ def test_the_program_and_the_checker_agree_on_any_multipliers(tmp_path: Path, bl
                 if seed % 2 and r.random() < 0.5
             ),
             arcs=tuple((e, b, r.randint(-(10**7), 10**7)) for e in problem.arc_ids for b in problem.bid_ids),
+            cliques=random_cliques(market, r, count=3, price=2 * 10**7),
         )
         clearing = clear(problem, solver=PulpSolver(), limits=Limits(work=WORK), clock=WallClock())
         files = tmp_path / "problem.json", tmp_path / "result.json"

@@ -33,7 +33,7 @@ def mutations(p: Problem, c: Clearing) -> Iterator[Mutation]:
         *_served(p, c),
         *_moves(p, c),
         *_money(p, c),
-        *_proof(c),
+        *_proof(p, c),
     ):
         if wrong != c:
             yield name, sealed(wrong)
@@ -149,7 +149,7 @@ def _money(p: Problem, c: Clearing) -> Iterator[Mutation]:
             yield "charge to another", replace(c, charges=_with(c.charges, k, Charge(name, h.amount)))
 
 
-def _proof(c: Clearing) -> Iterator[Mutation]:
+def _proof(p: Problem, c: Clearing) -> Iterator[Mutation]:
     assert c.objective is not None
     multipliers = c.multipliers or Multipliers()
     shown = {name for name, _ in (*multipliers.resources, *multipliers.lots)}
@@ -178,6 +178,7 @@ def _proof(c: Clearing) -> Iterator[Mutation]:
         yield "multipliers withheld", replace(c, multipliers=None)
     if c.multipliers is not None:
         yield from _multipliers(c, c.multipliers)
+        yield from _cliques(p, c, c.multipliers)
 
 
 def _multipliers(c: Clearing, m: Multipliers) -> Iterator[Mutation]:
@@ -196,3 +197,18 @@ def _multipliers(c: Clearing, m: Multipliers) -> Iterator[Mutation]:
                 lots |= {name: Price(None, name, v) for name, v in other.lots}
                 prices = (*resources, *lots.values())
                 yield "multiplier", replace(c, multipliers=other, prices=prices)
+
+
+def _cliques(p: Problem, c: Clearing, m: Multipliers) -> Iterator[Mutation]:
+    """Change who stands in a clique; with a bid too many it may be none."""
+    for k, (bids, price) in enumerate(m.cliques):
+        smaller = (_without(bids, j) for j in range(len(bids)))
+        larger = (tuple(sorted((*bids, name))) for name in p.bid_ids if name not in bids)
+        for name, names in (
+            *(("multiplier", chosen) for chosen in smaller),
+            *(("clique larger", chosen) for chosen in larger),
+            ("clique repeats a bid", (*bids, bids[0])),
+            ("clique of nobody", (*bids, NOBODY)),
+        ):
+            cliques = _with(m.cliques, k, (names, price))
+            yield name, replace(c, multipliers=replace(m, cliques=cliques))
