@@ -33,6 +33,7 @@ from market.service.service import MarketService
 from market.service.snapshots import ProcessFolder
 from scenarios.errors import RunError
 from scenarios.market_folder import Address, Listen, MarketFolder, Ports, key_digest
+from takt_sdk.endings import end
 from takt_sdk.errors import BusError
 from takt_sdk.ports import Clock
 from takt_sdk.wall_clock import OsEntropy
@@ -145,7 +146,7 @@ async def embedded_market(
                 ),
             )
         )
-        stack.callback(asyncio.create_task(_keep_running(nats), name="nats-server").cancel)
+        stack.push_async_callback(end, [asyncio.create_task(_keep_running(nats), name="nats-server")])
         bus = await NatsMarketBus.connect(
             nats.url, nats.market_creds(), market, server_name=nats.name, tls=nats.tls()
         )
@@ -163,7 +164,8 @@ async def embedded_market(
             folder=ProcessFolder(database or folder.journal),
         )
         await stack.enter_async_context(service)
-        stack.callback(asyncio.create_task(_revive_store(nats, service, folder), name="store").cancel)
+        reviving = asyncio.create_task(_revive_store(nats, service, folder), name="store")
+        stack.push_async_callback(end, [reviving])
         operator_key = folder.secret("operator")
         settings = GatewaySettings(
             operator_key_sha256=key_digest(operator_key),

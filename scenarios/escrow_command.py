@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 from pathlib import Path
 
 import click
@@ -13,6 +12,7 @@ import click
 from market.adapters.escrow_client import RemoteEscrow
 from market.adapters.escrow_server import TOKEN, EscrowAddress, serving_escrow
 from market.ports import Escrow
+from scenarios.stopping import Stop
 
 PORT = click.IntRange(0, 65_535)
 
@@ -33,12 +33,11 @@ def escrow(folder: Path, host: str, port: int, market_key: str) -> None:
 
 
 async def _serve(folder: Path, host: str, port: int, market_key: str) -> None:
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stop = Stop.on_signals()
     async with serving_escrow(folder, host=host, port=port, market_key=market_key) as address:
         click.echo(f"escrow  {address.host}:{address.port}\ntoken   {folder / TOKEN}")
-        await stopped.wait()
+        stop.is_up = True
+        await stop.told.wait()
 
 
 def escrow_at(address: str | None, token: Path | None) -> Escrow | None:

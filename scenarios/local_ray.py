@@ -12,7 +12,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from takt_sdk.endings import in_time
 from takt_sdk.wall_clock import OsEntropy
+
+_LOG = logging.getLogger(__name__)
+
+SHUTDOWN_S = 20.0
 
 OBJECT_STORE_BYTES = 100_000_000
 """Companies send nothing through the object store; Ray wants at least 78 MB."""
@@ -47,7 +52,8 @@ async def local_ray(address: str | None, *, cpus: int = 2) -> AsyncIterator[None
         if guard is not None:
             guard.kill()
             guard.wait()
-        await asyncio.to_thread(ray.shutdown)
+        if not await in_time(ray.shutdown, SHUTDOWN_S):
+            _LOG.error("Ray does not end within %g s; it is left alone", SHUTDOWN_S)
 
 
 def start_ray(*, cpus: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +32,7 @@ from scenarios.population import Population, build
 from scenarios.runner import operate
 from scenarios.scenario import load_scenario
 from scenarios.signing_keys import creds_of, with_key
+from scenarios.stopping import Stop
 from takt_sdk.errors import BusError
 from takt_sdk.model.messages import PublishPart, Receipt
 from takt_sdk.model.values import DAY_US, PeriodGrid
@@ -119,6 +119,8 @@ def up(
         )
     except (ScenarioError, RunError, JournalError, BusError) as error:
         raise click.ClickException(str(error)) from error
+    except asyncio.CancelledError:
+        raise click.ClickException("stopped before the market was up") from None
 
 
 def _listen(
@@ -195,9 +197,7 @@ async def _up(
     ray_address: str | None,
     escrow: Escrow | None,
 ) -> None:
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stop = Stop.on_signals()
     clearer = ProcessClearer()
     async with AsyncExitStack() as stack:
         market = await stack.enter_async_context(
@@ -225,11 +225,12 @@ async def _up(
             stack.push_async_callback(fleet.stop)
             click.echo(f"{len(population.profiles)} companies are on the market")
         _print_first_order(population, market, customer, key)
-        await _until_stopped(market, stopped)
+        stop.is_up = True
+        await _until_stopped(market, stop)
         click.echo("stopping")
 
 
-async def _until_stopped(market: RunningMarket, stopped: asyncio.Event) -> None:
+async def _until_stopped(market: RunningMarket, stop: Stop) -> None:
     """Return on a signal.
 
     Raises
@@ -237,7 +238,7 @@ async def _until_stopped(market: RunningMarket, stopped: asyncio.Event) -> None:
     RunError
         If the market fails first.
     """
-    signalled = asyncio.create_task(stopped.wait())
+    signalled = asyncio.create_task(stop.told.wait())
     failing = asyncio.create_task(market.service.failed())
     done, waiting = await asyncio.wait((signalled, failing), return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:

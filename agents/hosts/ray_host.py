@@ -26,6 +26,8 @@ _T = TypeVar("_T")
 
 CALLS_AT_A_TIME = 4
 RESTART_PAUSE_S = 1.0
+STOP_S = 20.0
+"""How long companies may take to leave; what they have no receipt for comes again anyway."""
 
 
 class CompanyHost:
@@ -115,8 +117,12 @@ class RayFleet:
         return tuple(sorted((one for many in found for one in many), key=lambda status: status.participant))
 
     async def stop(self) -> None:
-        """Stop every company and end the actors."""
-        await self._all("stop")
+        """Stop every company and end the actors; those that do not stop in time are killed as they are."""
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self._all("stop")
+        except (TimeoutError, ray.exceptions.RayError) as error:
+            _LOG.warning("companies are ended without their farewell: %r", error)
         for host in self.hosts:
             ray.kill(host, no_restart=True)
         self.hosts = []

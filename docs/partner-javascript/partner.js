@@ -6,6 +6,7 @@ const { connect, createInbox, credsAuthenticator, headers, nkeys } = require("na
 const [credsFile, url, plantFile = "plant.json", serverName] = process.argv.slice(2);
 const plant = JSON.parse(readFileSync(plantFile, "utf8"));
 const [utf8, MINUTE_US] = [new TextEncoder(), 60_000_000];
+const leave = () => (nc.close(), setTimeout(() => process.exit(1), 10_000).unref()); // whatever hangs
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const parsed = (message) => { try { return message.json(); } catch { return {}; } }; // prettier-ignore
 const say = (...words) => console.log(new Date().toISOString().slice(11, 19), ...words);
@@ -172,7 +173,7 @@ async function main() {
   });
   if (serverName && nc.info.server_name !== serverName) throw new Error(`the server is ${nc.info.server_name}`);
   say(`${me} joins ${market} at ${url}`);
-  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => nc.close());
+  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, leave);
   await catchUp();
   const pull = JSON.stringify({ batch: 1, expires: 2_000_000_000 });
   while (!nc.isClosed()) {
@@ -195,5 +196,4 @@ async function main() {
   }
 }
 
-main().catch((error) => { if (error.code !== "CONNECTION_CLOSED") throw error; }) // prettier-ignore
-  .then(() => say(`${me} has left`), (error) => (console.error(String(error)), process.exit(1)));
+main().catch((e) => nc?.isClosed() || (console.error(String(e)), process.exit(1))).then(() => say(`${me} has left`));

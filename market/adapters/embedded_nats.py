@@ -31,7 +31,7 @@ from market.adapters.nats_claims import ClaimsFolder
 from market.adapters.nats_identity import MarketKeys, ServerIdentity
 from market.adapters.nats_issuer import Issuer
 from market.bus_errors import BusServerError, CredentialsError
-from takt_sdk.nats.connection import connect
+from takt_sdk.nats.connection import close, connect
 from takt_sdk.nats.creds import claims_of
 from takt_sdk.nats.subjects import MAX_PAYLOAD_BYTES, market_id
 from takt_sdk.nats.tls import pinned
@@ -341,7 +341,7 @@ class EmbeddedNats:
         except nats.errors.Error as error:
             raise BusServerError("nats-server does not answer its system account") from error
         finally:
-            await client.close()
+            await close(client)
         status = json.loads(answer.data)["data"]
         check_version(str(status["version"]), self.url)
         if not status.get("jetstream", {}).get("config", {}).get("sync_always"):

@@ -20,6 +20,7 @@ _LOG = logging.getLogger(__name__)
 
 ANSWER_S = 5.0
 START_S = 20.0
+STOP_S = 5.0
 _POLL_S = 0.02
 
 
@@ -89,7 +90,12 @@ class ChildEscrow(RemoteEscrow):
         """End the child."""
         if self._child is not None and self._child.returncode is None:
             self._child.terminate()
-            await self._child.wait()
+            try:
+                async with asyncio.timeout(STOP_S):
+                    await self._child.wait()
+            except TimeoutError:
+                self._child.kill()
+                await self._child.wait()
 
     async def _ask(self, request: dict[str, Any]) -> str:
         async with self._starting:

@@ -74,7 +74,10 @@ async def serving_escrow(
         draft = folder / f"{ADDRESS}.draft"
         draft.write_text(json.dumps({"host": address.host, "port": address.port, "pid": address.pid}))
         draft.replace(folder / ADDRESS)
-        yield address
+        try:
+            yield address
+        finally:
+            desk.cut()
 
 
 class _Desk:
@@ -82,9 +85,16 @@ class _Desk:
 
     def __init__(self, keys: EscrowKeys, token: str) -> None:
         self._keys, self._token = keys, token
+        self._open: set[asyncio.StreamWriter] = set()
+
+    def cut(self) -> None:
+        """Cut every connection: from Python 3.12 on, a server that closes waits for the other sides to go."""
+        for writer in self._open:
+            writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer until the other side goes."""
+        self._open.add(writer)
         try:
             while request := await reader.readline():
                 writer.write(line(await asyncio.to_thread(self._answer, request)))
@@ -92,6 +102,7 @@ class _Desk:
         except (ConnectionError, ValueError) as error:
             _LOG.warning("a connection ended: %s", error)
         finally:
+            self._open.discard(writer)
             writer.close()
 
     def _answer(self, request: bytes) -> dict[str, Any]:

@@ -30,8 +30,9 @@ from nats.js.api import (
 from market.adapters.nats_listening import Listening
 from market.bus_errors import BusMailboxError, BusMailboxFullError
 from market.ports import OutboxMessage, Request
+from takt_sdk.endings import end
 from takt_sdk.errors import BusClosedError, BusPayloadError, BusTimeoutError
-from takt_sdk.nats.connection import connect, settle
+from takt_sdk.nats.connection import close, connect, settle
 from takt_sdk.nats.subjects import (
     FAILED_HEADER,
     MAILBOX_CHANNELS,
@@ -48,6 +49,7 @@ from takt_sdk.ports import RequestChannel
 _LOG = logging.getLogger(__name__)
 _TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 5.0
+_LEAVE_S = _CLOSE_TIMEOUT_S + _TIMEOUT_S + 2.0
 _PARALLEL = 32
 _DUPLICATE_WINDOW_S = 3600.0
 _FROM_ANOTHER_ACCOUNT = "_R_."
@@ -336,16 +338,24 @@ class NatsMarketBus:
 
     async def close(self) -> None:
         """Stop taking requests, let running handlers answer, release the connection; idempotent."""
+        leaving = asyncio.create_task(self._leave())
+        try:
+            done, _ = await asyncio.wait((leaving,), timeout=_LEAVE_S)
+            for one in done:
+                one.result()
+        finally:
+            await end((leaving, *self._running))
+            await close(self._client)
+
+    async def _leave(self) -> None:
+        """Hear nobody any more and answer those who were heard."""
         if self._listening is not None:
             await self._listening.stop()
         if self._running:
-            _, late = await asyncio.wait(self._running, timeout=_CLOSE_TIMEOUT_S)
-            for task in late:
-                task.cancel()
+            await asyncio.wait(self._running, timeout=_CLOSE_TIMEOUT_S)
         if self._client.is_connected:
             try:
                 async with asyncio.timeout(_TIMEOUT_S):
                     await settle(self._client)
             except (TimeoutError, nats.errors.Error):
                 _LOG.warning("the last replies may not have been sent")
-        await self._client.close()

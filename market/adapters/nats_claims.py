@@ -10,6 +10,8 @@ from pathlib import Path
 
 from nats.aio.client import Client
 
+from takt_sdk.nats.connection import close
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -38,7 +40,7 @@ class ClaimsFolder:
                 for name, (_, claim) in news.items():
                     await _update(client, name, claim)
             finally:
-                await client.close()
+                await close(client)
         self._known.update(changed)
 
     def _changed(self) -> dict[str, tuple[int, str]]:

@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from takt_sdk.endings import end
 from takt_sdk.nats.connection import settle
 from takt_sdk.nats.subjects import REQUEST_CHANNELS
 
@@ -84,7 +85,7 @@ class Listening:
     async def stop(self) -> None:
         """Listen to nobody any more."""
         if self._task is not None:
-            self._task.cancel()
+            await end((self._task,))
         for subscription in [*self._all, *(one for each in self._each.values() for one in each)]:
             try:
                 await subscription.unsubscribe()

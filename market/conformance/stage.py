@@ -24,6 +24,7 @@ from market.conformance.referee import Referee
 from market.conformance.rules import RuleBrokenError
 from market.ports import OutboxMessage
 from takt_sdk.codec import encode
+from takt_sdk.endings import end
 from takt_sdk.errors import BusTimeoutError
 from takt_sdk.model.messages import Downlink, Envelope
 from takt_sdk.model.values import DAY_US, HOUR_US
@@ -225,7 +226,7 @@ async def staged(
             yield stage
         finally:
             if watching is not None:
-                watching.cancel()
+                await end((watching,))
             await partner.stop()
             await bus.close()
 

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 import os
-import signal
-import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -22,6 +19,7 @@ from market.adapters.solver_pulp import PulpSolver
 from market.clearing.clear import Limits, clear
 from market.clearing.problem import Problem
 from market.clearing.result import Clearing, Status, sealed
+from market.service.child_pool import child_pool, put_down
 from takt_sdk.wall_clock import WallClock
 
 _LOG = logging.getLogger(__name__)
@@ -90,15 +88,11 @@ class ProcessClearer:
         """Kill the worker; it holds nothing."""
         pool, self._pool = self._pool, None
         if pool is not None:
-            for process in list((pool._processes or {}).values()):  # noqa: SLF001 - no public way to end a busy worker
-                process.kill()
-            await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
+            await put_down(pool)
 
     def _running(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                max_workers=1, mp_context=multiprocessing.get_context("spawn"), initializer=live_with_parent
-            )
+            self._pool = child_pool()
         return self._pool
 
 
@@ -115,16 +109,3 @@ class InlineClearer:
 
 def _ready() -> bool:
     return True
-
-
-def live_with_parent() -> None:
-    """End this process when its parent has died; Ctrl-C is for the parent to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -15,6 +15,7 @@ from market.model.commands import OpenSeals
 from market.model.events import ClearingVoided, Event, RoundVoided, SealsOpened
 from market.ports import CloseProof, Escrow, Journal
 from market.service.opening import close_proof, opened_answers
+from takt_sdk.endings import end
 
 _LOG = logging.getLogger(__name__)
 
@@ -100,10 +101,9 @@ class Seals:
 
     async def close(self) -> None:
         """Stop; what was not deleted yet is deleted after the next start."""
-        tasks = [*self._forgetting, *([] if self._asking is None else [self._asking])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks: list[asyncio.Task[None] | asyncio.Task[str]] = [*self._forgetting]
+        tasks += [] if self._asking is None else [self._asking]
+        await end(tasks)
         await self._escrow.close()
 
     def _forget(self, market: str, round_id: str) -> None:

@@ -39,7 +39,7 @@ from market.service.silence import silences
 from market.service.snapshots import Folder, Snapshots
 from market.service.status import counted, of_state
 from market.service.watchers import Watchers
-from market.service.writer import Counters, Pending, Writer
+from market.service.writer import Counters, Pending, Writer, last_commit
 from takt_sdk.codec import digest_of, encode
 from takt_sdk.endings import end
 from takt_sdk.model.execution import ContractQuery, ContractReply
@@ -131,7 +131,7 @@ class MarketService:
         self._writer.snapshot_size = max(self._writer.snapshot_size, self.snapshots.size)
         self._writer.stop()
         if self._writing is not None:
-            await self._writing
+            await last_commit(self._writing)
         await self._bus.close()
         await self._clearer.close()
         await self._seals.close()
@@ -394,7 +394,7 @@ class MarketService:
 
     async def _clear_all(self) -> None:
         """Clear the closed round, and the one that may have closed by the time it is reported."""
-        while (round_ := self._closed_round()) is not None:
+        while not self._stopping and (round_ := self._closed_round()) is not None:
             if round_.state == "opening":
                 await self._open(round_)
             else:

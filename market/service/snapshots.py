@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Protocol
@@ -20,8 +18,9 @@ from market.adapters.journal_follower import open_follower
 from market.errors import ReplayError
 from market.journal_errors import JournalError
 from market.ports import Journal, Snapshot
-from market.service.clearing_worker import live_with_parent
+from market.service.child_pool import child_pool, put_down
 from market.service.recovery import recover, take_snapshot
+from takt_sdk.endings import end
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,12 +44,11 @@ class ProcessFolder:
 
     async def fold(self) -> Snapshot:
         """Return the state after every entry of now; raises as a restart does."""
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=live_with_parent)
+        pool = child_pool()
         try:
             return await asyncio.wrap_future(pool.submit(_fold, self._database))
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            await put_down(pool)
 
 
 class InlineFolder:
@@ -115,5 +113,4 @@ class Snapshots:
     async def close(self) -> None:
         """Let a snapshot that was begun go."""
         if self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await end((self._task,))

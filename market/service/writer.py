@@ -25,6 +25,7 @@ from market.service.fair_queue import FairQueue
 from market.service.kernel import Handled, Kernel, refused, subject_of
 from market.service.receipts import Receipts
 from market.service.recovery import recover, restart, save_snapshot
+from takt_sdk.endings import end
 from takt_sdk.model.messages import Receipt, Refused, Tick
 from takt_sdk.ports import Clock
 from takt_sdk.signing import Signer
@@ -44,6 +45,9 @@ PATIENCE_S = 2.0
 """How long a commit is tried before those who wait for it are told to ask again."""
 
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.05, 1.0
+
+LAST_COMMIT_S = 20.0
+"""How long a market that stops waits for its journal."""
 
 COMMIT_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, float("inf"))
 """Upper bounds of the durations that commits are counted by."""
@@ -337,6 +341,12 @@ class Writer:
         """Return the leaf that the journal holds at a position."""
         (leaf,) = await asyncio.to_thread(self._journal.leaves, position, position + 1)
         return leaf
+
+
+async def last_commit(writing: asyncio.Task[None]) -> None:
+    """Wait until a writer that was stopped has ended; a journal that does not answer is given up."""
+    await asyncio.wait((writing,), timeout=LAST_COMMIT_S)
+    await end((writing,))
 
 
 def _answer(answer: asyncio.Future[bytes] | asyncio.Future[Receipt | Refused], value: object) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import signal
 
 from takt_sdk.company import Company
+from takt_sdk.endings import end
 
 
 async def run_until_signal(company: Company) -> None:
@@ -22,21 +23,19 @@ async def run_until_signal(company: Company) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+    signalled = asyncio.create_task(stopped.wait())
+    running = asyncio.create_task(_run(company))
     try:
-        await company.start()
-        await _first(company, stopped)
+        await asyncio.wait((running, signalled), return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+        await end((running, signalled))  # a market that is away is asked without an end
         await company.stop()
 
 
-async def _first(company: Company, stopped: asyncio.Event) -> None:
-    """Return on a signal; raise what ended the company if that comes first."""
-    ended = asyncio.create_task(company.wait())
-    signalled = asyncio.create_task(stopped.wait())
-    await asyncio.wait((ended, signalled), return_when=asyncio.FIRST_COMPLETED)
-    signalled.cancel()
-    if ended.done():
-        await ended
-    ended.cancel()
+async def _run(company: Company) -> None:
+    await company.start()
+    await company.wait()

@@ -11,6 +11,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+LOAD_S = 60
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -39,6 +40,8 @@ def chromium(width: int = 1280, height: int = 950) -> Iterator[webdriver.Chrome]
         for flag in (*FLAGS, f"--window-size={width},{height}", f"--user-data-dir={profile}"):
             options.add_argument(flag)
         driver = webdriver.Chrome(options=options, service=Service(programs["chromedriver"]))
+        driver.set_page_load_timeout(LOAD_S)
+        driver.set_script_timeout(LOAD_S)
         try:
             yield driver
         finally:

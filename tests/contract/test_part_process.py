@@ -13,6 +13,7 @@ import pytest
 from market.adapters.part_process import ProcessHelper, hire_process
 from market.clearing.part_search import Helper, Hire
 from tests.contract.helper_contract import PATIENCE_S, HelperContract
+from tests.deadlines import killed_after
 
 
 class TestProcess(HelperContract):
@@ -43,8 +44,9 @@ def test_a_helper_dies_with_its_parent() -> None:
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
-    helper = psutil.Process(int(parent.stdout.readline()))
+    with killed_after(parent):
+        helper = psutil.Process(int(parent.stdout.readline()))
     parent.kill()
-    parent.wait()
+    parent.wait(PATIENCE_S)
     parent.stdout.close()
     assert psutil.wait_procs([helper], timeout=PATIENCE_S)[1] == []

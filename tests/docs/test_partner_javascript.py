@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.deadlines import ended
 from tests.integration.partner_market import PartnerMarket, partner_market, process, until
 
 SOURCE = Path(__file__).parents[2] / "docs" / "partner-javascript"
+INSTALL_S = 120
 NODE, NPM = shutil.which("node"), shutil.which("npm")
 pytestmark = pytest.mark.skipif(NODE is None or NPM is None, reason="node and npm are not installed here")
 
@@ -24,7 +26,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules"))
     assert NPM is not None
     done = subprocess.run(
-        [NPM, "ci", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, check=False
+        [NPM, "ci", "--no-audit", "--no-fund"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=INSTALL_S,
     )
     if done.returncode:
         pytest.skip(f"npm cannot install the partner's dependency here: {done.stderr[-300:]}")
@@ -62,7 +69,7 @@ async def test_it_joins_wins_confirms_and_delivers(tmp_path: Path, installed: Pa
         again = await market.order(quantity=90)
         await until(lambda: market.state(again) in {"delivered", "settled"}, log.read_text)
         partner.send_signal(signal.SIGTERM)
-        assert await partner.wait() == 0, log.read_text()
+        assert await ended(partner, log.read_text) == 0, log.read_text()
     said = log.read_text()
     assert said.rstrip().endswith("acme has left")
     for word in (

@@ -46,7 +46,9 @@ def test_every_command_that_the_page_names_exists() -> None:
             helped = CliRunner().invoke(main, [*path, "--help"])
             assert (helped.exit_code, helped.output[:6]) == (0, "Usage:"), command
         else:
-            done = subprocess.run([join, words[0], "--help"], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [join, words[0], "--help"], capture_output=True, text=True, check=False, timeout=120
+            )
             assert done.returncode == 0, (command, done.stderr)
 
 
@@ -60,7 +62,11 @@ def test_from_nothing_to_the_first_award(tmp_path: Path, monkeypatch: pytest.Mon
 
     def shell(script: str) -> str:
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, check=False
+            ["bash", "-euo", "pipefail", "-c", script],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
         assert done.returncode == 0, done.stderr + done.stdout
         return done.stdout
@@ -91,7 +97,9 @@ def test_from_nothing_to_the_first_award(tmp_path: Path, monkeypatch: pytest.Mon
         with customer(live, key) as client:
             wait_for_state(client, found.group(1), {"confirmed"})
         run = "import asyncio, os, shop; asyncio.run(shop.main(os.environ['NATS_URL']))"
-        done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", run], capture_output=True, text=True, check=False, timeout=120
+        )
         assert done.returncode == 0, done.stderr
         with customer(live, key) as client:
             wait_for_state(client, found.group(1), {"in_production"})

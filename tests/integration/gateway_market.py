@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -281,10 +282,11 @@ def threaded_market(
                 raise
             started.set_exception(error)
 
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        running = pool.submit(asyncio.run, main())
-        try:
-            yield started.result(timeout=30)
-        finally:
-            stop.set_result(None)
-            running.result(timeout=30)
+    thread = threading.Thread(target=asyncio.run, args=(main(),), name="market", daemon=True)
+    thread.start()
+    try:
+        yield started.result(timeout=30)
+    finally:
+        stop.set_result(None)
+        thread.join(timeout=30)
+        assert not thread.is_alive(), "the market does not stop"

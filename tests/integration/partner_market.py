@@ -34,6 +34,7 @@ from takt_sdk.model.values import DAY_US, MINUTE_US
 from takt_sdk.nats.creds import claims_of, jwt_of
 from takt_sdk.simple import Quote
 from takt_sdk.wall_clock import OsEntropy, WallClock
+from tests.deadlines import ended
 
 MARKET = "test-market"
 DEADLINE_S = 30.0
@@ -275,7 +276,7 @@ async def process(*command: str, log: Path) -> AsyncIterator[asyncio.subprocess.
         finally:
             if running.returncode is None:
                 os.killpg(running.pid, signal.SIGKILL)
-            await running.wait()
+            await ended(running, log.read_text)
 
 
 PRICING = '''"""A partner's own pricing."""

@@ -21,6 +21,7 @@ from market.adapters.nats_bus import NatsMarketBus
 from market.service.service import MarketService
 from scenarios.signing_keys import creds_of
 from takt_sdk.company import Company, Pace
+from tests.deadlines import ended
 from tests.integration.agents_market import (
     DEADLINE_S,
     MARKET,
@@ -125,7 +126,7 @@ async def test_a_partner_joins_with_a_profile_and_credentials_and_leaves_on_a_si
         finally:
             if partner.returncode is None:
                 partner.kill()
-                await partner.wait()
+                await ended(partner)
         assert (partner.returncode, out.decode().splitlines()[-1]) == (0, "acme has left"), errors.decode()
         assert out.decode().startswith(f"acme joins {MARKET} at {server.url}")
 

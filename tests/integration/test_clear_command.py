@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.deadlines import killed_after
 from tests.integration.clear_markets import COUPLED_GREEDY, COUPLED_OPTIMUM, coupled_market, hard_market
 from tests.unit.market.clearing.documents import bid, document, order, use
 
@@ -253,7 +254,7 @@ def searching(file: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[st
         yield running, master
     finally:
         running.kill()
-        running.wait()
+        running.wait(PATIENCE_S)
         os.close(master)
 
 
@@ -264,7 +265,8 @@ def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 def answer_of(running: subprocess.Popen[str]) -> dict[str, Any]:
     assert running.stdout is not None
-    result: dict[str, Any] = json.loads(running.stdout.read())
+    with killed_after(running, PATIENCE_S):
+        result: dict[str, Any] = json.loads(running.stdout.read())
     return result
 
 
@@ -371,7 +373,7 @@ def test_helpers_end_with_the_command(tmp_path: Path, end: str) -> None:
         assert names_in(tmp_path) == ["market.json"]
     finally:
         running.kill()
-        running.wait()
+        running.wait(PATIENCE_S)
         assert running.stdout is not None
         running.stdout.close()
 

@@ -178,7 +178,12 @@ async def test_the_partner_in_javascript_conforms(tmp_path: Path, milestones: st
     folder = tmp_path / "partner"
     shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules"))
     done = await asyncio.to_thread(
-        subprocess.run, [npm, "ci", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, check=False
+        subprocess.run,
+        [npm, "ci", "--no-audit", "--no-fund"],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+        timeout=120,
     )
     if done.returncode:
         pytest.skip(f"npm cannot install the partner's dependency here: {done.stderr[-300:]!r}")

@@ -25,6 +25,7 @@ from takt_sdk.errors import BusClosedError, BusRefusedError, BusTimeoutError
 from takt_sdk.model.errors import InvalidIdError
 from takt_sdk.nats.connection import connect
 from takt_sdk.nats.participant import NatsParticipantBus
+from tests.deadlines import killed_after
 
 DEADLINE_S = 10.0
 
@@ -191,10 +192,11 @@ async def test_a_killed_host_leaves_no_orphan_and_its_folder_free(tmp_path: Path
         [sys.executable, "-c", HOST, str(tmp_path)], stdout=subprocess.PIPE
     )
     assert host.stdout is not None
-    pid = int(await asyncio.to_thread(host.stdout.readline))
+    with killed_after(host):
+        pid = int(await asyncio.to_thread(host.stdout.readline))
     assert psutil.pid_exists(pid)
     host.kill()
-    host.communicate()
+    host.communicate(timeout=DEADLINE_S)
     async with EmbeddedNats(tmp_path, "m1") as successor:  # waits for the orphan's end
         assert successor.alive()
     await until(lambda: not runs(pid))

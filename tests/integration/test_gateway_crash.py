@@ -15,6 +15,7 @@ import httpx
 from gateway.instants import format_instant
 from takt_sdk.model.values import DAY_US
 from takt_sdk.wall_clock import WallClock
+from tests.deadlines import killed_after
 from tests.integration.gateway_market import ALICE, PART, order_body, submit
 
 ACKNOWLEDGED = 25
@@ -29,7 +30,9 @@ def _server(directory: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     ) as process:
         assert process.stdout is not None
         try:
-            yield process.stdout.readline().strip(), process
+            with killed_after(process):
+                url = process.stdout.readline().strip()
+            yield url, process
         finally:
             process.kill()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deadlines import killed_after
 from tests.integration.journal_checks import assert_kept, told
 
 WRITER = (sys.executable, "-m", "tests.integration.journal_writer")
@@ -24,9 +25,10 @@ def kill_after(path: Path, acks: int, *, batch_size: int, checkpoint_pages: int)
         [*command, f"--checkpoint-pages={checkpoint_pages}"], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(acks)]
-        process.kill()
-        lines.append(process.stdout.read())
+        with killed_after(process, DEADLINE_S):
+            lines = [process.stdout.readline() for _ in range(acks)]
+            process.kill()
+            lines.append(process.stdout.read())
         assert process.wait(DEADLINE_S) == -9
     return "".join(lines)
 
@@ -69,7 +71,10 @@ def prepared(path: Path) -> Path:
     template = path.with_name("template.db")
     if not template.exists():
         subprocess.run(
-            [*WRITER, str(template), "--batches=2", "--batch-size=3"], check=True, capture_output=True
+            [*WRITER, str(template), "--batches=2", "--batch-size=3"],
+            check=True,
+            capture_output=True,
+            timeout=120,
         )
     for file in path.parent.glob(f"{path.name}*"):
         file.unlink()

@@ -158,7 +158,11 @@ def test_join_tells_what_it_bids_wins_and_does_and_why_it_is_cut_off(
 def test_a_partner_with_a_key_of_its_own_gets_a_jwt_only(tmp_path: Path, live: Market, profile: Path) -> None:
     seed, creds, name = tmp_path / "own.nk", tmp_path / "own.creds", profile.stem
     made = subprocess.run(
-        [sys.executable, "-m", "takt_sdk", "key", str(seed)], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "takt_sdk", "key", str(seed)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     key = made.stdout.strip()
     where = ("--out", str(creds), "--data", str(live.folder), "--replace")
@@ -224,6 +228,7 @@ def test_a_market_with_tls_is_joined_by_whom_trusts_its_certificate(tmp_path: Pa
         ],
         check=True,
         capture_output=True,
+        timeout=120,
     )
     listen = ("--nats-host", "0.0.0.0", "--http-host", "127.0.0.1")  # noqa: S104 - what is tested
     here = ("--data", str(tmp_path / "m"), "--scenario", str(SMOKE), "--empty")

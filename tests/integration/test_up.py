@@ -13,6 +13,7 @@ from scenarios.population import build
 from scenarios.scenario import load_scenario
 from tests.integration.live_market import (
     SMOKE,
+    STOP_S,
     Market,
     left_of,
     market,
@@ -106,7 +107,7 @@ def test_an_order_acknowledged_before_kill_9_is_there_once_and_comes_to_an_end(
         wait_for_state(client, answer.json()["id"], {"calling"})
         family = live.family()
         live.process.kill()
-        live.process.wait()
+        live.process.wait(STOP_S)
         assert left_of(family, 10.0) == []  # neither nats-server nor the solver's process stays
     with market(folder, "--empty", "--takt-s", "2", "--response-s", "1") as live, live.customer() as client:
         (only,) = orders(client)

@@ -63,7 +63,7 @@ def test_it_builds() -> None:
     docker = shutil.which("docker") or shutil.which("podman")
     if docker is None:
         pytest.skip("no docker or podman is installed")
-    if subprocess.run([docker, "info"], capture_output=True, check=False).returncode != 0:
+    if subprocess.run([docker, "info"], capture_output=True, check=False, timeout=120).returncode != 0:
         pytest.skip("no docker daemon answers")
     built = subprocess.run(
         [docker, "build", "--tag", "takt-test", str(ROOT)],
@@ -74,6 +74,10 @@ def test_it_builds() -> None:
     )
     assert built.returncode == 0, built.stderr[-3_000:]
     said = subprocess.run(
-        [docker, "run", "--rm", "takt-test", "--version"], capture_output=True, text=True, check=True
+        [docker, "run", "--rm", "takt-test", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     assert "takt" in said.stdout

@@ -51,7 +51,9 @@ MACHINE_PATHS = re.compile(r"(?<![\w.$}*-])/(?:" + r"work|root|home/\w+|opt/whee
 
 
 def committed_files() -> list[Path]:
-    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
     if listing.returncode:
         pytest.skip("not a git checkout")
     return [ROOT / name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
@@ -166,6 +168,7 @@ def test_a_wheel_holds_its_own_packages_only(folder: Path, tmp_path: Path) -> No
         cwd=folder,
         check=True,
         capture_output=True,
+        timeout=120,
     )
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()

@@ -107,7 +107,7 @@ def test_a_nats_server_that_only_says_so_does_not_pass_the_probe(tmp_path: Path)
 
 def test_the_python_of_the_machine_is_found() -> None:
     found = subprocess.run(
-        ["sh", "setup/python.sh"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["sh", "setup/python.sh"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
     ).stdout.strip()
     said = subprocess.run(
         [found, "-c", "import sys; print(sys.version_info[:2])"],
@@ -115,6 +115,7 @@ def test_the_python_of_the_machine_is_found() -> None:
         capture_output=True,
         text=True,
         check=True,
+        timeout=120,
     ).stdout.strip()
     assert said in {"(3, 11)", "(3, 12)", "(3, 13)"}
 
@@ -127,6 +128,7 @@ def test_a_machine_without_python_is_told_clearly(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert done.returncode == 1
     assert "No Python 3.11, 3.12 or 3.13 found" in done.stderr

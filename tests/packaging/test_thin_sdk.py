@@ -28,6 +28,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=ROOT / "sdk",
         check=True,
         capture_output=True,
+        timeout=120,
     )
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "env", with_pip=True)
@@ -37,6 +38,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     if installed.returncode:
         pytest.skip(f"pip cannot install the SDK's dependencies here: {installed.stderr[-300:]}")
@@ -45,7 +47,11 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_brings_nothing_heavy(python: Path) -> None:
     listed = subprocess.run(
-        [str(python), "-m", "pip", "list", "--format", "json"], capture_output=True, text=True, check=True
+        [str(python), "-m", "pip", "list", "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     names = {package["name"].lower() for package in json.loads(listed.stdout)}
     assert not names & HEAVY
@@ -62,7 +68,9 @@ def test_it_brings_nothing_heavy(python: Path) -> None:
 def test_it_starts_in_less_than_a_second_of_cpu(python: Path) -> None:
     code = "import takt_sdk.simple, time, sys; print(time.process_time(), *sorted(sys.modules))"
     runs = [
-        subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True).stdout.split()
+        subprocess.run(
+            [str(python), "-c", code], capture_output=True, text=True, check=True, timeout=120
+        ).stdout.split()
         for _ in range(5)
     ]
     assert not {name.split(".")[0] for name in runs[0][1:]} & HEAVY

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from contextlib import suppress
 
 import nats.errors
 from nats.aio.client import Client, RawCredentials
 
+from takt_sdk.endings import end
 from takt_sdk.errors import BusRefusedError
 from takt_sdk.repeats import Repeats
 
@@ -20,6 +22,8 @@ _RECONNECT_WAIT_S = 0.25
 _CONNECT_S = 2
 _PING_S = 2
 """A link that is silent for three of these is given up."""
+CLOSE_S = 3.0
+"""How long a server may take for what is still to be written when a connection is closed."""
 
 
 async def connect(
@@ -50,15 +54,19 @@ async def connect(
         tls = tls or ssl.create_default_context()
     elif tls is not None:
         raise BusRefusedError(f"a trusted certificate goes with a tls:// address, was {url!r}")
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + timeout_s
     try:
-        async with asyncio.timeout(timeout_s):
-            while (client := await _attempt(url, creds, client_name, inbox, tls)) is None:  # noqa: ASYNC110
+        async with asyncio.timeout_at(end_s):
+            while (client := await _attempt(url, creds, client_name, inbox, tls)) is None:
+                if loop.time() >= end_s:  # nats-py may have swallowed the time-out
+                    raise TimeoutError
                 await asyncio.sleep(_RECONNECT_WAIT_S)
     except TimeoutError:
         raise BusRefusedError(f"no server answers at {url} for {client_name!r}") from None
     actual = client._server_info.get("server_name")  # noqa: SLF001  (nats-py tells it nowhere else)
     if server_name is not None and actual != server_name:
-        await client.close()
+        await close(client)
         raise BusRefusedError(f"the server at {url} must be {server_name!r}, was {actual!r}")
     client.options["allow_reconnect"] = True
     return client
@@ -107,15 +115,40 @@ async def _attempt(
             raise BusRefusedError(f"the certificate of {url} is not trusted: {untrusted[0]}") from untrusted[
                 0
             ]
-        await client.close()
+        await close(client)
         return None
     except (nats.errors.Error, ValueError) as error:
-        await client.close()
+        await close(client)
         raise BusRefusedError(f"{url} refused the credentials of {client_name!r}: {error}") from error
     except BaseException:
-        await client.close()
+        await close(client)
         raise
     return client
+
+
+async def close(client: Client, *, within_s: float = CLOSE_S) -> None:
+    """Close a connection, which may be lost; cut it off where its server takes nothing any more. Idempotent.
+
+    nats-py by itself waits without an end for what is still to be written, and drops cancellations.
+    """
+    closing = asyncio.create_task(client.close())
+    try:
+        await asyncio.wait((closing,), timeout=within_s)
+    finally:
+        if not closing.done():
+            _LOG.warning("a connection was cut off: its server takes nothing any more")
+            _abort(client)
+            await end((closing,), within_s=within_s)
+    if not closing.cancelled() and (error := closing.exception()) is not None:
+        _LOG.info("a connection was closed with %r", error)
+
+
+def _abort(client: Client) -> None:
+    """Drop what is still to be written, and the connection."""
+    writer = getattr(client._transport, "_io_writer", None)  # noqa: SLF001 - nats-py has no other way
+    if writer is not None:
+        with suppress(OSError):
+            writer.transport.abort()
 
 
 async def settle(client: Client) -> None:

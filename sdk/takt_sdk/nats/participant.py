@@ -7,7 +7,6 @@ refuses every other participant's subjects, mailboxes and inboxes.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import ssl
 from collections import OrderedDict
@@ -21,7 +20,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from takt_sdk.errors import BusClosedError, BusPayloadError, BusRequestError, BusTimeoutError
-from takt_sdk.nats.connection import connect
+from takt_sdk.nats.connection import close, connect
 from takt_sdk.nats.creds import claims_of, jwt_of
 from takt_sdk.nats.subjects import (
     FAILED_HEADER,
@@ -118,10 +117,14 @@ class NatsParticipantBus:
         return reply.data
 
     async def _ask(self, to: str, body: bytes, headers: dict[str, str] | None, timeout_s: float) -> Msg:
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + timeout_s
         while True:
             try:
                 return await self._client.request(to, body, timeout=timeout_s, headers=headers)
             except nats.errors.NoRespondersError:
+                if loop.time() >= end_s:  # nats-py may have swallowed the time-out
+                    raise TimeoutError from None
                 await asyncio.sleep(_RETRY_S)
 
     async def deliveries(self) -> AsyncIterator[tuple[Delivery, Callable[[], Awaitable[None]]]]:
@@ -195,8 +198,7 @@ class NatsParticipantBus:
     async def close(self) -> None:
         """Release the connection; idempotent."""
         self._closed_here = True
-        with contextlib.suppress(OSError, nats.errors.Error):  # the connection may be lost already
-            await self._client.close()
+        await close(self._client)
 
     def _check_size(self, body: bytes) -> None:
         """Raise for what the server would close the connection for: headers count for it too."""

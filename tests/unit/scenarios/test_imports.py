@@ -171,7 +171,7 @@ def test_sealed_bids_become_a_problem_that_clears(tmp_path: Path) -> None:
     assert made.exit_code == 0, made.output
     # A process of its own: the command's time limit counts from the start of its process.
     takt = Path(sys.executable).with_name("takt")
-    subprocess.run([takt, "clear", problem, "--out", clearing], check=True, capture_output=True)
+    subprocess.run([takt, "clear", problem, "--out", clearing], check=True, capture_output=True, timeout=120)
     result = json.loads(clearing.read_text())
     # 110 minutes do not fit into 100, so acme mills o1 and bolt o2.
     assert result["objective"] == 1_400 - 300 - 150 - 200
