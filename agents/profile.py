@@ -79,6 +79,8 @@ class WorkCentre:
         Own run time per unit as a fraction of the plan's estimate, millionths.
     consumables_minor_per_unit
         Tooling and auxiliary material per unit.
+    closed
+        Windows in which it does not work, known beforehand: holidays, maintenance, work for others.
     """
 
     id: str
@@ -90,6 +92,7 @@ class WorkCentre:
     setup_us: int = 0
     run_time_ppm: int = ONE_PPM
     consumables_minor_per_unit: int = 0
+    closed: tuple[Window, ...] = ()
 
     def __post_init__(self) -> None:
         check_local_id("id", self.id)
@@ -112,6 +115,7 @@ class WorkCentre:
         check_int("setup_us", self.setup_us, 0, 30 * DAY_US)
         check_int("run_time_ppm", self.run_time_ppm, 1, 100 * ONE_PPM)
         check_money("consumables_minor_per_unit", self.consumables_minor_per_unit)
+        check_count("closed", self.closed, 10_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,11 +129,14 @@ def plant_profiles(
                 grid_g_per_kwh=whole(facts.figure("grid_carbon", "electricity", country)),
                 pricing=_pricing(section.pricing, company),
                 disruptions=breakdowns.get(company.id, ()),
-                floor=None if section.floor is None else _floor(scenario, section.floor, seed),
+                floor=floor_of(scenario, section.floor, seed),
             )
 
 
-def _floor(scenario: Scenario, section: FloorSection, seed: int) -> Floor:
+def floor_of(scenario: Scenario, section: FloorSection | None, seed: int) -> Floor | None:
+    """Return the shop floor of a section over the scenario's horizon; None where there is none."""
+    if section is None:
+        return None
     start_us = (scenario.start - datetime.fromtimestamp(0, scenario.start.tzinfo)) // timedelta(
         microseconds=1
     )

@@ -5,6 +5,7 @@
     ScenarioError(ValueError)       source, field, value
     ├── ScenarioFileError           a scenario file that cannot be read or breaks its schema
     ├── OrdersFileError             a line of an orders file, with its number
+    ├── CsvTableError               a line of another table, with its number (`scenarios.imports`)
     └── MissingFactError            a fact that a scenario draws from and the tables do not hold
     RunError(TaktError)             a run that cannot go on
 """

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scenarios.errors import ScenarioError
+from scenarios.imports.case_folder import scenario_of_tables
 from scenarios.imports.sealed_bids import problem_document
 from scenarios.imports.supply_network import Stage, analyse, read_network
 from scenarios.mechanisms import SETTINGS
@@ -24,6 +25,27 @@ SHOWN = 10
 @click.group("import")
 def import_() -> None:
     """Read real cases from CSV tables."""
+
+
+@import_.command("case")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None, help="Copy the tables there; default: FOLDER."
+)
+@click.option("--currency", default="EUR", show_default=True)
+def case(folder: Path, out: Path | None, currency: str) -> None:
+    """Make a scenario of the tables in FOLDER: companies.csv, routings.csv, orders.csv and more."""
+    try:
+        made = scenario_of_tables(folder, folder if out is None else out, currency=currency)
+    except ScenarioError as error:
+        raise click.ClickException(str(error)) from error
+    for line in made.warnings:
+        click.echo(f"mind   {line}")
+    click.echo(
+        f"made   {made.file}: {made.companies} companies, {made.parts} parts, {made.orders} orders\n"
+        f"next   takt scenario describe {made.file.parent}\n"
+        f"       takt run {made.file.parent}"
+    )
 
 
 @import_.command("bids")

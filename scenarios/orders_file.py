@@ -16,6 +16,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from scenarios.errors import OrdersFileError
+from scenarios.imports.csv_table import separator_of
 
 MAX_TEXT = 128
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
@@ -65,7 +66,8 @@ def read_orders(path: Path) -> tuple[OrderLine, ...]:
 
 def parse_orders(text: str, *, source: str = "orders.csv") -> tuple[OrderLine, ...]:
     """Return the orders in CSV text; errors as in `read_orders`."""
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    separator = separator_of(text.partition("\n")[0])
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     header = reader.fieldnames or ()
     for name in REQUIRED:
         if name not in header:

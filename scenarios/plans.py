@@ -10,6 +10,7 @@ from takt_sdk.model.plan import Part, PlannedArc, PlannedLot, ProcessPlan
 from takt_sdk.model.values import MINUTE_US
 
 UM_PER_MM = 1000
+SECOND_US = 1_000_000
 
 
 def build_parts(scenario: Scenario, facts: Facts) -> dict[str, Part]:
@@ -43,6 +44,8 @@ def run_time_us(lot: LotSection, facts: Facts) -> int:
     """Return the planner's run time per unit; 0 for a lot without one."""
     if lot.cycle is not None:
         return facts.get("cycle_time", lot.cycle).scaled(MINUTE_US)[1]
+    if lot.run_seconds is not None:
+        return lot.run_seconds * SECOND_US
     return (lot.run_minutes or 0) * MINUTE_US
 
 

@@ -8,7 +8,7 @@ same population in any process, and a participant more moves nobody else's figur
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,17 +16,18 @@ from agents.profile import CustomerProfile, Disruption, PlantProfile, Profile, a
 from market.model.commands import AdmitParticipant, OpenMarket
 from market.model.network import Network
 from market.model.rules import Rules
-from scenarios.companies import customer_profiles, plant_profiles, supplier_profiles
-from scenarios.demand import ShouldCost, draw_orders
+from scenarios.companies import customer_profiles, floor_of, plant_profiles, supplier_profiles
+from scenarios.demand import draw_orders
 from scenarios.disturbances import Silence, TimedNotice, contract_rules, lane_notices, silences
 from scenarios.errors import ScenarioFileError
-from scenarios.facts.roads import road_network
 from scenarios.facts.tables import Facts, load_facts
 from scenarios.mechanisms import SETTINGS, MechanismName, Setting
 from scenarios.orders_file import OrderLine
 from scenarios.plans import build_parts
 from scenarios.scenario import Case, Scenario
+from scenarios.should_cost import ShouldCost
 from scenarios.strategies import at_cost, by_the_list, with_strategies
+from scenarios.tabled_companies import network_of, tabled_profiles, with_sites
 from takt_sdk.model.errors import ModelError
 from takt_sdk.model.messages import PublishPart, SubmitOrder
 from takt_sdk.model.order import OrderTerms
@@ -122,7 +123,8 @@ def build(case: Case, *, seed: int | None = None, facts: Facts | None = None) ->
 
 
 def _build(case: Case, seed: int, facts: Facts) -> Population:
-    scenario = case.scenario
+    scenario, tables = case.scenario, case.tables
+    facts = with_sites(facts, tables)
     start_us = instant_us(scenario.start)
     breakdowns = tuple(
         Breakdown(
@@ -132,15 +134,19 @@ def _build(case: Case, seed: int, facts: Facts) -> Population:
         )
         for entry in scenario.disruptions
     )
+    by_participant = _by_participant(breakdowns)
+    floor = floor_of(scenario, scenario.tables.floor, seed)
     profiles: list[Profile] = [
-        *plant_profiles(scenario, facts, seed, _by_participant(breakdowns)),
+        *plant_profiles(scenario, facts, seed, by_participant),
         *supplier_profiles(scenario, facts, seed),
         *customer_profiles(scenario),
+        *tabled_profiles(tables, facts, seed, by_participant, floor),
     ]
     setting = SETTINGS[scenario.rules.mechanism]
     profiles = with_strategies(scenario, profiles, seed)
     if setting.posted:
-        profiles = by_the_list(profiles, ShouldCost(scenario, facts).price_list(scenario.rules.posted_ppm))
+        cost = ShouldCost(scenario, facts, tables)
+        profiles = by_the_list(profiles, cost.price_list(scenario.rules.posted_ppm))
     if setting.foresight:
         profiles = at_cost(profiles, FORESIGHT_DATES)
     profiles.sort(key=lambda profile: profile.participant)
@@ -149,8 +155,8 @@ def _build(case: Case, seed: int, facts: Facts) -> Population:
     customers = frozenset(p.participant for p in profiles if isinstance(p, CustomerProfile))
     lines = case.orders
     if lines is None:
-        lines = draw_orders(scenario, facts, seed)
-    network = road_network(facts, (profile.site for profile in profiles))
+        lines = draw_orders(scenario, facts, seed, tables)
+    network = network_of(facts, tables, _places(profiles))
     sites = {site.id for site in network.sites}
     orders = tuple(_order(case, line, customers, parts, frozenset(sites)) for line in lines)
     if setting.nearby:
@@ -175,6 +181,14 @@ def _build(case: Case, seed: int, facts: Facts) -> Population:
         notices=tuple(lane_notices(scenario)),
         silences=silences(scenario),
     )
+
+
+def _places(profiles: Sequence[Profile]) -> Iterator[str]:
+    """Yield the sites of companies."""
+    for profile in profiles:
+        yield profile.site
+        if isinstance(profile, CustomerProfile):
+            yield from profile.other_sites
 
 
 def opening(population: Population) -> OpenMarket:

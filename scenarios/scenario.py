@@ -16,6 +16,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from scenarios.errors import ScenarioFileError
+from scenarios.imports.case_tables import read_tables
+from scenarios.imports.routings import read_routings
+from scenarios.imports.tabled import Tables
 from scenarios.orders_file import OrderLine, read_orders
 from scenarios.sections import (
     Count,
@@ -32,6 +35,7 @@ from scenarios.sections import (
     SilenceSection,
     StrategySection,
     SupplierSection,
+    TablesSection,
     WorkCentreSection,
 )
 from scenarios.toml_lines import line_of
@@ -53,11 +57,12 @@ class Scenario(Section):
     """Name of the orders file beside this one; without it, orders are drawn from ``demand``."""
     rules: RulesSection = RulesSection()
     materials: tuple[MaterialSection, ...] = ()
-    parts: Annotated[tuple[PartSection, ...], Field(min_length=1)]
-    work_centres: dict[Name, WorkCentreSection]
-    plants: tuple[PlantSection, ...]
+    parts: tuple[PartSection, ...] = ()
+    work_centres: dict[Name, WorkCentreSection] = Field(default_factory=dict)
+    plants: tuple[PlantSection, ...] = ()
     suppliers: tuple[SupplierSection, ...] = ()
-    customers: Annotated[tuple[CustomerSection, ...], Field(min_length=1)]
+    customers: tuple[CustomerSection, ...] = ()
+    tables: TablesSection = TablesSection()
     demand: DemandSection | None = None
     disruptions: tuple[DisruptionSection, ...] = ()
     lanes: tuple[LaneSection, ...] = ()
@@ -65,7 +70,11 @@ class Scenario(Section):
     strategies: tuple[StrategySection, ...] = ()
 
     @model_validator(mode="after")
-    def _has_orders(self) -> Self:
+    def _is_whole(self) -> Self:
+        if not self.parts and self.tables.routings is None:
+            raise ValueError("parts or tables.routings is due")
+        if not self.customers and self.tables.companies is None:
+            raise ValueError("customers or tables.companies is due")
         if self.orders is None and self.demand is None:
             raise ValueError("one of orders and demand is due")
         if self.start.utcoffset() != timedelta(0):
@@ -80,17 +89,19 @@ class Case(Section):
     scenario: Scenario
     orders: tuple[OrderLine, ...] | None
     """None where they are drawn from the scenario's demand."""
+    tables: Tables = Tables()
+    """All but the parts, which stand in the scenario."""
 
 
 def load_scenario(path: Path) -> Case:
-    """Read a scenario file, or the ``scenario.toml`` of a folder, and its orders file.
+    """Read a scenario file, or the ``scenario.toml`` of a folder, its orders file and its tables.
 
     Raises
     ------
     ScenarioFileError
         If the file cannot be read or breaks the schema.
-    OrdersFileError
-        At the first wrong line of the orders file.
+    OrdersFileError, CsvTableError
+        At the first wrong line of the orders file or of a table.
     """
     file = path / FILE_NAME if path.is_dir() else path
     try:
@@ -99,7 +110,18 @@ def load_scenario(path: Path) -> Case:
         raise ScenarioFileError(str(file), "", file.name, f"cannot be read ({error})") from error
     scenario = parse_scenario(text, source=str(file))
     orders = None if scenario.orders is None else read_orders(file.parent / scenario.orders)
-    return Case(source=str(file), scenario=scenario, orders=orders)
+    named = scenario.tables.model_dump(exclude={"floor"}, exclude_none=True)
+    files = {table: file.parent / name for table, name in named.items()}
+    if "routings" in files:
+        scenario = _with_parts(scenario, read_routings(files["routings"]), str(file))
+    return Case(source=str(file), scenario=scenario, orders=orders, tables=read_tables(files))
+
+
+def _with_parts(scenario: Scenario, parts: tuple[PartSection, ...], source: str) -> Scenario:
+    for part in parts:
+        if part.id in {own.id for own in scenario.parts}:
+            raise ScenarioFileError(source, "parts", part.id, "is in the table of routings, too")
+    return scenario.model_copy(update={"parts": (*scenario.parts, *parts)})
 
 
 def parse_scenario(text: str, *, source: str = FILE_NAME) -> Scenario:

@@ -188,7 +188,7 @@ class CustomerSection(Section):
 
 
 class LotSection(Section):
-    """A lot of a part's plan. ``cycle`` names a cycle time of the facts, or ``run_minutes`` says it."""
+    """A lot of a part's plan. ``cycle`` names a cycle time of the facts, or one of ``run_…`` says it."""
 
     id: str
     kind: Literal["operation", "material"]
@@ -200,15 +200,16 @@ class LotSection(Section):
     quantity_per_piece: Positive = 1
     cycle: str | None = None
     run_minutes: Minutes | None = None
+    run_seconds: Annotated[int, Field(ge=0, le=366 * 24 * 3600)] | None = None
     flows_into: str | None = None
     """The lot that takes what this one gives; none for the last."""
 
     @model_validator(mode="after")
     def _one_time(self) -> Self:
-        if self.cycle is not None and self.run_minutes is not None:
-            raise ValueError(
-                f"only one of cycle and run_minutes is due, was {self.cycle!r} and {self.run_minutes}"
-            )
+        given = (self.cycle, self.run_minutes, self.run_seconds)
+        if sum(one is not None for one in given) > 1:
+            words = ", ".join(repr(one) for one in given)
+            raise ValueError(f"only one of cycle, run_minutes and run_seconds is due, was {words}")
         return self
 
 
@@ -304,3 +305,28 @@ class StrategySection(Section):
     """Margin of a ring (policy ``ring``) whose members are all who match."""
     names: Annotated[int, Field(ge=1, le=7)] = 1
     """Under how many names each of them bids, with what it has shared out among them."""
+
+
+class TablesSection(Section):
+    """CSV tables in place of sections or beside them; docs/scenarios.md lists their columns."""
+
+    sites: str | None = None
+    """Places; without it, sites are the cities of the facts, with lanes by road."""
+    lanes: str | None = None
+    companies: str | None = None
+    work_centres: str | None = None
+    closures: str | None = None
+    stock: str | None = None
+    routings: str | None = None
+    """Parts."""
+    floor: FloorSection | None = None
+    """How every plant of the tables strays from its plans."""
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if (self.sites is None) != (self.lanes is None):
+            raise ValueError(f"sites and lanes are due together, was {self.sites!r} and {self.lanes!r}")
+        for name in ("work_centres", "closures", "stock"):
+            if getattr(self, name) is not None and self.companies is None:
+                raise ValueError(f"companies is due where there is {name}, was {getattr(self, name)!r}")
+        return self

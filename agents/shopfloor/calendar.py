@@ -18,13 +18,17 @@ class CentreCalendar:
     """Bookings and downtime of one work centre.
 
     ``booked`` are minutes promised per period by contracts not yet finished, ``down`` the windows
-    in which no machine of the centre works.
+    in which no machine of the centre works: those in which it is closed, and what is announced.
     """
 
     centre: WorkCentre
     hours: WorkingTime = field(compare=False)
     booked: dict[int, int] = field(default_factory=dict)
     down: tuple[Window, ...] = ()
+
+    def __post_init__(self) -> None:
+        for window in self.centre.closed:
+            self.announce(window)
 
     def book(self, period: int, minutes: int) -> None:
         """Promise minutes of a period, or give them back where negative."""

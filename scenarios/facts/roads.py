@@ -13,8 +13,13 @@ from decimal import Decimal
 from market.model.network import Lane, Network, Site
 from scenarios.facts.tables import Facts, whole
 
-CUSTOMS_UNION = frozenset({"AT", "BE", "DE", "DK", "ES", "FR", "GR", "IT", "NL", "PT", "SE"})
-"""Countries of the table inside the customs union of the EU; elsewhere a lane takes customs time."""
+# fmt: off
+CUSTOMS_UNION = frozenset({
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU",
+    "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
+})
+# fmt: on
+"""Members of the EU; a lane that leaves them for another country takes customs time."""
 MINUTES_A_DAY = 24 * 60
 KG_TO_G = 1000
 
@@ -46,7 +51,11 @@ def _minutes(facts: Facts, key: str) -> int:
 
 def lane(facts: Facts, source: str, target: str) -> Lane:
     """Return the lane between two different cities."""
-    distance_km = facts.roads_km[source, target]
+    return lane_of_km(facts, source, target, facts.roads_km[source, target])
+
+
+def lane_of_km(facts: Facts, source: str, target: str, distance_km: int) -> Lane:
+    """Return the lane between two different cities that are so far from each other."""
     limits = facts.get("pallet", "price_limits")
     pallet_eur = facts.figure("pallet", "price_base") + facts.figure("pallet", "price_per_km") * distance_km
     pallet_eur = min(max(pallet_eur, limits.low), limits.high)
@@ -69,17 +78,20 @@ def lane(facts: Facts, source: str, target: str) -> Lane:
 def road_network(facts: Facts, cities: Iterable[str]) -> Network:
     """Return the network of some cities, with a lane each way between every two."""
     names = sorted(set(cities))
-    sites = []
-    for name in names:
-        city = facts.city(name)
-        sites.append(
-            Site(
-                id=name,
-                name=city.name,
-                country=city.country,
-                latitude_udeg=city.latitude_udeg,
-                longitude_udeg=city.longitude_udeg,
-            )
-        )
     lanes = (lane(facts, source, target) for source in names for target in names if source != target)
-    return Network(sites=tuple(sites), lanes=tuple(lanes))
+    return Network(sites=sites_of(facts, names), lanes=tuple(lanes))
+
+
+def sites_of(facts: Facts, names: Iterable[str]) -> tuple[Site, ...]:
+    """Return cities as sites."""
+    cities = (facts.city(name) for name in names)
+    return tuple(
+        Site(
+            id=city.id,
+            name=city.name,
+            country=city.country,
+            latitude_udeg=city.latitude_udeg,
+            longitude_udeg=city.longitude_udeg,
+        )
+        for city in cities
+    )

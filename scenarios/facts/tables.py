@@ -7,7 +7,7 @@ says so with `Fact.scaled`. Reading is the only I/O; nothing is drawn or decided
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -91,6 +91,10 @@ class Facts:
             if fact is not None:
                 return fact
         raise MissingFactError("facts", f"{category}.{key}", region, "no such fact")
+
+    def with_cities(self, cities: Iterable[City]) -> Facts:
+        """Return these facts with other cities in place of their own, without roads between them."""
+        return Facts(self.rows, tuple(cities), MappingProxyType({}))
 
     def figure(self, category: str, key: str, region: str = ANY_REGION) -> Decimal:
         """Return the typical figure of `get`."""

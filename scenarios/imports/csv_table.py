@@ -1,4 +1,7 @@
-"""CSV tables, read strictly: every value checked as it is read, refused with file, line, column and value."""
+"""CSV tables, read strictly: every value checked as it is read, refused with file, line, column and value.
+
+Values stand apart by commas, or by semicolons where the first line has those and no comma.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,16 @@ import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from scenarios.errors import ScenarioError
 
 _INTEGER = re.compile(r"-?\d{1,16}", re.ASCII)
+_DEGREES = re.compile(r"-?\d{1,3}(\.\d{1,9})?", re.ASCII)
+_SIZE = re.compile(r"(\d{1,6})x(\d{1,6})x(\d{1,6})", re.ASCII)
 MAX_INTEGER = 2**53 - 1
+MICRO = 1_000_000
 
 
 class CsvTableError(ScenarioError):
@@ -50,6 +57,35 @@ class Line:
             raise self.wrong(column, int(value), f"must be from {low} to {high}")
         return int(value)
 
+    def optional(self, column: str, low: int = 0, high: int = MAX_INTEGER) -> int | None:
+        """Return an integer as `whole` does, None where the value is empty."""
+        return self.whole(column, low, high) if self.values.get(column, "").strip() else None
+
+    def words(self, column: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Return the words of a text, which stand apart by spaces."""
+        return tuple(self.values.get(column, "").split()) or default
+
+    def micro_degrees(self, column: str, limit: int) -> int:
+        """Return a coordinate, written in degrees, within ``limit`` degrees of 0; empty is 0."""
+        value = self.values.get(column, "").strip()
+        if value and not _DEGREES.fullmatch(value):
+            raise self.wrong(column, value, "must be degrees such as 48.2085")
+        degrees = Decimal(value or 0)
+        if abs(degrees) > limit:
+            raise self.wrong(column, value, f"must be from -{limit} to {limit}")
+        return int(degrees * MICRO)
+
+    def size_mm(self, column: str) -> tuple[int, int, int] | None:
+        """Return three lengths such as ``150x120x60``, None where the value is empty."""
+        value = self.values.get(column, "").strip()
+        if not value:
+            return None
+        match = _SIZE.fullmatch(value)
+        if match is None or "0" in match.groups():
+            raise self.wrong(column, value, "must be three lengths such as 150x120x60")
+        x_mm, y_mm, z_mm = (int(side) for side in match.groups())
+        return x_mm, y_mm, z_mm
+
     def wrong(self, column: str, value: object, detail: str) -> CsvTableError:
         """Return the error that names a value of this line."""
         return CsvTableError(self.source, self.number, column, value, detail)
@@ -69,7 +105,9 @@ def read_table(
     name = path.name
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
+            separator = separator_of(file.readline())
+            file.seek(0)
+            reader = csv.reader(file, strict=True, delimiter=separator)
             header = [column.strip() for column in next(reader, [])]
             _check_header(name, header, required, optional)
             for values in reader:
@@ -82,6 +120,11 @@ def read_table(
                 yield Line(name, reader.line_num, dict(zip(header, values, strict=True)))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CsvTableError(name, 1, "", str(path), f"cannot be read ({error})") from error
+
+
+def separator_of(first_line: str) -> str:
+    """Return what stands between the values of a table: a semicolon only where there is no comma."""
+    return ";" if ";" in first_line and "," not in first_line else ","
 
 
 def _check_header(name: str, header: list[str], required: frozenset[str], optional: frozenset[str]) -> None:

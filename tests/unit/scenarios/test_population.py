@@ -12,13 +12,14 @@ from agents.profile import PlantProfile, SupplierProfile
 from market.logistics.network import LogisticsNetwork
 from market.model.order import expand
 from scenarios.chance import stream, triangular
-from scenarios.demand import ShouldCost, draw_orders
+from scenarios.demand import draw_orders
 from scenarios.errors import MissingFactError, ScenarioFileError
 from scenarios.facts.tables import load_facts
 from scenarios.orders_file import parse_orders
 from scenarios.population import Population, build
 from scenarios.report.picture import picture
 from scenarios.scenario import Case, load_scenario, parse_scenario
+from scenarios.should_cost import ShouldCost
 from takt_sdk.model.messages import PublishPart
 from takt_sdk.model.values import DAY_US, HOUR_US
 
@@ -57,6 +58,7 @@ def test_the_same_seed_gives_the_same_population_in_any_process() -> None:
             capture_output=True,
             text=True,
             check=True,
+            timeout=120,
         )
         digests.add(done.stdout)
     assert len(digests) == 1
