@@ -10,14 +10,27 @@ from dataclasses import replace
 from market.engine import backups, ledger, pricing, reallocation, reliability
 from market.engine.decision import Decision
 from market.engine.state import State
+from market.model import events
+from market.model.events import Event
+
+UNEVENTFUL: frozenset[type] = frozenset(
+    {events.OrderSubmitted, events.SheetReceived, events.SealedReceived, events.CallDeclined}
+)
+"""The most frequent kinds, from which nothing ever follows."""
 
 
 def with_consequences(state: State, decision: Decision, now_us: int) -> Decision:
     """Return the decision with what follows from its events behind them."""
-    if not decision.events:
+    if all(type(event) in UNEVENTFUL for event in decision.events):
         return decision
-    told = (*decision.events, *reallocation.consequences(state, decision.events, now_us))
-    told = (
+    told = _told(state, decision.events, now_us)
+    return decision if len(told) == len(decision.events) else replace(decision, events=told)
+
+
+def _told(state: State, happened: tuple[Event, ...], now_us: int) -> tuple[Event, ...]:
+    """Return events with what follows from them behind them."""
+    told = (*happened, *reallocation.consequences(state, happened, now_us))
+    return (
         *told,
         *reallocation.risks(state, told, now_us),
         *pricing.terms(state, told, now_us),
@@ -25,4 +38,3 @@ def with_consequences(state: State, decision: Decision, now_us: int) -> Decision
         *ledger.postings(state, told, now_us),
         *reliability.observations(state, told, now_us),
     )
-    return decision if len(told) == len(decision.events) else replace(decision, events=told)

@@ -118,16 +118,25 @@ def unwrap(adapter: TypeAdapter[Any], data: bytes) -> Envelope[Any]:
 def decode(adapter: TypeAdapter[Any], data: bytes) -> Any:  # noqa: ANN401 - the adapter's type is dynamic
     """Return what a strict reader finds in ``data``; raises `DecodeError`."""
     try:
-        json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
-        return adapter.validate_json(b"[" + data + b"]")[0]
+        found = adapter.validate_json(b"[" + data + b"]")[0]
     except ValidationError as error:
+        _check_json(data)
         raise _decode_error(error) from error
+    if encode(found) != data:  # what is canonical already gives no key twice and holds nothing but JSON
+        _check_json(data)
+    return found
+
+
+def _check_json(data: bytes) -> None:
+    """Raise `DecodeError` unless the bytes are one value of JSON that gives no key twice."""
+    try:
+        json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise DecodeError("", repr(data[:60])[:100], f"not valid JSON: {error}") from error
 
 
 def _unique(pairs: list[tuple[str, object]]) -> None:
-    if len(pairs) > 1 and len({key for key, _ in pairs}) < len(pairs):
+    if len(pairs) > 1 and len(dict(pairs)) < len(pairs):
         keys = [key for key, _ in pairs]
         raise ValueError(f"key {next(key for key in keys if keys.count(key) > 1)!r} is given twice")
 
