@@ -145,18 +145,18 @@ class _Bound:
         cost: NDArray[Any] = np.zeros(p.n_bids, dtype=self.kind)
         if not (p.arc_site != NONE).any():
             return cost
-        rows = {
-            (int(s), int(t)): k for k, (s, t) in enumerate(zip(p.transport_from, p.transport_to, strict=True))
-        }
-        goes: dict[int, list[int]] = {}
-        for e in np.flatnonzero(p.arc_site != NONE).tolist():
-            goes.setdefault(int(p.arc_from[e]), []).append(int(p.arc_site[e]))
-        for k in np.flatnonzero(np.isin(p.item_lot, list(goes))).tolist():
-            b = int(self.owner[k])
-            for site in goes[int(p.item_lot[k])]:
-                row = rows.get((int(p.bid_site[b]), site))
-                if row is not None and int(p.bid_site[b]) != site:
-                    cost[b] += int(p.transport_fixed[row]) + int(p.transport_unit[row]) * int(item[k])
+        ends = np.flatnonzero(p.arc_site != NONE)
+        ends = ends[np.argsort(p.arc_from[ends], kind="stable")]
+        first, last = (np.searchsorted(p.arc_from[ends], p.item_lot, side) for side in ("left", "right"))
+        trips = last - first
+        which = np.repeat(np.arange(p.item_lot.size), trips)
+        nth = np.arange(which.size) - np.repeat(np.cumsum(trips) - trips, trips)
+        start, stop = p.bid_site[self.owner[which]], p.arc_site[ends[first[which] + nth]]
+        row = _rows_of(p, start, stop)
+        moved = np.flatnonzero((row != NONE) & (start != stop))
+        which, row = which[moved], row[moved]
+        per_unit = self.exact(p.transport_unit[row]) * self.exact(item[which])
+        np.add.at(cost, self.owner[which], self.exact(p.transport_fixed[row]) + per_unit)
         return cost
 
     def group_limits(self) -> NDArray[Any]:
@@ -221,6 +221,15 @@ class _Bound:
         cost = _sum_by(p.lot_order, self.lot_price * self.exact(p.lot_quantity), p.n_orders, self.kind)
         surplus = np.where(p.order_must, -cost, np.maximum(0, value - cost))
         return total + int(surplus[~single].sum())
+
+
+def _rows_of(p: Problem, start: Ints, stop: Ints) -> Ints:
+    """Return the transport row of each pair of sites, ``NONE`` where there is none."""
+    rows = zip(p.transport_from.tolist(), p.transport_to.tolist(), strict=True)
+    known = {pair: k for k, pair in enumerate(rows)}
+    pairs, inverse = np.unique(start * len(p.sites) + stop, return_inverse=True)
+    found = [known.get(divmod(pair, len(p.sites)), NONE) for pair in pairs.tolist()]
+    return np.array(found, dtype=np.int64)[inverse] if found else np.empty(0, dtype=np.int64)
 
 
 def _sum_by(index: Ints, values: NDArray[Any], n: int, kind: type) -> NDArray[Any]:
