@@ -56,6 +56,8 @@ class ContractsSection(Section):
     reallocation: Literal["joint", "greedy", "off"] = "joint"
     tolerance_minutes: Minutes | None = None
     """Without it begun work is never at risk: reallocation is off for it."""
+    keep_late: bool = False
+    """Whether late work goes on while its rest is on offer, and stays if that is best."""
     heartbeat_minutes: Minutes = 0
     recall_at_once: bool = False
     release_after: Count = 0

@@ -12,11 +12,11 @@ from itertools import islice
 from typing import Any
 
 from market.engine.audience import count_answers, is_hidden, is_open_order, public_part
+from market.engine.contesting import kept_at_close
 from market.engine.contract_apply import CONTRACT_APPLIERS, FOLLOWERS
 from market.engine.state import (
     Answer,
     ContractRecord,
-    Kept,
     KeyTerm,
     OrderRecord,
     ParticipantRecord,
@@ -267,9 +267,7 @@ def _round_closed(state: State, event: events.RoundClosed) -> None:
         for contract_id in sorted(state.orders[order_id].contracts):
             known = state.contracts[contract_id]
             if known.state in STANDING:
-                round_.kept[contract_id] = Kept(
-                    contract=known.contract, expected_end_us=known.expected_end_us
-                )
+                round_.kept[contract_id] = kept_at_close(state, round_.id, known)
 
 
 def _clearing_published(state: State, event: events.ClearingPublished) -> None:

@@ -8,10 +8,13 @@ from market.clearing.estimates import estimates
 from market.clearing.result import Clearing, Move, Status
 from market.clearing.result_json import clearing_from_json
 from market.clearing.verify import verify
+from market.engine.contesting import outbid, overtaken
 from market.engine.decision import Decision, accept, refuse
 from market.engine.goods import KEPT, Piece, contract_of, kept_of, pieces, sunk_minor
 from market.engine.lottery import commitment
 from market.engine.orders import cancellation
+from market.engine.partly_done import settled_minor
+from market.engine.passing_over import pass_over
 from market.engine.price_rounds import finds_prices_only, tell_prices
 from market.engine.pricing import shares
 from market.engine.snapshot import cleared_orders, fee_minor, logistics, snapshot
@@ -19,7 +22,7 @@ from market.engine.state import OrderRecord, RoundRecord, State
 from market.engine.transitions import BEGUN, STANDING
 from market.logistics.network import Route
 from market.model import events
-from market.model.commands import ReportClearing, VoidRound
+from market.model.commands import ReportClearing
 from market.model.events import Event
 from takt_sdk.model.contract import Contract, ContractItem, ResourceUse, Shipment, contract_id
 from takt_sdk.model.messages import UnservedReason
@@ -73,46 +76,17 @@ def publish(state: State, command: ReportClearing, now_us: int) -> Decision:
     return accept(published, *awards.outcome(), subject_id=round_.id)
 
 
-def void(state: State, command: VoidRound, now_us: int) -> Decision:
-    """Give a closed round up; its orders are called again while they are good for it."""
-    round_ = state.round
-    if round_ is None or round_.id != command.round_id or round_.state != "clearing":
-        return refuse("state", "no such round is being cleared", field="round_id", value=command.round_id)
-    reason = UnservedReason(code="void", detail=command.reason)
-    passed = [
-        event
-        for record in cleared_orders(state, round_)
-        for event in _pass_over(state, round_, record, reason, now_us)
-    ]
-    voided = events.RoundVoided(round_id=round_.id, at_us=now_us, reason=command.reason)
-    return accept(voided, *passed, subject_id=round_.id)
-
-
-def _pass_over(
-    state: State, round_: RoundRecord, record: OrderRecord, reason: UnservedReason, now_us: int
-) -> list[Event]:
-    """Return what becomes of an order that a round did not serve."""
-    cancelled = record.cancel_position is not None
-    good = len(record.rounds) < record.order.terms.good_for_takts
-    passed = events.OrderPassedOver(
-        order_id=record.order.id,
-        round_id=round_.id,
-        at_us=now_us,
-        reasons=(reason,),
-        final=not (cancelled or good or record.state == "reallocating"),
-    )
-    return [passed, *cancellation(state, record, now_us)] if cancelled else [passed]
-
-
 _WITH_ANSWER = frozenset({Status.OPTIMAL, Status.FEASIBLE, Status.FALLBACK})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Won:
-    """An accepted bid with the contract that it becomes; ``kept`` marks an earlier round's."""
+    """An accepted bid with its contract; ``kept`` marks an earlier round's, ``late`` one that is late."""
 
     contract: Contract
     kept: bool
+    end_us: int
+    late: bool = False
 
 
 class _Awards:
@@ -151,10 +125,13 @@ class _Awards:
             served = record.order.id in self.served and self.clearing.payments is not None
             if served and self._leaves_out_begun_work(record):
                 reason = UnservedReason(code="dates", detail="work that has begun does not fit any more")
-                happened += _pass_over(self.state, self.round, record, reason, self.now_us)
+                happened += pass_over(self.state, self.round, record, reason, self.now_us)
+            elif served and overtaken(self.state, kept_of(self.round, record)):
+                reason = UnservedReason(code="dates", detail="late work ended while it was on offer")
+                happened += pass_over(self.state, self.round, record, reason, self.now_us)
             elif served:
                 awarded = self._awarded(record)
-                happened += [awarded, *self._lost_meanwhile(record)]
+                happened += [awarded, *self._contested(record, awarded), *self._lost_meanwhile(record)]
                 if record.cancel_position is not None:
                     happened += self._cancelled(record, awarded)
             else:
@@ -172,7 +149,9 @@ class _Awards:
         order_of: dict[str, str] = {}
         for bid_id in sorted(accepted.bid for accepted in self.clearing.accepted):
             participant, local = bid_id.split("/", 1)
-            if not local.startswith(KEPT):
+            if local.startswith(KEPT):
+                order_of[bid_id] = self.pieces[bid_id].contract.order_id
+            else:
                 sheet, index = self.bids[participant]
                 column, k = sheet.bids, index[local]
                 order_of[bid_id] = self.order_of_lot[column.item_lot[column.item_offset[k]]]
@@ -209,7 +188,9 @@ class _Awards:
     def _won(self, bid_id: str, quantity: int) -> _Won:
         participant, local = bid_id.split("/", 1)
         if local.startswith(KEPT):
-            return _Won(contract=self.round.kept[contract_of(local)].contract, kept=True)
+            piece, late = self.pieces[bid_id], self.pieces[bid_id].late_minor is not None
+            end_us = piece.end_us if late else piece.contract.end_us
+            return _Won(contract=piece.contract, kept=True, end_us=end_us, late=late)
         sheet, index = self.bids[participant]
         bid = sheet.bid(index[local])
         whole = bid.min_quantity == 0
@@ -241,6 +222,7 @@ class _Awards:
                 emissions_g=-(-bid.emissions_g * quantity // full),
             ),
             kept=False,
+            end_us=bid.end_us,
         )
 
     def _site(self, bid_id: str) -> str:
@@ -298,11 +280,11 @@ class _Awards:
             shipments = tuple(self.shipments.get(bid_id, ()))
             transport += sum(shipment.cost_minor for shipment in shipments)
             arrivals = [s.transit_minutes * MINUTE_US for s in shipments if s.to_contract is None]
-            promised_us = max([promised_us, *(won.contract.end_us + transit_us for transit_us in arrivals)])
+            promised_us = max([promised_us, *(won.end_us + transit_us for transit_us in arrivals)])
             if won.kept:
                 if self.state.contracts[won.contract.id].state in STANDING:
                     kept[won.contract.id] = (*kept.get(won.contract.id, ()), *shipments)
-                owed[won.contract.id] = won.contract.payment_minor
+                owed[won.contract.id] = settled_minor(self.round.kept[won.contract.id])
             else:
                 new.append(won.contract)
         sunk = sunk_minor(self.state, order_id)
@@ -337,7 +319,21 @@ class _Awards:
     def _left_out(self, record: OrderRecord) -> list[str]:
         """Return the contracts that stood at the close and have no place in the new plan."""
         placed = {self.won[bid_id].contract.id for bid_id in self.by_order.get(record.order.id, ())}
-        return [kept.contract.id for kept in kept_of(self.round, record) if kept.contract.id not in placed]
+        return [
+            kept.contract.id
+            for kept in kept_of(self.round, record)
+            if kept.contract.id not in placed and (kept.done or not kept.contested)
+        ]
+
+    def _contested(self, record: OrderRecord, awarded: events.OrderAwarded) -> list[Event]:
+        """End what the new plan does not keep of late contracts."""
+        won = (self.won[bid_id] for bid_id in self.by_order.get(record.order.id, ()))
+        going_on = {one.contract.id for one in won if one.late}
+        late = [
+            kept for kept in kept_of(self.round, record)
+            if kept.contested and kept.contract.id not in going_on
+        ]  # fmt: skip
+        return [outbid(self.state, kept, dict(awarded.kept), self.now_us) for kept in late]
 
     def _leaves_out_begun_work(self, record: OrderRecord) -> bool:
         return any(self.state.contracts[id_].state in BEGUN for id_ in self._left_out(record))
@@ -348,6 +344,7 @@ class _Awards:
             kept for kept in kept_of(self.round, record)
             if (
                 self.state.contracts[kept.contract.id].state not in STANDING
+                or (kept.contract.id in self.state.contracting.contested and not kept.contested)
                 or self.state.contracts[kept.contract.id].contract.items != kept.contract.items
             )
             and kept.contract.id not in self._left_out(record)
@@ -373,7 +370,7 @@ class _Awards:
             if unserved is None
             else UnservedReason(code=unserved.reason, detail=_public_detail(unserved.detail))
         )
-        return _pass_over(self.state, self.round, record, reason, self.now_us)
+        return pass_over(self.state, self.round, record, reason, self.now_us)
 
 
 def _public_detail(detail: str) -> str:

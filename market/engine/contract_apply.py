@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from market.engine import contesting
 from market.engine.backup_apply import BACKUP_APPLIERS, BACKUP_FOLLOWERS
 from market.engine.contracting import (
     Appeal,
@@ -87,6 +88,7 @@ def _progress_reported(state: State, event: happened.ProgressReported) -> None:
     )
     record.finished_quantity = sum(lot.done for lot in work.values())
     record.expected_end_us = event.expected_end_us
+    contesting.reforecast(state, event.contract_id, event.predicted_end_us)
     state.index.watch_contract(record)
 
 
@@ -103,6 +105,7 @@ def _contract_reduced(state: State, event: happened.ContractReduced) -> None:
     if following == "finished":
         record.finished_quantity = units
         record.expected_end_us = event.at_us
+        contesting.resolved(state, event.contract.id)
     state.index.watch_contract(record)
 
 
@@ -260,6 +263,10 @@ def _closed(state: State, event: events.RoundClosed) -> None:
 
 
 def _reported(state: State, event: events.MilestoneReported) -> None:
+    if event.milestone in {"finished", "refused"}:
+        contesting.resolved(state, event.contract_id)
+    if event.milestone == "delayed" and event.expected_end_us is not None:
+        contesting.reforecast(state, event.contract_id, event.expected_end_us)
     if event.milestone == "shipped":
         contract, book = state.contracts[event.contract_id].contract, state.contracting
         book.moved[contract.id] = contract.shipments
@@ -270,6 +277,7 @@ def _reported(state: State, event: events.MilestoneReported) -> None:
 def _awarded(state: State, event: events.OrderAwarded) -> None:
     """Goods that had moved go on from where they lay; what their new way costs is spent."""
     book = state.contracting
+    contesting.extended(state, event)
     new = 0
     for contract_id, shipments in event.kept:
         if contract_id in book.moved:
@@ -283,6 +291,10 @@ def _awarded(state: State, event: events.OrderAwarded) -> None:
 def _passed_over(state: State, event: events.OrderPassedOver) -> None:
     if state.orders[event.order_id].state == "at_risk":
         state.contracting.failed[event.order_id] = state.contracting.failed.get(event.order_id, 0) + 1
+
+
+def _ended(state: State, event: events.ContractAtRisk | events.ContractEnded) -> None:
+    contesting.resolved(state, event.contract_id)
 
 
 def _round_over(state: State, event: events.ClearingPublished | events.RoundVoided) -> None:
@@ -304,7 +316,7 @@ def _retired(state: State, event: events.RecordsRetired) -> None:
     if not orders:
         return
     tables: tuple[dict[str, Any], ...]
-    tables = (book.paid, book.terms, book.moved, book.work, book.observed, book.appeals)
+    tables = (book.paid, book.terms, book.moved, book.work, book.observed, book.appeals, book.extended)
     for by_contract in tables:
         for id_ in [id_ for id_ in by_contract if id_ not in state.contracts]:
             del by_contract[id_]
@@ -320,7 +332,10 @@ def _retired(state: State, event: events.RecordsRetired) -> None:
 
 
 FOLLOWERS: Mapping[type, Callable[[State, Any], None]] = {
+    events.RoundOpened: contesting.called,
     events.RoundClosed: _closed,
+    events.ContractAtRisk: _ended,
+    events.ContractEnded: _ended,
     events.MilestoneReported: _reported,
     events.OrderAwarded: _awarded,
     events.OrderPassedOver: _passed_over,
@@ -352,4 +367,5 @@ CONTRACT_APPLIERS: Mapping[type, Callable[[State, Any], None]] = {
     happened.ChangeAccepted: _change_accepted,
     happened.OrderChanged: _order_changed,
     **BACKUP_APPLIERS,
+    **contesting.CONTEST_APPLIERS,
 }

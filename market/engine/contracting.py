@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from market.model.contract_events import Backup, ContractTerms
 from market.model.ledger import PostingKind
 from market.model.network import Lane, Network
-from takt_sdk.model.contract import Shipment
+from takt_sdk.model.contract import ContractItem, Shipment
 from takt_sdk.model.execution import ChangeQuote, NotifyDisruption, RequestChange
 
 
@@ -84,6 +84,19 @@ class Disruption:
 
 
 @dataclass(slots=True, kw_only=True)
+class Contested:
+    """A late contract held against new offers: its forecast, what was done when its rest was called.
+
+    ``round_id`` is the round that last called it, empty before.
+    """
+
+    end_us: int
+    reason: str
+    round_id: str = ""
+    done: tuple[ContractItem, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
 class Risk:
     """An order that was at risk: since when, when the market knew, its new award, its extra cost."""
 
@@ -120,6 +133,7 @@ class Contracting:
     were at its close. ``next_network`` holds once the round is cleared. ``failed`` counts rounds that did
     not serve an order at risk; ``silent`` are participants not heard of, and since when; ``payments`` are the
     bank's references with their log positions. ``quotes`` and ``backups`` (cheapest first) are by order.
+    ``extended`` are the late ends that were accepted of contracts that were ``contested``.
     """
 
     posted: int = 0
@@ -152,3 +166,5 @@ class Contracting:
     quotes: dict[str, dict[str, Quote]] = field(default_factory=dict)
     payments: dict[str, int] = field(default_factory=dict)
     backups: dict[str, tuple[Backup, ...]] = field(default_factory=dict)
+    contested: dict[str, Contested] = field(default_factory=dict)
+    extended: dict[str, int] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from market.engine import (
     notifications,
     operation,
     orders,
+    passing_over,
     rounds,
     sealing,
     stand_in,
@@ -127,7 +128,7 @@ def _host(state: State, command: HostCommand, now_us: int) -> Decision:
         case ReportClearing():
             return awards.publish(state, command, now_us)
         case VoidRound():
-            return awards.void(state, command, now_us)
+            return passing_over.void(state, command, now_us)
         case NoteSilence():
             return notifications.silence(state, command, now_us)
         case _:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from market.engine.partly_done import reduced, settled_minor
 from market.engine.state import Kept, OrderRecord, RoundRecord, State
 from takt_sdk.model.contract import Contract, ContractItem, Shipment
 from takt_sdk.model.values import MINUTE_US
@@ -23,7 +24,7 @@ class Piece:
     """A part of a standing contract's goods that lies in one place; a bid without a price.
 
     ``start_us`` None: its inputs are there already. ``moved`` are the shipments that
-    brought it there.
+    brought it there. ``late_minor`` is what the rest of a late contract costs, if this piece is all of it.
     """
 
     local_id: str
@@ -33,6 +34,7 @@ class Piece:
     start_us: int | None
     end_us: int
     moved: tuple[Shipment, ...] = ()
+    late_minor: int | None = None
 
 
 def contract_of(local_id: str) -> str:
@@ -64,6 +66,8 @@ def _pieces_of(state: State, record: OrderRecord, kept: Kept) -> list[Piece]:
     begun = contract.id in book.closed_begun
     start_us = None if begun else contract.start_us
     moved = book.closed_moved.get(contract.id)
+    if kept.contested:
+        return _contested(kept, start_us)
     if moved is None:
         return [
             Piece(
@@ -103,6 +107,36 @@ def _pieces_of(state: State, record: OrderRecord, kept: Kept) -> list[Piece]:
             )
         )
     return found
+
+
+def _contested(kept: Kept, start_us: int | None) -> list[Piece]:
+    """Return a late contract whole and, another choice, what is done of it."""
+    contract, whole_us = kept.contract, kept.expected_end_us
+    if start_us is not None:
+        start_us += max(0, whole_us - contract.end_us)
+    whole = Piece(
+        local_id=f"{KEPT}{contract.id}",
+        contract=contract,
+        site=contract.site,
+        items=contract.items,
+        start_us=start_us,
+        end_us=whole_us,
+        late_minor=contract.payment_minor - settled_minor(kept),
+    )
+    if not kept.done:
+        return [whole]
+    done = reduced(contract, kept.done)
+    return [
+        whole,
+        Piece(
+            local_id=f"{KEPT}{contract.id}{_PLACE}done",
+            contract=done,
+            site=contract.site,
+            items=done.items,
+            start_us=start_us,
+            end_us=min(whole_us, contract.end_us),
+        ),
+    ]
 
 
 def _by_place(

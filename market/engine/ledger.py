@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from market.engine.contesting import BETTER
 from market.engine.state import ContractRecord, OrderRecord, State
 from market.engine.transitions import STANDING
 from market.model import events
@@ -137,6 +138,10 @@ class _Postings:
             case events.ContractAtRisk() if event.cause.startswith(_GIVEN_UP):
                 known = self.state.contracts[event.contract_id]
                 self._compensate(known, cancellation_minor(self.state, known), event.cause)
+            case events.ContractEnded() if event.reason.startswith("breakdown") and event.reason.endswith(
+                BETTER
+            ):
+                self._breach(event.contract_id, self.state.rules.contracts.breakdown_ppm, event.reason)
             case events.ContractAtRisk() if event.cause.startswith("breakdown"):
                 self._breach(event.contract_id, self.state.rules.contracts.breakdown_ppm, event.cause)
             case _:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from market.engine import changes
+from market.engine.contesting import contest, may_go_on
 from market.engine.decision import Decision, Inbound, accept, refuse, repeat
 from market.engine.execution import reallocates
+from market.engine.partly_done import done_items
 from market.engine.reallocation import breaks, lose, steps
 from market.engine.state import ContractRecord, State
 from market.engine.transitions import UNSTARTED
@@ -112,7 +114,12 @@ def stopped(state: State, participant: str, resource: str, window: Window, now_u
             continue
         delayed_us = record.expected_end_us + max(0, window.end_us - max(window.start_us, now_us))
         lax = record.state in UNSTARTED and state.rules.contracts.tolerance_us is None
-        if lax or breaks(state, record, delayed_us):
+        late = breaks(state, record, delayed_us)
+        if late and may_go_on(state, record, delayed_us):
+            lost += contest(
+                state, record, delayed_us, f"breakdown of {resource}", now_us, done_items(state, record)
+            )
+        elif lax or late:
             lost += lose(state, record, f"breakdown of {resource}", now_us)
     return lost
 

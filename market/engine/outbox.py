@@ -57,6 +57,7 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
     told: list[Outgoing] = []
     orders: dict[str, int] = {}
     contracts: dict[str, tuple[int, str]] = {}
+    amended: dict[str, int] = {}
     for event in happened:
         match event:
             case events.RoundOpened():
@@ -71,22 +72,11 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
                 told += _results(state, state.rounds[event.round_id], void=REASON)
             case events.AnswerOpened():
                 told += _refused_bids(state, event)
-            case events.ContractAtRisk():
-                contracts[event.contract_id] = (event.at_us, event.cause)
-            case events.ContractEnded():
-                contracts[event.contract_id] = (event.at_us, event.reason)
-            case events.OrderAwarded():
+            case events.OrderAwarded() | contract_events.BackupAwarded():
                 orders[event.order_id] = event.at_us
-                contracts |= dict.fromkeys(event.ended, (event.at_us, "replaced by a new award"))
-                told += [_amended(state, id_, event.at_us, position) for id_, _ in event.kept]
+                amended |= {id_: event.at_us for id_, _ in event.kept}
             case events.OrderSettled() | events.OrderExpired():
                 orders[event.order_id] = event.at_us
-                contracts |= {id_: (event.at_us, "order settled") for id_, _ in event.payments}
-            case contract_events.BackupAwarded():
-                orders[event.order_id] = event.at_us
-                contracts |= dict.fromkeys(event.ended, (event.at_us, "replaced by a new award"))
-                told += [_amended(state, id_, event.at_us, position) for id_, _ in event.kept]
-                told += [_stood_by(state, contract) for contract in event.contracts]
             case (
                 events.OrderCancelled()
                 | events.OrderPassedOver()
@@ -94,13 +84,18 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
                 | events.OrderReturned()
             ):
                 orders[event.order_id] = event.at_us
+            case contract_events.ContractReduced():
+                amended[event.contract.id] = event.at_us
+            case contract_events.ChangeQuoted():
+                told.append(_quote(state, event))
             case _:
-                told += _amendments(state, event, position)
                 touched = touched_by(state, event)
                 at_us = state.now_us
                 orders |= {key: at_us for model, key in touched if model == "orders" and _says(event)}
-                if isinstance(event, contract_events.ContractReduced):
-                    contracts[event.contract.id] = (event.at_us, event.reason)
+        if isinstance(event, contract_events.BackupAwarded):
+            told += [_stood_by(state, contract) for contract in event.contracts]
+        contracts |= _ended(event)
+    told += [_amended(state, id_, at_us, position) for id_, at_us in amended.items()]
     told += [_contract_notice(state, id_, at_us, why, position) for id_, (at_us, why) in contracts.items()]
     told += [_order_notice(state.orders[id_], at_us, position) for id_, at_us in orders.items()]
     return [message for message in told if message.channel == "tape" or _reads(state, message.participant)]
@@ -117,21 +112,33 @@ def _says(event: Event) -> bool:
     )
 
 
-def _amendments(state: State, event: Event, position: int) -> list[Outgoing]:
-    """Return the new shape of a contract, or the price of a change."""
-    if isinstance(event, contract_events.ContractReduced):
-        return [_amended(state, event.contract.id, event.at_us, position)]
-    if not isinstance(event, contract_events.ChangeQuoted):
-        return []
-    return [
-        Outgoing(
-            message_id=_message_id(state.market, "quote", event.quote.quote_id),
-            channel="notice",
-            participant=event.quote.participant,
-            correlation_id=event.quote.order_id,
-            body=event.quote,
-        )
-    ]
+def _ended(event: Event) -> dict[str, tuple[int, str]]:
+    """Return whose contracts an event ends, cuts or questions: when, and why."""
+    match event:
+        case events.ContractAtRisk():
+            return {event.contract_id: (event.at_us, event.cause)}
+        case events.ContractEnded():
+            return {event.contract_id: (event.at_us, event.reason)}
+        case contract_events.ContractReduced():
+            return {event.contract.id: (event.at_us, event.reason)}
+        case contract_events.ContractContested():
+            return {event.contract_id: (event.at_us, f"{event.reason}: the rest is on offer")}
+        case events.OrderAwarded() | contract_events.BackupAwarded():
+            return dict.fromkeys(event.ended, (event.at_us, "replaced by a new award"))
+        case events.OrderSettled() | events.OrderExpired():
+            return {id_: (event.at_us, "order settled") for id_, _ in event.payments}
+        case _:
+            return {}
+
+
+def _quote(state: State, event: contract_events.ChangeQuoted) -> Outgoing:
+    return Outgoing(
+        message_id=_message_id(state.market, "quote", event.quote.quote_id),
+        channel="notice",
+        participant=event.quote.participant,
+        correlation_id=event.quote.order_id,
+        body=event.quote,
+    )
 
 
 def _reads(state: State, participant: str) -> bool:

@@ -7,16 +7,18 @@ reduced to it, and paid for it. Finished goods stay where they are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
+from market.engine.contesting import contest, may_go_on
 from market.engine.execution import reallocates
 from market.engine.ledger import BREACHES, PREEMPTED, RELEASED
+from market.engine.partly_done import done_items, reduced
 from market.engine.snapshot import logistics
 from market.engine.state import ContractRecord, OrderRecord, State
 from market.engine.transitions import STANDING, UNSTARTED, next_order_state
 from market.model import events
 from market.model.contract_events import (
     CallHastened,
+    ContractContested,
     ContractReduced,
     DisruptionNoted,
     OrderHeld,
@@ -27,7 +29,7 @@ from market.model.contract_events import (
 )
 from market.model.events import Event
 from market.model.network import Network
-from takt_sdk.model.contract import Contract, ContractItem
+from takt_sdk.model.contract import ContractItem
 from takt_sdk.model.messages import OrderState
 from takt_sdk.model.values import MINUTE_US
 
@@ -41,8 +43,17 @@ _BEFORE_SHIPPING: tuple[OrderState, ...] = ("awarded", "confirmed", "in_producti
 # --- losing work -----------------------------------------------------------------------------
 
 
-def lose(state: State, record: ContractRecord, reason: str, now_us: int) -> list[Event]:
-    """Return the end of what is not done of a contract; nothing where it is finished or over."""
+def lose(
+    state: State,
+    record: ContractRecord,
+    reason: str,
+    now_us: int,
+    done: tuple[ContractItem, ...] | None = None,
+) -> list[Event]:
+    """Return the end of what is not done of a contract; nothing where it is finished or over.
+
+    ``done`` is by default what was reported.
+    """
     id_ = record.contract.id
     if state.orders[record.contract.order_id].state in GONE:
         return []
@@ -50,38 +61,10 @@ def lose(state: State, record: ContractRecord, reason: str, now_us: int) -> list
         return [events.ContractAtRisk(contract_id=id_, at_us=now_us, cause=reason)]
     if record.state != "in_production":
         return []
-    done = done_items(state, record)
+    done = done_items(state, record) if done is None else done
     if done:
-        return [
-            ContractReduced(contract=reduced(record.contract, done), at_us=now_us, reason=reason),
-        ]
+        return [ContractReduced(contract=reduced(record.contract, done), at_us=now_us, reason=reason)]
     return [events.ContractEnded(contract_id=id_, at_us=now_us, reason=reason)]
-
-
-def done_items(state: State, record: ContractRecord) -> tuple[ContractItem, ...]:
-    """Return what is done of a contract, lot by lot as reported."""
-    work = state.contracting.work.get(record.contract.id, {})
-    if not work and len(record.contract.items) == 1 and record.finished_quantity:
-        item = record.contract.items[0]
-        return (ContractItem(lot_id=item.lot_id, quantity=min(item.quantity, record.finished_quantity)),)
-    return tuple(
-        ContractItem(lot_id=item.lot_id, quantity=min(item.quantity, work[item.lot_id].done))
-        for item in record.contract.items
-        if item.lot_id in work and work[item.lot_id].done
-    )
-
-
-def reduced(contract: Contract, items: tuple[ContractItem, ...]) -> Contract:
-    """Return a contract over fewer units, at the same price per unit, rounded down; nothing to ship yet."""
-    before = sum(item.quantity for item in contract.items)
-    now = sum(item.quantity for item in items)
-    return replace(
-        contract,
-        items=items,
-        payment_minor=contract.payment_minor * now // before,
-        emissions_g=-(-contract.emissions_g * now // before),
-        shipments=(),
-    )
 
 
 def steps(state: State, lost: Iterable[Event], now_us: int) -> list[events.OrderProgressed]:
@@ -104,6 +87,8 @@ def _lost_contract(event: Event) -> str | None:
             return event.contract_id
         case events.MilestoneReported(milestone="refused"):
             return event.contract_id
+        case ContractContested():
+            return event.contract_id
         case ContractReduced() if not event.by_customer:
             return event.contract.id
         case _:
@@ -120,7 +105,8 @@ def breaks(state: State, record: ContractRecord, end_us: int) -> bool:
     tolerance.
     """
     tolerance_us = state.rules.contracts.tolerance_us
-    if tolerance_us is None or not reallocates(state) or end_us <= record.contract.end_us + tolerance_us:
+    agreed_us = max(record.contract.end_us, state.contracting.extended.get(record.contract.id, 0))
+    if tolerance_us is None or not reallocates(state) or end_us <= agreed_us + tolerance_us:
         return False
     for shipment in record.contract.shipments:
         arrival_us = end_us + shipment.transit_minutes * MINUTE_US
@@ -147,17 +133,17 @@ def late(state: State, event: Event, now_us: int) -> list[Event]:
     record = state.contracts[contract_id]
     if not breaks(state, record, end_us):
         return []
+    done = done_items(state, record)
     if isinstance(event, ProgressReported) and record.state == "in_production":
-        items = tuple(
+        done = tuple(
             ContractItem(lot_id=item.lot_id, quantity=quantity)
             for item in record.contract.items
             if (quantity := min(item.quantity, _done(state, record, event, item.lot_id)))
         )
-        if items:
-            shrunk = reduced(record.contract, items)
-            return [ContractReduced(contract=shrunk, at_us=now_us, reason="late beyond tolerance")]
-        return [events.ContractEnded(contract_id=contract_id, at_us=now_us, reason="late beyond tolerance")]
-    return lose(state, record, "late beyond tolerance", now_us)
+    reason = "late beyond tolerance"
+    if may_go_on(state, record, end_us):
+        return contest(state, record, end_us, reason, now_us, done)
+    return lose(state, record, reason, now_us, done)
 
 
 def _done(state: State, record: ContractRecord, event: ProgressReported, lot_id: str) -> int:
@@ -346,7 +332,7 @@ def _cause(told: tuple[Event, ...], lost: dict[str, Event]) -> tuple[str, str]:
     for event in lost.values():
         if isinstance(event, events.ContractAtRisk):
             return event.cause, source
-        if isinstance(event, events.ContractEnded | ContractReduced):
+        if isinstance(event, events.ContractEnded | ContractReduced | ContractContested):
             return event.reason, source
     if any(isinstance(e, events.NetworkPublished) for e in told):
         return "a lane is closed or slower", source
@@ -380,11 +366,10 @@ def _remaining(state: State, record: OrderRecord, lost: dict[str, Event]) -> tup
     for id_ in record.contracts:
         event = lost.get(id_)
         if state.contracts[id_].state not in STANDING or (
-            event is not None and not isinstance(event, ContractReduced)
+            event is not None and not isinstance(event, ContractReduced | ContractContested)
         ):
             continue
-        contract = event.contract if isinstance(event, ContractReduced) else state.contracts[id_].contract
-        for item in contract.items:
+        for item in _still_made(state, id_, event):
             covered[item.lot_id] = covered.get(item.lot_id, 0) + item.quantity
     return tuple(
         (lot.id, rest)
@@ -393,6 +378,17 @@ def _remaining(state: State, record: OrderRecord, lost: dict[str, Event]) -> tup
     )
 
 
+def _still_made(state: State, contract_id: str, event: Event | None) -> tuple[ContractItem, ...]:
+    if isinstance(event, ContractReduced):
+        return event.contract.items
+    if isinstance(event, ContractContested):
+        return event.done
+    return state.contracts[contract_id].contract.items
+
+
 def _value(state: State, contract_id: str, event: Event) -> int:
-    payment = state.contracts[contract_id].contract.payment_minor
+    record = state.contracts[contract_id]
+    payment = record.contract.payment_minor
+    if isinstance(event, ContractContested):
+        return payment - reduced(record.contract, event.done).payment_minor
     return payment - event.contract.payment_minor if isinstance(event, ContractReduced) else payment

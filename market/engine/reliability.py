@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from market.engine.contesting import BETTER
 from market.engine.ledger import BREACHES
 from market.engine.posterior import base_rate_ppm
 from market.engine.state import ContractRecord, State
@@ -50,7 +51,7 @@ def _observed(state: State, event: Event) -> tuple[str, bool] | None:
             return event.contract_id, event.at_us <= state.contracts[event.contract_id].contract.end_us
         case events.MilestoneReported(milestone="refused"):
             return event.contract_id, False
-        case events.ContractEnded() if event.reason in BREACHES:
+        case events.ContractEnded() if event.reason in BREACHES or event.reason.endswith(BETTER):
             return event.contract_id, False
         case events.ContractAtRisk() if event.cause.startswith(("breakdown", "late")):
             return event.contract_id, False

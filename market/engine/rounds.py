@@ -10,6 +10,7 @@ from dataclasses import replace
 from market.engine.audience import HIDDEN_ROUND, PUBLIC_ROUND, is_open_order
 from market.engine.decision import Decision, accept
 from market.engine.execution import expiries, reallocates, settlements, silences, unconfirmed
+from market.engine.partly_done import done_items
 from market.engine.retention import retirements
 from market.engine.state import OrderRecord, RoundRecord, State
 from market.engine.transitions import STANDING
@@ -170,19 +171,23 @@ def open_lots(state: State, record: OrderRecord, now_us: int) -> list[Lot]:
     covered: dict[str, int] = {}
     earliest: dict[str, int] = {}
     latest: dict[str, int] = {}
+    stands = False
     for contract_id in record.contracts:
         known = state.contracts[contract_id]
         if known.state not in STANDING:
             continue
-        for item in known.contract.items:
+        stands = True
+        contested = contract_id in state.contracting.contested
+        for item in done_items(state, known) if contested else known.contract.items:
             covered[item.lot_id] = covered.get(item.lot_id, 0) + item.quantity
+        for item in known.contract.items:
             earliest[item.lot_id] = max(earliest.get(item.lot_id, 0), known.expected_end_us)
             latest[item.lot_id] = min(
                 latest.get(item.lot_id, known.contract.start_us), known.contract.start_us
             )
     lots = []
     for lot in order.lots:
-        quantity = demand(record, lot, kept=bool(covered)) - covered.get(lot.id, 0)
+        quantity = demand(record, lot, kept=stands) - covered.get(lot.id, 0)
         if quantity == 0:
             continue
         start_us, end_us = lot.earliest_start_us, lot.latest_end_us

@@ -15,6 +15,7 @@ from typing import TypeVar
 from market.clearing.problem import NO_TIME, NONE, Problem
 from market.clearing.problem_builder import ProblemBuilder
 from market.engine.goods import KEPT, kept_of, pieces, sunk_minor
+from market.engine.partly_done import settled_minor
 from market.engine.posterior import expected_lateness_minor, prior_late_ppm
 from market.engine.rounds import demand
 from market.engine.state import OrderRecord, RoundRecord, State
@@ -56,7 +57,7 @@ def order_value(state: State, round_: RoundRecord, record: OrderRecord) -> int:
     kept = kept_of(round_, record)
     if kept:
         limit = limit * record.pieces // record.order.terms.quantity
-    owed = sum(one.contract.payment_minor for one in kept)
+    owed = sum(settled_minor(one) for one in kept)
     return max(0, limit - owed - sunk_minor(state, record.order.id))
 
 
@@ -151,7 +152,13 @@ class _Snapshot:
 
     def add_kept(self, record: OrderRecord) -> None:
         for piece in pieces(self.state, self.round, record):
-            contract = piece.contract
+            contract, terms = piece.contract, record.order.terms
+            cost = 0
+            if piece.late_minor is not None and any(item.lot_id in self.final_lots for item in piece.items):
+                arrival_us = self._arrival_us(piece.site, piece.end_us, record.order)
+                if arrival_us > terms.deadline_us:
+                    continue
+                cost = -(-max(0, arrival_us - terms.due_us) // DAY_US) * terms.lateness_penalty_minor_per_day
             start = NO_TIME if piece.start_us is None else self.minutes((piece.start_us,), up=False)[0]
             self.builder.add_bids(
                 (f"{contract.participant}/{piece.local_id}",),
@@ -162,9 +169,9 @@ class _Snapshot:
                 item_quantity=[item.quantity for item in piece.items],
                 divisible=(False,),
                 min_quantity=(0,),
-                fixed_price=(0,),
+                fixed_price=(piece.late_minor or 0,),
                 unit_price=(0,),
-                score=(0,),
+                score=(-min(cost, self.state.rules.max_price_minor),),
                 start=(start,),
                 end=self.minutes((piece.end_us,), up=True),
                 use_counts=(0,),

@@ -69,6 +69,8 @@ def _awards(state: State, now_us: int) -> list[Event]:
 
 def _lost(state: State, record: OrderRecord, lost: tuple[str, ...]) -> list[str]:
     """Return the contracts lost before their work began that are all that an order misses; else none."""
+    if any(id_ in state.contracting.contested for id_ in record.contracts):
+        return []
     covered: Counter[str] = Counter()
     gaps: list[str] = []
     for id_ in record.contracts:

@@ -16,7 +16,7 @@ from market.model.network import Network
 from market.model.order import Order
 from market.model.rules import Rules
 from market.model.views import HistoryEntry
-from takt_sdk.model.contract import Contract, ContractState
+from takt_sdk.model.contract import Contract, ContractItem, ContractState
 from takt_sdk.model.messages import TERMINAL_ORDER_STATES, LotPrice, OrderState, UnservedReason
 from takt_sdk.model.order import Lot
 from takt_sdk.model.plan import Part
@@ -128,10 +128,15 @@ class Answer:
 
 @dataclass(slots=True, kw_only=True)
 class Kept:
-    """A contract of an earlier round that stood when the round closed, as it was then."""
+    """A contract of an earlier round that stood when the round closed, as it was then.
+
+    ``contested`` says that the round calls all of it but ``done``.
+    """
 
     contract: Contract
     expected_end_us: int
+    contested: bool = False
+    done: tuple[ContractItem, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)

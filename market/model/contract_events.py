@@ -8,7 +8,7 @@ from typing import Literal
 from market.model.ledger import Posting
 from market.model.network import Lane
 from market.model.order import Order
-from takt_sdk.model.contract import Contract, Shipment
+from takt_sdk.model.contract import Contract, ContractItem, Shipment
 from takt_sdk.model.execution import ChangeQuote, NotifyDisruption, RequestChange
 
 
@@ -132,6 +132,21 @@ class ContractReduced:
     at_us: int
     reason: str
     by_customer: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractContested:
+    """What is left of a contract, but ``done``, is offered to others, since it would end late, at ``end_us``.
+
+    Its work goes on.
+    """
+
+    kind: Literal["takt.contract_contested.v1"] = "takt.contract_contested.v1"
+    contract_id: str
+    end_us: int
+    done: tuple[ContractItem, ...]
+    at_us: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,4 +323,5 @@ ContractEvent = (
     | OrderChanged
     | BackupsRecorded
     | BackupAwarded
+    | ContractContested
 )

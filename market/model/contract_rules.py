@@ -38,6 +38,9 @@ class ContractRules:
         reported ends.
     tolerance_us
         Delay from which begun work is at risk; None leaves begun work alone.
+    keep_late
+        Whether work that would end too late, but could be there by the deadline, goes on and is held against
+        the new offers, at its own price and lateness; else it is taken away at once.
     heartbeat_us
         Silence on the heartbeat subject from which a participant counts as gone; 0 = not watched.
     recall_at_once
@@ -75,6 +78,7 @@ class ContractRules:
     report_grace_us: int = DAY_US
     reallocation: Reallocation = "joint"
     tolerance_us: int | None = None
+    keep_late: bool = False
     heartbeat_us: int = 0
     recall_at_once: bool = False
     release_after: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 from agents.profile import CustomerProfile, Floor, PlantProfile, Profile
 from market.engine.admission import OPERATOR
@@ -58,10 +59,10 @@ def _rules(r: Random) -> ContractRules:
     )
 
 
-def _newer_rules(seed: int) -> dict[str, int]:
+def _newer_rules(seed: int) -> dict[str, Any]:
     """Return rules that came later, from chance of their own: what was drawn before stays."""
     r = Random(f"newer rules {seed}")
-    return {"backups": r.choice((0, 1, 3, 3))}
+    return {"backups": r.choice((0, 1, 3, 3)), "keep_late": r.random() < 0.6}
 
 
 def _standing_by(seed: int, profile: Profile) -> Profile:
