@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +30,8 @@ from market.engine.admission import OPERATOR
 from market.engine.state import State
 from market.model.commands import Command
 from market.service.clearing_worker import Clearer, ProcessClearer
+from scenarios.collector import seldom_collected
+from scenarios.disturbances import TimedNotice
 from scenarios.embedded import RunningMarket, embedded_market
 from scenarios.errors import RunError
 from scenarios.http_orders import order_document, part_document
@@ -38,14 +40,22 @@ from scenarios.market_folder import KEY_BYTES, MarketFolder, key_digest
 from scenarios.measure import Record
 from scenarios.population import Population, TimedOrder, opening
 from scenarios.signing_keys import creds_of, scenario_seed, with_key
+from scenarios.silences import Silences
 from scenarios.simulator import Simulation
 from scenarios.timetable import tick_times
+from takt_sdk.codec import digest_of
+from takt_sdk.model.execution import NotifyDisruption
 from takt_sdk.model.messages import Receipt
+from takt_sdk.ports import RequestChannel
+from takt_sdk.role import Outgoing
 from takt_sdk.wall_clock import OsEntropy
 
 REST_POLL_S = 0.005
 REST_LIMIT_S = 600.0
 """Longest time between two ticks: somebody must have died for good."""
+
+HEARTBEAT_S = 60.0
+"""Longest time that a heartbeat takes on its way."""
 
 HOSTS = 2
 
@@ -109,7 +119,7 @@ def run_in_memory(population: Population, show: Show) -> tuple[State, Record]:
     clock = ManualClock(population.start_us)
     simulation = Simulation(population, stopwatch=clock)
     phases = _Phases(clock, simulation.record)
-    with phases.phase("market and agents in memory"):
+    with phases.phase("market and agents in memory"), seldom_collected():
         for now_us in simulation.steps():
             phases.note_award(simulation.kernel.state)
             show(_progress(population, now_us, simulation.kernel.state))
@@ -148,16 +158,20 @@ async def run_on_nats(
         await starting
     try:
         orders = list(population.orders)
+        notices = sorted(population.notices, key=lambda notice: notice.at_us)
         for moment in tick_times(population):
             clock.set(moment)
+            await run.hush(moment)
             with phases.phase("orders by HTTP"):
                 while orders and orders[0].at_us <= moment:
                     await run.order(orders.pop(0))
             with phases.phase("companies and rounds"):
+                while notices and notices[0].at_us <= moment:
+                    await run.say(notices.pop(0), phases)
                 await run.pass_time(moment, phases)
             state = run.market.service.state_of().state
             show(_progress(population, moment, state))
-            if not orders and not state.index.open_orders:
+            if not orders and not state.index.open_orders and not run.silences.silent:
                 break
         record.messages = run.market.service.counters.messages
         clearing_s = sum(clearing.seconds.solve + clearing.seconds.check for _, clearing in record.cleared)
@@ -180,8 +194,10 @@ class _Run:
         http: httpx.AsyncClient,
         keys: dict[str, str],
         clock: ManualClock,
+        silences: Silences,
     ) -> None:
         self.market, self.fleet, self._http, self._keys, self._clock = market, fleet, http, keys, clock
+        self.silences = silences
 
     async def order(self, order: TimedOrder) -> None:
         """Send an order as its customer would."""
@@ -202,13 +218,55 @@ class _Run:
             )
             _check(response, f"part {command.part.id} of {customer}")
 
+    async def say(self, notice: TimedNotice, phases: _Phases) -> None:
+        """Say what disturbs the run as whoever knows it would; returns once everybody has come to rest."""
+        command = notice.command
+        if notice.sender == OPERATOR:
+            service, message_id = self.market.service, f"notice-{notice.at_us}-{digest_of(command)[:16]}"
+            await service.submit(OPERATOR, command, message_id=message_id, source="operator")
+        elif notice.sender not in self.silences.silent:
+            channel: RequestChannel = "report" if isinstance(command, NotifyDisruption) else "order"
+            await self.fleet.post(notice.sender, Outgoing(channel=channel, correlation_id="", body=command))
+        await self._rest(phases)
+
+    async def hush(self, moment: int) -> None:
+        """Let companies fall silent; from then on nobody waits for them."""
+        if gone := self.silences.begin(moment, self._now_us(moment)):
+            await self.fleet.hush(moment)
+            await self._heard(gone, moment)
+            self.market.service.pump.absent = frozenset(self.silences.silent)
+
+    async def _heard(self, names: Sequence[str], moment: int) -> None:
+        """Wait for heartbeats: nobody acknowledges them."""
+        requests = self.market.service.requests
+        try:
+            async with asyncio.timeout(HEARTBEAT_S):
+                while not all(  # noqa: ASYNC110 - a heartbeat is told to nobody
+                    requests.last_heard_us.get(n, -1) >= moment and n in requests.beating for n in names
+                ):
+                    await asyncio.sleep(REST_POLL_S)
+        except TimeoutError as error:
+            raise RunError(f"no heartbeat of {', '.join(names)} arrived") from error
+
+    def _now_us(self, moment: int) -> int:
+        return max(moment, self.market.service.state_of().state.now_us)
+
     def _headers(self, customer: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._keys[customer]}"}
 
     async def pass_time(self, moment: int, phases: _Phases) -> None:
         """Let everybody see ``moment`` and do what is due, as the simulator does."""
         service = self.market.service
-        await self.fleet.advance(moment)
+        self.silences.end(moment)
+        service.pump.absent = frozenset(self.silences.silent)
+        try:
+            async with asyncio.timeout(REST_LIMIT_S):
+                await self.fleet.advance(moment)
+        except TimeoutError as error:
+            raise RunError(f"the companies did not see {moment} within {REST_LIMIT_S:g} s") from error
+        await self._heard(self.silences.beat(self._now_us(moment)), moment)
+        await self._rest(phases)
+        await service.note_silence(self._now_us(moment))
         await self._rest(phases)
         now_us = moment
         while True:
@@ -265,6 +323,7 @@ class _Stack:
         ):
             keys = await _admit(population, market)
             address = NatsAddress(url=market.nats.url, market=population.market, server_name=market.nats.name)
+            windows = {one.participant: one.window for one in population.silences}
             assignments = [
                 Assignment(
                     profile=profile,
@@ -273,11 +332,12 @@ class _Stack:
                         profile.participant,
                         scenario_seed(population.seed, profile.participant),
                     ),
+                    silence=windows.get(profile.participant),
                 )
                 for profile in population.profiles
             ]
             fleet = RayFleet(assignments, address, hosts=self.hosts)
-            run = _Run(market, fleet, http, keys, self.clock)
+            run = _Run(market, fleet, http, keys, self.clock, Silences(population.silences))
             await asyncio.gather(fleet.start(), run.publish_parts(population))
             try:
                 yield run

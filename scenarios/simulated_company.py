@@ -10,11 +10,11 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import cast
 
-from market.adapters.codec import decode_envelope
-from market.ports import OutboxMessage, Request
+from market.model.commands import Body
+from market.ports import Request
 from takt_sdk.codec import decode_reply
 from takt_sdk.mail import Mail
-from takt_sdk.model.messages import CallForProposals, Receipt, Refused, SyncReply, Tick
+from takt_sdk.model.messages import CallForProposals, Envelope, Receipt, Refused, SyncReply, Tick
 from takt_sdk.role import Incoming, Role
 from takt_sdk.sealer import Sealer
 from takt_sdk.signing import Signer
@@ -45,13 +45,12 @@ class SimulatedCompany:
         self._mail.restore(reply)
         self._take(reply, "", now_us)
 
-    def deliver(self, message: OutboxMessage, now_us: int) -> None:
+    def deliver(self, message_id: str, envelope: Envelope[Body], now_us: int) -> None:
         """Take a message from the mailbox; one that was taken before changes nothing."""
-        if message.message_id not in self.done and message.message_id not in self._causes:
-            envelope = decode_envelope(message.body)
+        if message_id not in self.done and message_id not in self._causes:
             if isinstance(envelope.body, CallForProposals):
                 self._mail.called(envelope.body)
-            self._take(cast("Incoming", envelope.body), message.message_id, now_us)
+            self._take(cast("Incoming", envelope.body), message_id, now_us)
 
     def tick(self, now_us: int) -> None:
         """Let the company see market time."""

@@ -25,7 +25,6 @@ from market.engine.rounds import key_due
 from market.engine.snapshot import snapshot
 from market.engine.views import sync_reply
 from market.model.commands import Command, ReportClearing
-from market.model.contract_commands import NoteSilence
 from market.ports import Decided, OutboxMessage, Request
 from market.service.kernel import Handled, Kernel, refused, subject_of
 from market.service.lottery import Lottery
@@ -37,6 +36,7 @@ from scenarios.faults import NO_FAULTS, Dice, Faults
 from scenarios.measure import Record
 from scenarios.population import Population, opening
 from scenarios.signing_keys import scenario_seed, scenario_signer, with_key
+from scenarios.silences import Silences
 from scenarios.simulated_company import SimulatedCompany
 from scenarios.timetable import tick_times
 from takt_sdk.codec import DecodeError, digest_of, encode
@@ -104,8 +104,7 @@ class Simulation:
         self._busy: list[int] = []
         """Places of the companies that have something to send or to take, rising."""
         self._notices = sorted(population.notices, key=lambda notice: notice.at_us)
-        self.silent: set[str] = set()
-        """Companies that neither hear nor say anything now."""
+        self.silences = Silences(population.silences)
         self.record = Record()
         self.crashes = 0
         self._solved: tuple[ReportClearing, Problem, Clearing] | None = None
@@ -121,41 +120,37 @@ class Simulation:
         orders = list(self.population.orders)
         for moment in tick_times(self.population):
             self.now_us = max(self.now_us, moment)
+            for name in self.silences.begin(moment, self.now_us):
+                self._note(name)
             while orders and orders[0].at_us <= moment:
                 order = orders.pop(0)
                 self._submit_order(order.customer, order.command)
             self._disturb(moment)
             for name, company in self.companies.items():
-                if name not in self.silent:
+                if name not in self.silences.silent:
                     company.tick(self.now_us)
                 self._note(name)
+            self.silences.beat(self.now_us)
+            self._settle()
+            for said in self.silences.noticed(self.kernel.state, self.now_us):
+                self._command(HOST, said)
             self._settle()
             self._advance()
             yield moment
-            if not orders and not self.kernel.state.index.open_orders and not self.silent:
+            if not orders and not self.kernel.state.index.open_orders and not self.silences.silent:
                 return
 
     def _disturb(self, moment: int) -> None:
-        """Say what is told at this time; let companies fall silent, be missed, and come back."""
+        """Say what is told at this time, until everybody knows; let companies come back."""
         while self._notices and self._notices[0].at_us <= moment:
             notice = self._notices.pop(0)
-            self._put(notice.sender, notice.command)
-        heartbeat_us = self.kernel.state.rules.contracts.heartbeat_us
-        for silence in self.population.silences:
-            name, window = silence.participant, silence.window
-            gone = window.start_us <= moment < window.end_us
-            if gone:
-                self.silent.add(name)
-            elif name in self.silent and moment >= window.end_us:
-                self.silent.discard(name)
-                company = self.companies[name]
-                company.crash()
-                company.sync(sync_reply(self.kernel.state, name, self.now_us), self.now_us)
-            missed = gone and heartbeat_us and moment >= window.start_us + heartbeat_us
-            if bool(missed) != (name in self.kernel.state.contracting.silent):
-                last_us = window.start_us if missed else moment
-                said = NoteSilence(participant=name, last_heard_us=last_us, silent=bool(missed))
-                self._command(HOST, said)
+            if notice.sender not in self.silences.silent:
+                self._put(notice.sender, notice.command)
+                self._settle()
+        for name in self.silences.end(moment):
+            company = self.companies[name]
+            company.crash()
+            company.sync(sync_reply(self.kernel.state, name, self.now_us), self.now_us)
 
     # --- the market's side -------------------------------------------------------------------
 
@@ -235,7 +230,7 @@ class Simulation:
         self._busy = [
             self._place[name]
             for name, company in self.companies.items()
-            if company.requests and name not in self.silent
+            if company.requests and name not in self.silences.silent
         ]
         self._deliver(self.journal.open_outbox())
 
@@ -324,7 +319,9 @@ class Simulation:
             return
         at = bisect_left(self._busy, place)
         known = at < len(self._busy) and self._busy[at] == place
-        busy = name not in self.silent and (bool(self.companies[name].requests) or self._waiting(name))
+        busy = name not in self.silences.silent and (
+            bool(self.companies[name].requests) or self._waiting(name)
+        )
         if busy and not known:
             self._busy.insert(at, place)
         elif known and not busy:
@@ -342,10 +339,11 @@ class Simulation:
             box = self.mailbox[name]
             message = box[self.dice.pick("delay", len(box))]
             if not self.dice.happens("loss"):
-                self.record.messages[decode_envelope(message.body).body.kind] += 1
-                company.deliver(message, self.now_us)
+                envelope = decode_envelope(message.body)
+                self.record.messages[envelope.body.kind] += 1
+                company.deliver(message.message_id, envelope, self.now_us)
                 if self.dice.happens("duplicate"):
-                    company.deliver(message, self.now_us)
+                    company.deliver(message.message_id, envelope, self.now_us)
         self._acknowledge(name, company)
         self._note(name)
 

@@ -14,6 +14,7 @@ from market.adapters.codec import decode_events
 from market.clearing.clear import Stopwatch
 from market.model.events import OrderAwarded
 from market.ports import Journal
+from scenarios.collector import seldom_collected
 from scenarios.mechanisms import SETTINGS, MechanismName
 from scenarios.outcome import outcome_digest
 from scenarios.population import Population, build
@@ -72,7 +73,8 @@ def finished(case: Case, cell: Cell, stopwatch: Stopwatch) -> Run:
 
 def _finished(population: Population, stopwatch: Stopwatch) -> Run:
     simulation = Simulation(population, stopwatch=stopwatch)
-    simulation.run()
+    with seldom_collected():
+        simulation.run()
     costs: dict[str, int] = {}
     for company in simulation.companies.values():
         if isinstance(company.role, Bidder):
