@@ -53,12 +53,14 @@ class ContractsSection(Section):
     breakdown_ppm: Ppm = 0
     penalty_cap_ppm: Ppm = 0
     on_account_ppm: Ppm = 0
+    pay_moved: bool = False
     reallocation: Literal["joint", "greedy", "off"] = "joint"
     tolerance_minutes: Minutes | None = None
     """Without it begun work is never at risk: reallocation is off for it."""
     keep_late: bool = False
     """Whether late work goes on while its rest is on offer, and stays if that is best."""
     heartbeat_minutes: Minutes = 0
+    heartbeat_due: bool = False
     recall_at_once: bool = False
     release_after: Count = 0
     preempt_after: Count = 0

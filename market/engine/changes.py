@@ -24,6 +24,7 @@ from takt_sdk.model.contract import Contract, ContractItem
 from takt_sdk.model.errors import ModelError
 from takt_sdk.model.execution import AcceptChange, ChangeQuote, RequestChange
 from takt_sdk.model.messages import TERMINAL_ORDER_STATES
+from takt_sdk.model.order import OrderTerms
 from takt_sdk.model.plan import PlannedArc, PlannedLot, ProcessPlan
 
 MOST_QUOTES = 100
@@ -176,10 +177,10 @@ def _cancel(state: State, record: OrderRecord, now_us: int) -> _Offer:
 # --- changing --------------------------------------------------------------------------------
 
 
-def _change_unawarded(
+def _changed_terms(
     state: State, record: OrderRecord, command: RequestChange, now_us: int
-) -> _Offer | Decision:
-    """Put new terms in place of the old; what is called leaves the open round and is called again."""
+) -> OrderTerms | Decision:
+    """Return an order's terms with what is asked for in place of the old, or why they can not be."""
     terms = replace(
         record.order.terms,
         quantity=command.quantity or record.order.terms.quantity,
@@ -187,8 +188,16 @@ def _change_unawarded(
         deadline_us=_deadline_us(record, command),
     )
     refused = terms_refused(state, record.order.customer, terms, now_us, limit_orders=False)
-    if refused is not None:
-        return refused
+    return terms if refused is None else refused
+
+
+def _change_unawarded(
+    state: State, record: OrderRecord, command: RequestChange, now_us: int
+) -> _Offer | Decision:
+    """Put new terms in place of the old; what is called leaves the open round and is called again."""
+    terms = _changed_terms(state, record, command, now_us)
+    if isinstance(terms, Decision):
+        return terms
     order = expand(
         order_id=record.order.id,
         customer=record.order.customer,
@@ -344,14 +353,9 @@ def _smaller(order: Order, wanted: int) -> Order:
 
 def _move_dates(state: State, record: OrderRecord, command: RequestChange, now_us: int) -> _Offer | Decision:
     """Move the dates: later is free; earlier calls what has not begun again, at its price."""
-    terms = replace(
-        record.order.terms,
-        due_us=command.due_us or record.order.terms.due_us,
-        deadline_us=_deadline_us(record, command),
-    )
-    refused = terms_refused(state, record.order.customer, terms, now_us, limit_orders=False)
-    if refused is not None:
-        return refused
+    terms = _changed_terms(state, record, command, now_us)
+    if isinstance(terms, Decision):
+        return terms
     changed = OrderChanged(
         order=replace(record.order, terms=terms), trigger="", pieces=record.pieces, at_us=now_us
     )

@@ -109,6 +109,8 @@ class _Postings:
                 self._settled(self.state.orders[event.order_id], event)
             case events.OrderExpired():
                 self._paid_out(self.state.orders[event.order_id], event.payments, event.charge_minor)
+                if self.state.rules.contracts.pay_moved:
+                    self._moved(self.state.orders[event.order_id])
             case events.OrderCancelled():
                 self._cancelled(self.state.orders[event.order_id])
             case events.MilestoneReported():
@@ -198,6 +200,11 @@ class _Postings:
             amount = max(0, cancellation_minor(self.state, known) - paid)
             earner = participant_account(known.contract.participant)
             self._post("cancellation", record.order.id, contract_id, (customer, -amount), (earner, amount))
+        self._moved(record)
+
+    def _moved(self, record: OrderRecord) -> None:
+        """Pay the carriers of an order that ends for what had moved."""
+        customer = participant_account(record.order.customer)
         moved = self.state.contracting.sunk.get(record.order.id, 0)
         self._post("transport", record.order.id, "", (customer, -moved), (CARRIERS, moved))
 

@@ -10,31 +10,24 @@ from market.engine.scorecards import scorecard
 from market.engine.state import State
 from market.engine.statements import statement
 from market.engine.views import sync_reply
-from takt_sdk.model.execution import (
-    ContractQuery,
-    ContractReply,
-    QueryRisks,
-    QueryScorecard,
-    QueryStatement,
-    QueryTimeline,
-)
+from takt_sdk.model import execution
 from takt_sdk.model.messages import QuerySync, SyncReply
 
 
 def answer(
-    state: State, participant: str, query: QuerySync | ContractQuery, now_us: int
-) -> SyncReply | ContractReply | Refusal:
+    state: State, participant: str, query: QuerySync | execution.ContractQuery, now_us: int
+) -> SyncReply | execution.ContractReply | Refusal:
     """Return what a participant asked for; nothing of anybody else's."""
     match query:
         case QuerySync():
             return sync_reply(state, participant, now_us)
-        case QueryStatement():
+        case execution.QueryStatement():
             return statement(state, participant, query.after, now_us)
-        case QueryScorecard():
+        case execution.QueryScorecard():
             return scorecard(state, participant, now_us)
-        case QueryRisks():
+        case execution.QueryRisks():
             return risks(state, participant, now_us)
-        case QueryTimeline():
+        case execution.QueryTimeline():
             record = state.orders.get(query.order_id)
             if record is None or record.order.customer != participant:
                 return Refusal(code="unknown", detail="no such order", field="order_id", value=query.order_id)

@@ -30,6 +30,8 @@ class ContractRules:
         Most that a contract pays for lateness; 0 books none.
     on_account_ppm
         Share that is paid when a contract is finished; the rest follows with the settlement.
+    pay_moved
+        Whether the customer of an order that expires pays its carriers for what had moved; else nobody does.
     report_grace_us
         How long before the market hears of it a milestone may claim to have happened, for lateness.
     reallocation
@@ -43,6 +45,9 @@ class ContractRules:
         the new offers, at its own price and lateness; else it is taken away at once.
     heartbeat_us
         Silence on the heartbeat subject from which a participant counts as gone; 0 = not watched.
+    heartbeat_due
+        Whether who never sent a heartbeat is watched too, from its first open award on (or the host's start,
+        if that is later); else it is held to its reports alone.
     recall_at_once
         Whether what is at risk is called in a round of its own at once, or in the next takt.
     release_after
@@ -75,11 +80,13 @@ class ContractRules:
     breakdown_ppm: int = 0
     penalty_cap_ppm: int = 0
     on_account_ppm: int = 0
+    pay_moved: bool = False
     report_grace_us: int = DAY_US
     reallocation: Reallocation = "joint"
     tolerance_us: int | None = None
     keep_late: bool = False
     heartbeat_us: int = 0
+    heartbeat_due: bool = False
     recall_at_once: bool = False
     release_after: int = 0
     preempt_after: int = 0
@@ -134,6 +141,7 @@ STANDARD = ContractRules(
     cancel_begun_ppm=300_000,
     breach_ppm=50_000,
     penalty_cap_ppm=200_000,
+    pay_moved=True,
     tolerance_us=4 * HOUR_US,
     heartbeat_us=25_000_000,
     recall_at_once=True,

@@ -334,7 +334,8 @@ class MarketService:
         """Put before the engine who was not heard of for the rules' time, and who is heard again."""
         state = self.state_of().state
         heard, limit_us = self.requests.last_heard_us, state.rules.contracts.heartbeat_us
-        for command in silences(state, heard, self.requests.beating, now_us) if limit_us else ():
+        found = silences(state, heard, self.requests.beating, now_us, self._started_us) if limit_us else ()
+        for command in found:
             message_id = f"silence-{command.participant}-{command.last_heard_us}-{state.size}"
             await self.submit(HOST, command, message_id=message_id, source="clock")
 

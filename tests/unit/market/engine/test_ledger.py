@@ -153,3 +153,17 @@ def test_shares_of_groups_give_every_order_what_it_owes() -> None:
     assert [sum(part.values()) for part in split] == [50, 30]
     for order, owed in (("a", 40), ("b", 20), ("c", 20)):
         assert sum(part.get(order, 0) for part in split) == owed
+
+
+@pytest.mark.parametrize(("pay_moved", "carriers"), [(False, 0), (True, 30)])
+def test_carriers_of_an_order_that_expires_are_paid_for_what_had_moved_by_rule(
+    *, pay_moved: bool, carriers: int
+) -> None:
+    market = chain_market(replace(RULES, contracts=ContractRules(pay_moved=pay_moved)))
+    market.report("steel-s", "confirmed", "started", "finished", "shipped")  # from Lyon to Bonn: 10 + 20
+    market.report("mill-a", "refused")
+    market.days(15)
+    order = market.order_of("o1")
+    assert (order.state, order.charge_minor) == ("expired", 400)
+    expected = {"participant/ada": -400 - carriers, "participant/steel-s": 400, "carriers": carriers}
+    assert balances(market) == {name: amount for name, amount in expected.items() if amount}
