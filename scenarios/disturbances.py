@@ -21,7 +21,7 @@ OPERATOR = "operator"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedNotice:
-    """A disruption that somebody tells of, or a change that a customer asks for, at ``at_us``."""
+    """A disruption that somebody tells of, or a change that a customer wants at any price, at ``at_us``."""
 
     at_us: int
     sender: str

@@ -44,7 +44,7 @@ from scenarios.silences import Silences
 from scenarios.simulator import Simulation
 from scenarios.timetable import tick_times
 from takt_sdk.codec import digest_of
-from takt_sdk.model.execution import NotifyDisruption
+from takt_sdk.model.execution import AcceptChange, ChangeCommand, NotifyDisruption, RequestChange
 from takt_sdk.model.messages import Receipt
 from takt_sdk.ports import RequestChannel
 from takt_sdk.role import Outgoing
@@ -225,9 +225,14 @@ class _Run:
             service, message_id = self.market.service, f"notice-{notice.at_us}-{digest_of(command)[:16]}"
             await service.submit(OPERATOR, command, message_id=message_id, source="operator")
         elif notice.sender not in self.silences.silent:
-            channel: RequestChannel = "report" if isinstance(command, NotifyDisruption) else "order"
-            await self.fleet.post(notice.sender, Outgoing(channel=channel, correlation_id="", body=command))
+            subject_id = await self._post(notice.sender, command)
+            if isinstance(command, RequestChange) and subject_id:
+                await self._post(notice.sender, AcceptChange(order_id=command.order_id, quote_id=subject_id))
         await self._rest(phases)
+
+    async def _post(self, sender: str, command: NotifyDisruption | ChangeCommand) -> str:
+        channel: RequestChannel = "report" if isinstance(command, NotifyDisruption) else "order"
+        return await self.fleet.post(sender, Outgoing(channel=channel, correlation_id="", body=command))
 
     async def hush(self, moment: int) -> None:
         """Let companies fall silent; from then on nobody waits for them."""

@@ -40,6 +40,7 @@ from scenarios.silences import Silences
 from scenarios.simulated_company import SimulatedCompany
 from scenarios.timetable import tick_times
 from takt_sdk.codec import DecodeError, digest_of, encode
+from takt_sdk.model.execution import AcceptChange, RequestChange
 from takt_sdk.model.messages import Envelope, Receipt, Tick
 from takt_sdk.ports import Entropy
 
@@ -145,7 +146,10 @@ class Simulation:
         while self._notices and self._notices[0].at_us <= moment:
             notice = self._notices.pop(0)
             if notice.sender not in self.silences.silent:
-                self._put(notice.sender, notice.command)
+                reply = self._put(notice.sender, notice.command).decision.reply
+                if isinstance(notice.command, RequestChange) and not isinstance(reply, Refusal):
+                    accepted = AcceptChange(order_id=notice.command.order_id, quote_id=reply.subject_id)
+                    self._put(notice.sender, accepted)
                 self._settle()
         for name in self.silences.end(moment):
             company = self.companies[name]

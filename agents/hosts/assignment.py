@@ -9,12 +9,14 @@ from pathlib import Path
 from agents.profile import Profile
 from agents.roles import role_of
 from agents.roles.customer import Intention
-from takt_sdk.company import Company, Pace
+from takt_sdk.company import Company
 from takt_sdk.joining import join
+from takt_sdk.model.values import Window
 from takt_sdk.narrator import Narrator
 from takt_sdk.nats.credentials import CredentialsFile
 from takt_sdk.nats.tls import pinned
 from takt_sdk.outbox import Outbox
+from takt_sdk.pace import Pace
 from takt_sdk.ports import ParticipantBus
 
 
@@ -41,11 +43,15 @@ class NatsAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """A company to host. ``creds`` is the text of its ``.creds`` file; ``intentions`` a customer's."""
+    """A company to host. ``creds`` is the text of its ``.creds`` file; ``intentions`` a customer's.
+
+    In its ``silence``, of market time, it neither hears nor says anything.
+    """
 
     profile: Profile
     creds: str = field(repr=False)
     intentions: tuple[Intention, ...] = ()
+    silence: Window | None = None
 
 
 def company_on_nats(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from agents.hosts.assignment import Assignment, NatsAddress, company_on_nats
-from takt_sdk.company import Pace
 from takt_sdk.narrator import Narrator, Tell
 from takt_sdk.nats.credentials import CredentialsFile
 from takt_sdk.outbox import Outbox
+from takt_sdk.pace import Pace
 from takt_sdk.process import run_until_signal
 from takt_sdk.wall_clock import WallClock
 

@@ -17,8 +17,9 @@ from ray.actor import ActorHandle
 
 from agents.hosts.assignment import Assignment, NatsAddress, company_on_nats
 from agents.hosts.fleet import LocalFleet
-from takt_sdk.company import CompanyStatus, Pace
 from takt_sdk.errors import BusError, BusTimeoutError
+from takt_sdk.pace import CompanyStatus, Pace
+from takt_sdk.role import Outgoing
 from takt_sdk.wall_clock import WallClock
 
 _LOG = logging.getLogger(__name__)
@@ -41,7 +42,8 @@ class CompanyHost:
         pace = Pace(clock=WallClock() if live else None)
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="companies", daemon=True).start()
-        self._fleet = LocalFleet([company_on_nats(one, address, pace) for one in assignments])
+        silences = {one.profile.participant: one.silence for one in assignments if one.silence is not None}
+        self._fleet = LocalFleet([company_on_nats(one, address, pace) for one in assignments], silences)
         self._run(self._start(again=ray.get_runtime_context().was_current_actor_reconstructed))
 
     async def _start(self, *, again: bool) -> None:
@@ -64,6 +66,14 @@ class CompanyHost:
     def advance(self, now_us: int) -> None:
         """Let market time reach ``now_us``; idempotent, so Ray may repeat it."""
         self._run(self._fleet.advance(now_us))
+
+    def hush(self, now_us: int) -> None:
+        """Let those companies fall silent whose silence begins at ``now_us``."""
+        self._run(self._fleet.hush(now_us))
+
+    def post(self, participant: str, out: Outgoing) -> str:
+        """Let a company send a command of its own; return what the receipt is of."""
+        return self._run(self._fleet.post(participant, out))
 
     def status(self) -> tuple[CompanyStatus, ...]:
         """Return how each company is."""
@@ -102,6 +112,9 @@ class RayFleet:
             )
             for first in range(min(hosts, len(assignments)))
         ]
+        self._host_of = {
+            one.profile.participant: self.hosts[number % hosts] for number, one in enumerate(assignments)
+        }
 
     async def start(self) -> None:
         """Return when every company has started."""
@@ -110,6 +123,15 @@ class RayFleet:
     async def advance(self, now_us: int) -> None:
         """Let market time reach ``now_us`` everywhere; a host that dies meanwhile does it when it is back."""
         await self._all("advance", now_us)
+
+    async def hush(self, now_us: int) -> None:
+        """Let those companies fall silent whose silence begins at ``now_us``, after a last heartbeat."""
+        await self._all("hush", now_us)
+
+    async def post(self, participant: str, out: Outgoing) -> str:
+        """Let a company send a command of its own; return what the receipt is of, nothing for a refusal."""
+        (subject_id,) = await _ask([self._host_of[participant]], "post", participant, out)
+        return str(subject_id)
 
     async def status(self) -> tuple[CompanyStatus, ...]:
         """Return how each company is, sorted by participant."""
@@ -128,4 +150,8 @@ class RayFleet:
         self.hosts = []
 
     async def _all(self, method: str, *arguments: object) -> list[Any]:
-        return await asyncio.gather(*(getattr(host, method).remote(*arguments) for host in self.hosts))
+        return await _ask(self.hosts, method, *arguments)
+
+
+async def _ask(hosts: Sequence[ActorHandle[CompanyHost]], method: str, *arguments: object) -> list[Any]:
+    return await asyncio.gather(*(getattr(host, method).remote(*arguments) for host in hosts))

@@ -30,6 +30,8 @@ LONGEST_RESEND_S = 86_400.0
 class OutboxPump:
     """Sends what was committed and closes rows once their participants acknowledged them.
 
+    ``absent`` are participants of whom a scenario's runner expects no acknowledgement now.
+
     Each participant's messages go in their order, one after the other; one whose mailbox is full or
     missing holds up nobody else.
     """
@@ -42,13 +44,16 @@ class OutboxPump:
         self._held_until_s: dict[str, float] = {}
         self._done: list[str] = []
         self._refused_since_s: float | None = None
+        self.absent: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
         self._slots = asyncio.Semaphore(PARALLEL)
 
     @property
     def open_count(self) -> int:
-        """Messages not yet acknowledged by their participants."""
-        return sum(map(len, self._waiting.values())) + len(self._sent) + len(self._done)
+        """Messages not yet acknowledged by their participants, but for those who are ``absent``."""
+        waiting = sum(len(queue) for name, queue in self._waiting.items() if name not in self.absent)
+        sent = sum(message.participant not in self.absent for message, _ in self._sent.values())
+        return waiting + sent + len(self._done)
 
     @property
     def refused_s(self) -> float:
@@ -77,7 +82,7 @@ class OutboxPump:
             self._resend_overdue()
             poll_s = FIRST_POLL_S if progress else min(LONGEST_POLL_S, 1.5 * poll_s)
             with suppress(TimeoutError):
-                async with asyncio.timeout(poll_s if self.open_count else None):
+                async with asyncio.timeout(poll_s if self._waiting or self._sent or self._done else None):
                     await self._changed.wait()
                 poll_s = FIRST_POLL_S
 

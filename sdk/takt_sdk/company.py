@@ -11,7 +11,6 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from takt_sdk.codec import DecodeError, decode_envelope
 from takt_sdk.endings import end
@@ -35,7 +34,8 @@ from takt_sdk.model.messages import (
 from takt_sdk.model.sheet import BidSheet
 from takt_sdk.narrator import Narrator
 from takt_sdk.outbox import Outbox
-from takt_sdk.ports import Clock, Delivery, ParticipantBus
+from takt_sdk.pace import CompanyStatus, Pace
+from takt_sdk.ports import Delivery, ParticipantBus
 from takt_sdk.repeats import Repeats
 from takt_sdk.role import Outgoing, Role
 
@@ -48,33 +48,6 @@ MAX_CATCH_UPS = 3
 """Most times in a row that a refused report makes the state be rebuilt."""
 MAX_IN_FLIGHT = 64
 """Most conversations with the market at a time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompanyStatus:
-    """How a company's host is. Counts since it started; ``failures`` are messages that broke the role."""
-
-    participant: str
-    connected: bool
-    now_us: int
-    handled: int
-    sent: int
-    refused: int
-    failures: int
-    last_refusal: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How a company keeps time.
-
-    With a ``clock`` it lives by the wall: the role gets a tick every ``tick_s``, the market a heartbeat
-    every ``heartbeat_s``. Without one, time is what `Company.advance` and the market's messages say.
-    """
-
-    clock: Clock | None = None
-    tick_s: float = 1.0
-    heartbeat_s: float = 10.0
 
 
 def _never() -> bool:
@@ -218,6 +191,11 @@ class Company:
                 return receipt
             await asyncio.sleep(RECONNECT_S)
 
+    async def beat(self) -> None:
+        """Tell the market once that this company lives, best effort."""
+        if self._bus is not None and self._connected.is_set():
+            await self._bus.heartbeat(self._mail.seal("", Heartbeat(), self._now_us)[1])
+
     def now_us(self) -> int:
         """Return market time, as well as it is known here."""
         return self._read_clock()
@@ -290,8 +268,7 @@ class Company:
 
     async def _beat(self) -> None:
         while True:
-            if self._bus is not None and self._connected.is_set():
-                await self._bus.heartbeat(self._mail.seal("", Heartbeat(), self._now_us)[1])
+            await self.beat()
             await asyncio.sleep(self._pace.heartbeat_s)
 
     # --- one message -------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
-from takt_sdk.company import Company, Pace
+from takt_sdk.company import Company
 from takt_sdk.joining import join
 from takt_sdk.mail import RefusedError
 from takt_sdk.model.capability import Requirement
@@ -30,6 +30,7 @@ from takt_sdk.model.values import Window
 from takt_sdk.narrator import Narrator, Tell
 from takt_sdk.nats.credentials import CredentialsFile
 from takt_sdk.outbox import Outbox
+from takt_sdk.pace import Pace
 from takt_sdk.ports import Clock, ParticipantBus
 from takt_sdk.pricing_role import Minutes, Offer, Price, PricingRole, Quote
 from takt_sdk.process import run_until_signal

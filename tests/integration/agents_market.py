@@ -38,13 +38,14 @@ from market.service.clearing_worker import InlineClearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
 from scenarios.signing_keys import with_key
-from takt_sdk.company import Company, Pace
+from takt_sdk.company import Company
 from takt_sdk.model.capability import Capability, Requirement
 from takt_sdk.model.contract import Contract
 from takt_sdk.model.messages import PublishPart, Receipt, SubmitOrder
 from takt_sdk.model.order import OrderTerms
 from takt_sdk.model.plan import Part, PlannedArc, PlannedLot, ProcessPlan
 from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US
+from takt_sdk.pace import Pace
 from takt_sdk.ports import ParticipantBus
 from takt_sdk.signed_bus import SignedBus
 from takt_sdk.wall_clock import OsEntropy

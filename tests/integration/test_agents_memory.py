@@ -15,12 +15,13 @@ from market.adapters.memory_bus import MemoryBroker
 from market.ports import OutboxMessage
 from market.service.service import MarketService
 from takt_sdk.codec import encode
-from takt_sdk.company import Company, Pace
+from takt_sdk.company import Company
 from takt_sdk.errors import BusRefusedError
 from takt_sdk.mail import RefusedError
 from takt_sdk.model.contract import Contract
 from takt_sdk.model.messages import Tick
 from takt_sdk.model.values import DAY_US, HOUR_US, Window
+from takt_sdk.pace import Pace
 from takt_sdk.ports import ParticipantBus
 from takt_sdk.wall_clock import WallClock
 from tests.integration.agents_market import (

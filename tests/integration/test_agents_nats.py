@@ -20,7 +20,8 @@ from market.adapters.memory_bus import MemoryBroker
 from market.adapters.nats_bus import NatsMarketBus
 from market.service.service import MarketService
 from scenarios.signing_keys import creds_of
-from takt_sdk.company import Company, Pace
+from takt_sdk.company import Company
+from takt_sdk.pace import Pace
 from tests.deadlines import ended
 from tests.integration.agents_market import (
     DEADLINE_S,

@@ -67,7 +67,7 @@ async def test_a_company_whose_market_does_not_answer_leaves_when_it_is_told_to(
         with program(command, tmp_path / "join.log") as joined:
             await asyncio.to_thread(joined.wait_until_printed, "joins")
             async with asyncio.timeout(IN_TIME_S):
-                while not await connected(server):
+                while not await connected(server):  # noqa: ASYNC110 - the server tells nobody
                     await asyncio.sleep(0.05)
             assert await asyncio.to_thread(joined.stop, signal.SIGTERM) == 0, joined.printed()
             assert joined.printed().rstrip().endswith("has left")

@@ -58,12 +58,14 @@ async def connect(
     end_s = loop.time() + timeout_s
     try:
         async with asyncio.timeout_at(end_s):
-            while (client := await _attempt(url, creds, client_name, inbox, tls)) is None:
-                if loop.time() >= end_s:  # nats-py may have swallowed the time-out
-                    raise TimeoutError
+            client = await _attempt(url, creds, client_name, inbox, tls)
+            while client is None and loop.time() < end_s:  # nats-py may swallow the time-out
                 await asyncio.sleep(_RECONNECT_WAIT_S)
+                client = await _attempt(url, creds, client_name, inbox, tls)
     except TimeoutError:
-        raise BusRefusedError(f"no server answers at {url} for {client_name!r}") from None
+        client = None
+    if client is None:
+        raise BusRefusedError(f"no server answers at {url} for {client_name!r}")
     actual = client._server_info.get("server_name")  # noqa: SLF001  (nats-py tells it nowhere else)
     if server_name is not None and actual != server_name:
         await close(client)

@@ -11,7 +11,7 @@ from agents.roles.plant import PlantRole
 from market.adapters.memory_bus import MemoryBroker
 from market.ports import OutboxMessage, Request
 from takt_sdk.codec import decode_envelope, encode
-from takt_sdk.company import Company, Pace
+from takt_sdk.company import Company
 from takt_sdk.mail import Mail, RefusedError
 from takt_sdk.model.messages import (
     ContractStatus,
@@ -26,6 +26,7 @@ from takt_sdk.model.messages import (
     WireBody,
 )
 from takt_sdk.model.sheet import BidSheet
+from takt_sdk.pace import Pace
 from takt_sdk.ports import ParticipantBus
 from takt_sdk.role import Outgoing
 from tests.unit.agents.companies import MONDAY_US, call, contract_of, lot, plant

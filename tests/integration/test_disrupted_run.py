@@ -1,0 +1,88 @@
+"""A disrupted scenario on real processes comes to the outcome of the run in memory: everything that breaks does.
+
+A lane closes, floors break down, a plant falls silent and comes back, a customer wants another quantity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from market.engine.state import State
+from market.model.order import order_id
+from scenarios.disturbances import TimedNotice
+from scenarios.outcome import outcome_digest
+from scenarios.population import Population, build
+from scenarios.runner import Progress, run_in_memory, run_on_nats
+from scenarios.scenario import load_scenario
+from takt_sdk.model.execution import NotifyDisruption, RequestChange
+from takt_sdk.model.values import DAY_US, HOUR_US
+from tests.unit.scenarios.test_disturbances import disrupted
+
+DISRUPTIONS = Path(__file__).parents[2] / "scenarios" / "library" / "disruptions"
+CUSTOMER = "calais-devices"
+
+
+def _quiet(_: Progress) -> None:
+    pass
+
+
+def _named(population: Population, key: str) -> str:
+    return order_id(population.market, CUSTOMER, key, f"scenario {population.seed}")
+
+
+def _disturbed() -> Population:
+    """Return the smallest scenario with a disruption of every cause."""
+    population = build(disrupted())
+    spike = NotifyDisruption(notice_id="fair", cause="demand", effect="spike", detail="a fair")
+    fewer = RequestChange(order_id=_named(population, "smoke-2"), quantity=30)
+    slower = NotifyDisruption(
+        notice_id="snow",
+        cause="logistics",
+        effect="lane_slower",
+        lane_source="paris",
+        lane_target="calais",
+        transit_minutes=24 * 60,
+    )
+    start_us = population.start_us
+    asked = (
+        TimedNotice(at_us=start_us + 9 * HOUR_US, sender=CUSTOMER, command=spike),
+        TimedNotice(at_us=start_us + DAY_US, sender=CUSTOMER, command=fewer),
+        TimedNotice(at_us=start_us + 2 * DAY_US, sender="operator", command=slower),
+    )
+    return replace(population, notices=(*population.notices, *asked))
+
+
+def _happened(state: State) -> dict[str, object]:
+    """Return what the disruptions did, beside the outcome."""
+    book = state.contracting
+    return {
+        "told": sorted((key, known.notice.effect) for key, known in book.disruptions.items()),
+        "silent": dict(book.silent),
+        "at risk": {key: [risk.cause for risk in risks] for key, risks in sorted(book.risks.items())},
+        "balances": dict(sorted(book.balances.items())),
+    }
+
+
+@pytest.mark.usefixtures("ray_session")
+async def test_every_cause_comes_to_the_same_over_nats_and_ray(tmp_path: Path) -> None:
+    population = _disturbed()
+    expected, _ = run_in_memory(population, _quiet)
+    state, record = await run_on_nats(population, tmp_path, _quiet)
+    assert outcome_digest(state) == outcome_digest(expected)
+    assert _happened(state) == _happened(expected)
+    causes = {known.notice.cause for known in expected.contracting.disruptions.values()}
+    assert causes == {"breakdown", "logistics", "demand"}
+    assert record.messages["takt.heartbeat.v1"] == 0, "heartbeats are no entries"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_the_scenario_of_disruptions_comes_to_the_same_over_nats_and_ray(tmp_path: Path) -> None:
+    population = build(load_scenario(DISRUPTIONS))
+    expected, _ = run_in_memory(population, _quiet)
+    state, _ = await run_on_nats(population, tmp_path, _quiet)
+    assert outcome_digest(state) == outcome_digest(expected)
+    assert _happened(state) == _happened(expected)
