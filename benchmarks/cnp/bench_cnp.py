@@ -72,18 +72,18 @@ def main() -> int:
     given = parser.parse_args()
     few = workload.prices(given.plants, max(1, given.orders // 10))
     all_ = workload.prices(given.plants, given.orders)
-    memory, durable, half = "in memory", "SQLite FULL, JetStream synced", "journal in memory"
+    durable, half = "SQLite FULL, JetStream synced", "journal in memory"
     print(f"{given.plants} plants, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
     plain = _plain(all_)
-    print(f"{'plain Python loop':<44} {memory:<30} {plain:>10,.0f}/s")
+    print(f"{'plain Python loop':<44} {'in memory':<30} {plain:>10,.0f}/s")
     rate = 0.0
     for signed in (False, True):
         word = "signed" if signed else "unsigned"
         runs = [
-            (f"(a) in process, one order a takt, {word}", memory, few, _in_process(few, 1, signed=signed)),
+            (f"(a) in process, one order a takt, {word}", half, few, _in_process(few, 1, signed=signed)),
             (
                 f"(a) in process, 100 orders a takt, {word}",
-                memory,
+                half,
                 all_,
                 _in_process(all_, 100, signed=signed),
             ),

@@ -1,6 +1,7 @@
 """Restart of the engine: the whole journal folded again, against the latest snapshot and the tail after it.
 
-The journal (SQLite) holds takts of 100 orders on which five plants bid: orders, sheets, ticks, clearings.
+The journal (SQLite) holds takts of 100 orders on which five plants bid: orders, sheets, ticks, clearings and
+confirmations.
 
 Run: ``.venv/bin/python -m benchmarks.restart.bench_restart [--entries 100000] [--tail 20000]``
 """
@@ -19,40 +20,20 @@ from benchmarks.cnp.in_process import InProcess
 from market.adapters.codec import state_digest
 from market.adapters.journal import open_journal
 from market.engine.state import State
-from market.model.commands import Command
-from market.ports import Decided, Journal
-from market.service.kernel import Handled
+from market.ports import Journal
 from market.service.recovery import recover, take_snapshot
 from takt_sdk.wall_clock import OsEntropy
 
-PLANTS, ORDERS_A_TAKT, GROUP = 5, 100, 256
+PLANTS, ORDERS_A_TAKT = 5, 100
 
 
-class Journaled(InProcess):
-    """A market whose entries are collected for a journal."""
-
-    def __init__(self, plants: int) -> None:
-        self.decided: list[Decided] = []
-        super().__init__(plants, signed=False)
-
-    def put(self, sender: str, body: Command, message_id: str, sequence: int = 0) -> Handled:
-        """Put a message before the engine and keep what must be stored."""
-        handled = super().put(sender, body, message_id, sequence)
-        if handled.decided is not None:
-            self.decided.append(handled.decided)
-        return handled
-
-
-def _fill(journal: Journal, market: Journaled, entries: int) -> None:
-    """Auction until the journal has at least so many entries."""
+def _fill(market: InProcess, entries: int) -> None:
+    """Auction until the market's journal has at least so many entries."""
     table = workload.prices(PLANTS, entries + ORDERS_A_TAKT)
     sent = len(market.kernel.state.orders)
     while market.kernel.state.size < entries:
         market.auction(table, range(sent, sent + ORDERS_A_TAKT))
         sent += ORDERS_A_TAKT
-        while market.decided:
-            batch, market.decided = market.decided[:GROUP], market.decided[GROUP:]
-            journal.append(batch)
 
 
 def _timed_recovery(journal: Journal) -> tuple[State, float]:
@@ -70,12 +51,12 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="takt-restart-") as folder:
         journal = open_journal(Path(folder) / "journal.db", entropy=OsEntropy())
-        market = Journaled(PLANTS)
-        _fill(journal, market, given.entries - given.tail)
+        market = InProcess(PLANTS, signed=False, journal=journal)
+        _fill(market, given.entries - given.tail)
         started = time.perf_counter()
         snapshot = take_snapshot(market.kernel.state)
         taking_s = time.perf_counter() - started
-        _fill(journal, market, given.entries)
+        _fill(market, given.entries)
         live = state_digest(market.kernel.state)
         del market
         replayed, replay_s = _timed_recovery(journal)

@@ -24,11 +24,9 @@ from market.adapters.journal import open_journal
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.journal_reader import JournalReader
 from market.adapters.journal_sqlite import SqliteSettings
-from market.model.commands import Command
 from market.ports import Decided, Entry, TreeHead
 from market.service.audit import audit
 from market.service.chain import check_chain
-from market.service.kernel import Handled
 from takt_sdk.signing import Signer, account_seed, head_bytes, is_signed, message_bytes, user_seed
 from takt_sdk.wall_clock import OsEntropy
 
@@ -100,33 +98,25 @@ def _used() -> float:
 
 
 class _Auctions(InProcess):
-    """Auctions of which every entry is kept, as a log to be verified whole."""
+    """Auctions of which every entry is a commit of its own, with a signed head."""
 
-    def __init__(self, plants: int) -> None:
-        self.decided: list[Decided] = []
-        super().__init__(plants, signed=True)
+    def commit(self) -> None:
+        """Store what was decided since the last commit, entry by entry."""
+        for one in self.decided:
+            self.journal.append([one], sign=_signed)
+        self.decided = []
 
-    def put(self, sender: str, body: Command, message_id: str, sequence: int = 0) -> Handled:
-        """Put a message before the engine and keep its entry."""
-        handled = super().put(sender, body, message_id, sequence)
-        if handled.decided is not None:
-            self.decided.append(handled.decided)
-        return handled
+
+def _signed(head: TreeHead) -> TreeHead:
+    data = head_bytes(contest.MARKET, head.size, head.root, 7)
+    signature = contest.signer(contest.MARKET).sign(data)
+    return TreeHead(size=head.size, root=head.root, at_us=7, signature=signature)
 
 
 def _auctioned(takts: int) -> MemoryJournal:
-    """Return the log of auctions of ten orders among 20 plants, every sheet signed."""
-    market = _Auctions(20)
-    market.run(workload.prices(20, 10 * takts), 10)
+    """Return the log of auctions of ten orders among 20 plants, every word of a plant signed."""
     journal = MemoryJournal(entropy=OsEntropy())
-    signer = contest.signer(contest.MARKET)
-
-    def sign(head: TreeHead) -> TreeHead:
-        data = head_bytes(contest.MARKET, head.size, head.root, 7)
-        return TreeHead(size=head.size, root=head.root, at_us=7, signature=signer.sign(data))
-
-    for one in market.decided:
-        journal.append([one], sign=sign)
+    _Auctions(20, signed=True, journal=journal).run(workload.prices(20, 10 * takts), 10)
     return journal
 
 
