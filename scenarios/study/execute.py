@@ -5,8 +5,11 @@ Which worker ran a cell changes nothing.
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from contextlib import suppress
+from typing import TypeVar
 
 import ray
 
@@ -16,12 +19,13 @@ from scenarios.scenario import Case
 from scenarios.study.cell import Cell, Row, run_cell
 from takt_sdk.wall_clock import WallClock
 
+T = TypeVar("T")
 Numbered = tuple[int, Cell]
 Took = Callable[[int, Cell, Row | None, str], None]
 """Takes a cell's number, the cell, its row or none, and why there is none."""
 
-AHEAD = 3
-"""Tasks per worker that wait or run: memory stays flat however many cells there are."""
+AHEAD = 2
+"""Tasks per worker of Ray that wait or run: memory stays flat however many cells there are."""
 
 
 def attempt(case: Case, cell: Cell) -> tuple[Row | None, str]:
@@ -41,19 +45,58 @@ def run_here(case: Case, cells: Iterable[Numbered], took: Took) -> None:
 async def run_on_ray(
     case: Case, cells: Iterable[Numbered], took: Took, *, workers: int, ray_address: str | None
 ) -> None:
-    """Run cells as Ray tasks, ``workers`` at a time (on a cluster: as many as it has CPUs)."""
-    async with local_ray(ray_address):
-        remote = ray.remote(num_cpus=1, max_retries=3)(attempt)
-        shared = ray.put(case)
-        limit = workers
-        if ray_address is not None:
-            limit = max(limit, int(ray.cluster_resources()["CPU"]))  # type: ignore[no-untyped-call]
-        waiting: Iterator[Numbered] = iter(cells)
-        first = islice(waiting, AHEAD * limit)
-        running = {remote.remote(shared, cell): (number, cell) for number, cell in first}
-        while running:
-            (ready, *_), _ = ray.wait(list(running), num_returns=1)
-            number, cell = running.pop(ready)
-            took(number, cell, *ray.get(ready))
-            for next_number, next_cell in islice(waiting, 1):
-                running[remote.remote(shared, next_cell)] = (next_number, next_cell)
+    """Run cells ``workers`` at a time: in this process and as tasks of a Ray of our own, or on a cluster.
+
+    On this machine one of the workers is this process: it begins while Ray starts. A cluster runs as many
+    as it has CPUs and this process none.
+    """
+    waiting = iter(cells)
+    here = None if ray_address is not None else asyncio.create_task(_lane_here(case, waiting, took))
+    elsewhere = workers if here is None else workers - 1
+    try:
+        async with local_ray(ray_address, cpus=max(1, elsewhere)):
+            remote = ray.remote(num_cpus=1, max_retries=3)(attempt)
+            shared = ray.put(case)
+            if ray_address is not None:
+                elsewhere = max(elsewhere, int(ray.cluster_resources()["CPU"]))  # type: ignore[no-untyped-call]
+
+            async def lane() -> None:
+                for number, cell in waiting:
+                    took(number, cell, *await remote.remote(shared, cell))
+
+            lanes = [lane() for _ in range(AHEAD * elsewhere)]
+            await asyncio.gather(*lanes, *([] if here is None else [here]))
+    finally:
+        if here is not None:
+            here.cancel()
+
+
+async def _lane_here(case: Case, waiting: Iterator[Numbered], took: Took) -> None:
+    """Run cells in a thread of this process, one after the other."""
+    loop = asyncio.get_running_loop()
+    for number, cell in waiting:
+        outcome: asyncio.Future[tuple[Row | None, str]] = loop.create_future()
+        # A daemon: a sweep that is stopped does not wait for the cell that runs.
+        threading.Thread(target=_tell, args=(loop, outcome, case, cell), name="cell", daemon=True).start()
+        took(number, cell, *await outcome)
+
+
+def _tell(
+    loop: asyncio.AbstractEventLoop,
+    outcome: asyncio.Future[tuple[Row | None, str]],
+    case: Case,
+    cell: Cell,
+) -> None:
+    """Run a cell and put what came of it into a future of another thread's loop."""
+
+    def put(set_it: Callable[[T], None], value: T) -> None:
+        if not outcome.done():
+            set_it(value)
+
+    with suppress(RuntimeError):  # the loop has closed: the sweep was stopped
+        try:
+            found = attempt(case, cell)
+        except Exception as error:  # noqa: BLE001 - it is raised again where it is waited for
+            loop.call_soon_threadsafe(put, outcome.set_exception, error)
+        else:
+            loop.call_soon_threadsafe(put, outcome.set_result, found)
