@@ -54,7 +54,8 @@ class Status:
     """What an operator looks at: sizes, queues, ages. Counts only; nobody's prices, values or secrets.
 
     ``counts`` are totals since the start by name, ``orders``, ``contracts`` and ``rounds`` what the state
-    holds by state, ``commit_s`` the counts of commits by the upper bound of their duration.
+    holds by state, ``commit_s`` the counts of commits by the upper bound of their duration. ``resilience``
+    are the figures of `market.engine.resilience` by name, but for its money.
     """
 
     health: Health
@@ -80,6 +81,7 @@ class Status:
     messages: tuple[tuple[str, int], ...]
     commit_s: tuple[tuple[float, int], ...]
     commit_total_s: float
+    resilience: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

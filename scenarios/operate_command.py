@@ -10,6 +10,7 @@ import click
 
 from scenarios.market_folder import FOLDER
 from scenarios.operator_client import OperatorClient
+from takt_sdk.model.values import DAY_US
 
 REASON = click.option("--reason", required=True, help="Why; it is journaled.")
 
@@ -82,6 +83,7 @@ def _lines(known: dict[str, Any]) -> list[tuple[str, str]]:
         ("orders", _counts(known["orders"])),
         ("contracts", _counts(known["contracts"])),
         ("rounds", _counts(known["rounds"])),
+        *resilience_lines(known["resilience"]),
         ("journal", f"{known['entries']:,} entries, {known['journal_bytes'] / 1e6:,.1f} MB"),
         ("snapshot", f"{known['snapshot_entries']:,} entries, taken {snapshot}"),
         ("waiting", f"{waiting} (most {known['waiting_most']})"),
@@ -92,6 +94,30 @@ def _lines(known: dict[str, Any]) -> list[tuple[str, str]]:
         ("heard", f"{len(heard)} of {len(agents)}{longest}"),
         *([("never heard", ", ".join(silent))] if silent else []),
     ]
+
+
+def resilience_lines(known: dict[str, int]) -> list[tuple[str, str]]:
+    """Return how losses were dealt with, and what service suffered; nothing where nothing was."""
+    found = []
+    if known["risks"]:
+        detected_s = known["detection_us"] / known["risks"] / 1e6
+        text = f"{known['risks']:,}, known after {_span(detected_s)}"
+        if known["awarded"]:
+            awarded_s = known["award_us"] / known["awarded"] / 1e6
+            text += f"; {known['awarded']:,} awarded anew after {_span(awarded_s)} more (means)"
+        found.append(("risks", text))
+    if known["late_us"] or known["area_lost_ppm"]:
+        days, area = known["late_us"] / DAY_US, known["area_lost_ppm"] / 1e6
+        below = f"{known['recovery_days']} days below 90 % at most"
+        found.append(("service", f"{days:,.1f} late days, {area:,.2f} days of area lost, {below}"))
+    return found
+
+
+def _span(seconds: float) -> str:
+    for unit, length_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length_s:
+            return f"{seconds / length_s:,.1f} {unit}"
+    return f"{seconds:,.1f} s"
 
 
 def _counts(by_state: dict[str, int]) -> str:

@@ -24,6 +24,7 @@ from gateway.auth import check_metrics
 from gateway.context import Context, context_of
 from gateway.routes.answers import problems
 from market.desk import Status
+from takt_sdk.model.values import DAY_US
 
 router = APIRouter(tags=["health"])
 
@@ -40,6 +41,15 @@ _COUNTERS = {
     "broken": ("takt_messages_broken", "Messages on which the engine failed: each is a bug."),
     "dropped_unread": ("takt_requests_dropped", "Requests of floods that were not even answered."),
     "snapshot_failures": ("takt_snapshot_failures", "Snapshots that were not taken."),
+}
+_RESILIENCE = {
+    "risks": ("takt_risks", 1, "Times that an order of the state was at risk."),
+    "awarded": ("takt_risks_awarded", 1, "Those that a new award ended."),
+    "detection_us": ("takt_detection_seconds", 1_000_000, "Sum of times from a loss until the market knew."),
+    "award_us": ("takt_new_award_seconds", 1_000_000, "Sum of times from there to the new award."),
+    "late_us": ("takt_late_days", DAY_US, "Days that promised orders are late after their due date."),
+    "area_lost_ppm": ("takt_service_area_lost_days", 1_000_000, "Area over the curve of service, in days."),
+    "recovery_days": ("takt_service_recovery_days", 1, "Longest run of days with service below 90 %."),
 }
 _UNREAD = "refused_unread_"
 _TEXT: dict[int | str, dict[str, Any]] = {
@@ -104,6 +114,9 @@ class _Families(Collector):
             "takt_participants": (len(heard), "Admitted participants that have an agent."),
             "takt_participants_heard": (connected, "Those heard of within the last minute."),
         }
+        for key, amount in status.resilience:
+            name, unit, text = _RESILIENCE[key]
+            values[name] = (amount / unit, text)
         for name, (value, text) in values.items():
             yield GaugeMetricFamily(name, text, value=float(value))
 

@@ -66,6 +66,7 @@ class StatusResource(Resource):
     participants: list[PresenceResource]
     counts: dict[str, int]
     messages: dict[str, int]
+    resilience: dict[str, int]
 
     @classmethod
     def of(cls, status: Status) -> StatusResource:
@@ -106,6 +107,7 @@ class StatusResource(Resource):
             ],
             counts=dict(status.counts),
             messages=dict(status.messages),
+            resilience=dict(status.resilience),
         )
 
 

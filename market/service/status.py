@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from market.desk import Presence
+from market.engine.resilience import resilience
 from market.engine.state import State
 from market.service.intake import Intake
 from market.service.writer import COMMIT_BOUNDS_S, Counters
@@ -22,6 +24,9 @@ def of_state(state: State, last_heard_us: Mapping[str, int]) -> dict[str, Any]:
         "orders": _by_state(record.state for record in state.orders.values()),
         "contracts": _by_state(record.state for record in state.contracts.values()),
         "rounds": _by_state(record.state for record in state.rounds.values()),
+        "resilience": tuple(
+            (name, amount) for name, amount in asdict(resilience(state)).items() if name != "extra_minor"
+        ),
         "participants": tuple(
             Presence(
                 participant=name,

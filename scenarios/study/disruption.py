@@ -11,15 +11,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from agents.profile import PlantProfile
-from market.engine.resilience import Resilience, resilience
+from market.engine.resilience import Resilience, recovery_days, resilience, service_curve
 from market.engine.state import ContractRecord, OrderRecord
 from scenarios.population import Population
 from scenarios.study.run import Metric, Run, share
 from takt_sdk.model.values import DAY_US, HOUR_US
-
-SERVICE_DAYS = 7
-"""A day's service is that of the orders owed in so many days up to it."""
-RECOVERED = 0.9
 
 Sized = Callable[[Run, list[ContractRecord]], float | None]
 
@@ -72,37 +68,22 @@ def _lost(run: Run) -> float:
     return float(sum(1 for _, there_us in _promised(run) if there_us is None))
 
 
-def service_curve(run: Run) -> list[float]:
-    """Return the service of each day: of the orders owed in the days up to it, the share that was there."""
-    owed = [
+def curve_of(run: Run) -> list[tuple[int, int]]:
+    """Return the service of each day: of the orders owed in the days up to it, how many were there."""
+    return service_curve(
         (max(run.state.contracting.promised[order.order.id], order.order.terms.due_us), there_us)
         for order, there_us in _promised(run)
-    ]
-    if not owed:
-        return []
-    curve: list[float] = []
-    day_us = min(owed_us for owed_us, _ in owed)
-    last_us = max(owed_us for owed_us, _ in owed) + SERVICE_DAYS * DAY_US
-    while day_us < last_us:
-        recent = [there for owed_us, there in owed if day_us - SERVICE_DAYS * DAY_US < owed_us <= day_us]
-        there = sum(1 for there_us in recent if there_us is not None and there_us <= day_us)
-        curve.append(there / len(recent) if recent else 1.0)
-        day_us += DAY_US
-    return curve
+    )
 
 
 def _area_lost(run: Run) -> float | None:
-    curve = service_curve(run)
-    return sum(1.0 - service for service in curve) if curve else None
+    curve = curve_of(run)
+    return sum(1.0 - there / recent for there, recent in curve if recent) if curve else None
 
 
 def _time_to_recover(run: Run) -> float | None:
-    curve = service_curve(run)
-    longest = length = 0
-    for service in curve:
-        length = length + 1 if service < RECOVERED else 0
-        longest = max(longest, length)
-    return float(longest) if curve else None
+    curve = curve_of(run)
+    return float(recovery_days(curve)) if curve else None
 
 
 def _hours(part_of: Callable[[Resilience], tuple[int, int]]) -> Callable[[Run], float | None]:

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.settings import GatewaySettings
 from market.model.rules import Rules
+from scenarios.operate_command import resilience_lines
 from takt_sdk.model.values import DAY_US, HOUR_US
 from tests.integration.gateway_market import (
     ALICE,
@@ -78,6 +79,24 @@ async def test_only_the_operator_may() -> None:
                 assert (await post(client, path, "x")).status_code == 401
             assert (await client.get("/v1/operator/status")).status_code == 401
             assert (await client.get("/metrics")).status_code == 401
+
+
+async def test_what_follows_an_award_is_in_the_metrics_and_the_status() -> None:
+    async with live_market(settings=KEYS) as market:
+        await market.order("k")
+        await market.advance(0)
+        await market.bid(1_000)
+        await _cleared(market.alice, "r-000001")
+        await market.report("refused", 1)
+        await market.advance(0.1)
+        text = (await market.operator.get("/metrics")).text
+        families = {family.name: family.samples[0].value for family in text_string_to_metric_families(text)}
+        assert (families["takt_risks"], families["takt_risks_awarded"]) == (1, 0)
+        assert families["takt_late_days"] == 0
+        shown = (await market.operator.get("/v1/operator/status")).json()["resilience"]
+        assert shown["risks"] == 1
+        assert "extra_minor" not in shown, "no money"
+        assert resilience_lines(shown)[0] == ("risks", "1, known after 0.0 s")
 
 
 SECRETS = ("500000", "123456789", ALICE, OPERATOR_KEY, "alice", "bob", "plant-1", "o-")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from market.engine.admission import HOST, OPERATOR
-from market.engine.resilience import resilience
+from market.engine.resilience import area_lost_ppm, recovery_days, resilience, service_curve
 from market.model.contract_commands import ApproveReallocation, NoteSilence
 from market.model.contract_rules import ContractRules
 from market.model.rules import Rules
@@ -388,3 +388,22 @@ def test_the_figures_of_a_reallocation() -> None:
     assert found.detection_us == day(4.6) - day(4.5)
     assert found.award_us == market.now_us - day(4.6)
     assert found.extra_minor == (market.order_of("o1").charge_minor or 0) - before
+
+
+def test_service_is_what_was_there_of_what_was_owed_in_the_last_days() -> None:
+    curve = service_curve([(day(0), day(0)), (day(0.5), day(3)), (day(1), None)])
+    assert curve == [(1, 1), (1, 3), (1, 3), (2, 3), (2, 3), (2, 3), (2, 3), (1, 2)]
+    assert service_curve([(day(0), day(0)), (day(0.5), day(3))], until_us=day(1.2)) == [(1, 1), (1, 2)]
+    assert recovery_days(curve) == 7
+    assert area_lost_ppm([(1, 2), (0, 0), (3, 4)]) == 750_000
+    assert service_curve([]) == []
+
+
+def test_late_days_count_until_the_goods_are_there_or_the_deadline() -> None:
+    market = milling()
+    assert resilience(market.state).late_us == 0
+    market.days(12)
+    found = resilience(market.state)
+    assert (found.late_us, found.recovery_days) == (2 * DAY_US, 3)
+    market.days(30)
+    assert resilience(market.state).late_us == 4 * DAY_US

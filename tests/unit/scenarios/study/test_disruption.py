@@ -10,7 +10,7 @@ from market.clearing.clear import Stopwatch
 from scenarios.population import build
 from scenarios.scenario import Case, load_scenario
 from scenarios.study.cell import Cell, finished
-from scenarios.study.disruption import DISRUPTION_METRICS, service_curve, small_firms
+from scenarios.study.disruption import DISRUPTION_METRICS, curve_of, small_firms
 from scenarios.study.run import Run
 from scenarios.study.variant import Setting
 from takt_sdk.model.values import DAY_US
@@ -47,7 +47,7 @@ def test_without_disruptions_nothing_is_lost_and_everybody_is_there_when_promise
     for order in calm.served:
         assert calm.arrivals.of(order) == order.promised_us
     assert [value(name, calm) for name in ("lost_orders", "risks", "area_lost", "time_to_recover")] == [0] * 4
-    assert set(service_curve(calm)) == {1.0}
+    assert all(there == recent for there, recent in curve_of(calm))
     assert DISRUPTION_METRICS["detection_time"].of(calm) is None
     assert value("small_on_time", calm) == 100.0
 
