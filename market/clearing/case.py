@@ -14,6 +14,7 @@ import numpy as np
 from market.clearing.allocation import allocation_of, allowed, decode
 from market.clearing.formulate import formulate, start_of
 from market.clearing.greedy import greedy
+from market.clearing.held_capacity import with_held
 from market.clearing.incumbent import Incumbent
 from market.clearing.multipliers import multipliers_of
 from market.clearing.neighbourhood import Neighbourhoods
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from market.clearing.annealing import Annealer
     from market.clearing.decomposition import Decomposition
     from market.clearing.formulate import Formulation
+    from market.clearing.held_capacity import Held
     from market.clearing.problem import Flags, Ints, Problem
     from market.clearing.program import Floats, ProgramResult, Solver
     from market.clearing.terms import Terms
@@ -46,6 +48,7 @@ class Case:
     def __init__(self, p: Problem, terms: Terms, solver: Solver, incumbent: Incumbent) -> None:
         self.p, self.terms, self.solver, self.incumbent = p, terms, solver, incumbent
         self._formulation: Formulation | None = None
+        self.held: Held | None = None
         self.prices: Prices | None = None
         self.decomposition: Decomposition | None = None
         self.multipliers: Multipliers | None = None
@@ -61,8 +64,16 @@ class Case:
     def f(self) -> Formulation:
         """The formulation, made when it is first needed."""
         if self._formulation is None:
-            self._formulation = formulate(self.p, self.terms)
+            self.held = with_held(self.p, self.terms)
+            whole = self.p if self.held is None else self.held.problem
+            self._formulation = formulate(whole, self.terms)
         return self._formulation
+
+    @property
+    def published(self) -> Multipliers | None:
+        """The multipliers in terms of the market's own resources."""
+        m, held = self.multipliers, self.held
+        return m if m is None or held is None else held.merged(m)
 
     def run_greedy(self) -> None:
         """Offer the greedy allocation, if it serves all that must be served."""
@@ -147,7 +158,10 @@ class Case:
         from market.clearing.packing import packing_of  # noqa: PLC0415
 
         p = self.p
-        packing = packing_of(p, self.terms, lottery(p.seed, p.bid_ids), self.prices or no_prices(p))
+        prices = self.prices or no_prices(p)
+        if self.prices is not None and self.held is not None:
+            prices = self.held.folded(self.prices)
+        packing = packing_of(p, self.terms, lottery(p.seed, p.bid_ids), prices)
         annealer = Annealer(packing, p.seed * 64 + seed)
         annealer.build()
         self.offer_quantity(annealer.best_quantity())

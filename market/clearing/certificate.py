@@ -186,8 +186,9 @@ class _Bound:
         size = _sum_by(self.owner, self.exact(p.item_quantity), p.n_bids, self.kind)
         amount = self.exact(p.use_fixed) + self.exact(p.use_unit) * size[self.user]
         worth = worth_of_capacity(p, self.resource_price, amount, self.own, self.user)
-        group = opening_groups(p, possible, self.user, self.member)
-        return resources_and_openings(p, worth, group, shares)
+        group, others = opening_groups(p, possible, amount, self.user, self.member)
+        rest = worth_of_capacity(p, self.resource_price, amount, self.own, self.user, others)
+        return resources_and_openings(p, worth, rest, group, shares)
 
     def orders(self, best: NDArray[Any], possible: Flags) -> int:
         """Return the best that orders and bids can earn given all prices."""

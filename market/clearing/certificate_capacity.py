@@ -1,8 +1,9 @@
 """What capacity is worth at the multipliers' prices, for the certified bound.
 
 Capacity is priced per unit of use; where uses carry prices of their own, the resource is solved as an
-exact 0-1 knapsack. Where all bids that use a resource are of one group with an opening cost, its
-capacity is there only if the group is open: what it is worth pays for the opening first.
+exact 0-1 knapsack. Where bids that use a resource are of a group with an opening cost, its capacity is
+there for others anyway, and for them only if the group is open: what it is worth to them beyond what it
+is worth to others pays for the opening first.
 
 Part of the checker: reads problem and multipliers alone, integers only.
 """
@@ -50,14 +51,23 @@ def own_prices(p: Problem, m: Multipliers, user: Ints) -> tuple[Ints, NDArray[An
 
 
 def worth_of_capacity(
-    p: Problem, price: NDArray[Any], amount: NDArray[Any], own: tuple[Ints, NDArray[Any]], user: Ints
+    p: Problem,
+    price: NDArray[Any],
+    amount: NDArray[Any],
+    own: tuple[Ints, NDArray[Any]],
+    user: Ints,
+    among: Flags | None = None,
 ) -> NDArray[Any]:
-    """Return what each resource is worth, in micro units.
+    """Return what each resource is worth, in micro units, to all bids or to those ``among`` the uses.
 
     ``amount`` is the largest use by position in the uses. A resource is solved as a knapsack if a use of it
     has a price of its own.
     """
     worth: NDArray[Any] = price * p.resource_capacity.astype(price.dtype)
+    if among is not None:
+        total: NDArray[Any] = np.zeros(worth.size, dtype=amount.dtype)
+        np.add.at(total, p.use_resource[among], amount[among])
+        worth = price * np.minimum(total, p.resource_capacity.astype(amount.dtype))
     if not own[0].size:
         return worth
     paid = price[p.use_resource] * amount
@@ -68,6 +78,8 @@ def worth_of_capacity(
     spare = np.where(p.bid_divisible[user], amount, 0)
     for r in np.unique(p.use_resource[own[0]]).tolist():
         uses = by[ptr[r] : ptr[r + 1]]
+        if among is not None:
+            uses = uses[among[uses]]
         fit = uses[solid[uses]]
         worth[r] = solve(
             amount[fit].tolist(),
@@ -79,29 +91,46 @@ def worth_of_capacity(
     return worth
 
 
-def opening_groups(p: Problem, possible: Flags, user: Ints, member: Ints) -> Ints:
-    """Return per resource the first group with an opening cost that every bid using it is of, or ``NONE``."""
+def opening_groups(
+    p: Problem, possible: Flags, amount: NDArray[Any], user: Ints, member: Ints
+) -> tuple[Ints, Flags]:
+    """Return which group with an opening cost holds each resource, or ``NONE``, and which uses are by others.
+
+    It is the one whose bids could use most of it, the first of several.
+    """
     group = np.full(len(p.resource_ids), NONE, dtype=np.int64)
+    others = possible[user] & (amount > 0).astype(np.bool_)
     priced = p.group_fixed[p.bid_group] > 0
     if not priced.any():
-        return group
+        return group, np.zeros_like(others)
     of: list[list[int]] = [[] for _ in range(p.n_bids)]
     for b, g in zip(member[priced].tolist(), p.bid_group[priced].tolist(), strict=True):
         of[b].append(g)
-    live = possible[user] & ((p.use_fixed > 0) | (p.use_unit > 0))
-    common: dict[int, list[int]] = {}
-    for b, r in zip(user[live].tolist(), p.use_resource[live].tolist(), strict=True):
-        common[r] = [g for g in common[r] if g in of[b]] if r in common else of[b]
-    for r, groups in common.items():
-        if groups:
-            group[r] = min(groups)
-    return group
+    live = np.flatnonzero(others)
+    uses = list(zip(live.tolist(), user[live].tolist(), p.use_resource[live].tolist(), strict=True))
+    most: dict[tuple[int, int], int] = {}
+    for k, b, r in uses:
+        for g in of[b]:
+            most[r, g] = most.get((r, g), 0) + int(amount[k])
+    for r, g in sorted(most, key=lambda pair: (most[pair], -pair[1])):
+        group[r] = g
+    for k, b, r in uses:
+        others[k] = group[r] != NONE and group[r] not in of[b]
+    return group, others
 
 
-def resources_and_openings(p: Problem, worth: NDArray[Any], group: Ints, shares: dict[int, int]) -> int:
-    """Return what capacity is worth and what it and the bids' shares pay beyond the opening costs."""
+def resources_and_openings(
+    p: Problem, worth: NDArray[Any], rest: NDArray[Any], group: Ints, shares: dict[int, int]
+) -> int:
+    """Return what capacity is worth and what it and the bids' shares pay beyond the opening costs.
+
+    Of a resource that a group holds, what it is worth to others is there anyway (``rest``), and what it is
+    worth beyond that only if the group is open.
+    """
     total = int(worth[group == NONE].sum())
     paid = dict(shares)
     for r in np.flatnonzero(group != NONE).tolist():
-        paid[int(group[r])] = paid.get(int(group[r]), 0) + int(worth[r])
+        anyway = min(int(rest[r]), int(worth[r]))
+        total += anyway
+        paid[int(group[r])] = paid.get(int(group[r]), 0) + int(worth[r]) - anyway
     return total + sum(max(0, amount - int(p.group_fixed[g]) * MICRO) for g, amount in paid.items())

@@ -24,7 +24,7 @@ from market.clearing.counterfactual import Budget, Counterfactuals
 from market.clearing.dominance import hopeless, needed
 from market.clearing.errors import HelperLostError
 from market.clearing.greedy import greedy
-from market.clearing.multipliers import without_charge
+from market.clearing.multipliers import at_most_value, without_charge
 from market.clearing.part_search import PartFound, PartSearch, PartTask
 from market.clearing.publish import Found
 from market.clearing.result import Multipliers
@@ -266,7 +266,8 @@ class Hunt:
 
     def told(self, parts: list[Multipliers]) -> Multipliers:
         """Return the multipliers of all parts, and those of the hopeless bids that no part has."""
-        return without_charge(self.p, concatenated(parts), hopeless(self.p, self.terms))
+        told = at_most_value(self.p, concatenated(parts))
+        return without_charge(self.p, told, hopeless(self.p, self.terms))
 
     def joined(self, parts: list[Part], found: list[Allocation | None]) -> Allocation | None:
         """Return the allocation of the whole problem, or None if a part has none."""

@@ -66,6 +66,24 @@ def named(ids: tuple[str, ...], values: Floats) -> tuple[tuple[str, int], ...]:
     )
 
 
+def at_most_value(p: Problem, m: Multipliers) -> Multipliers:
+    """Return the multipliers with prices of lots lowered to where the order is worth nothing.
+
+    Beyond that they only let bids gain more, also those that every search leaves out.
+    """
+    price = dict(m.lots)
+    micro = np.array([price.get(name, 0) for name in p.lot_ids], dtype=object)
+    paid = micro * p.lot_quantity
+    for o in np.flatnonzero(~p.order_must).tolist():
+        lots = slice(int(p.order_lot_ptr[o]), int(p.order_lot_ptr[o + 1]))
+        high = sum(v for v in paid[lots] if v > 0)
+        room = max(0, int(p.order_value[o]) * MICRO - sum(v for v in paid[lots] if v < 0))
+        if high > room:
+            micro[lots] = [v if v <= 0 else -(-v * room // high) for v in micro[lots]]
+    kept = zip(p.lot_ids, micro.tolist(), strict=True)
+    return replace(m, lots=tuple(sorted((name, v) for name, v in kept if v)))
+
+
 def without_charge(p: Problem, m: Multipliers, left_out: Flags) -> Multipliers:
     """Return the multipliers with a price of 0 for what left-out bids use of resources that are knapsacks.
 

@@ -92,7 +92,7 @@ class PartSearch:
             best=case.incumbent.best,
             baseline=case.baseline,
             bound=case.incumbent.bound,
-            multipliers=case.multipliers,
+            multipliers=case.published,
             infeasible=case.infeasible,
             failures=tuple(case.failures),
             work=case.work,
