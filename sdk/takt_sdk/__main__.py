@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -48,7 +49,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         {"run": _run, "key": _key, "sent": _sent, "receipts": _receipts}[given.command](given)
-    except (TaktError, RefusedError, CredentialsFileError, OSError, ValueError) as error:
+    except (TaktError, RefusedError, CredentialsFileError, OSError, TypeError, ValueError) as error:
         sys.exit(f"takt-join: {error}")
 
 
@@ -57,6 +58,8 @@ def _run(given: argparse.Namespace) -> None:
     for name in ("price", "CAPACITY"):
         if not hasattr(module, name):
             raise ValueError(f"{given.pricing} must define {name}")
+    if not callable(module.price):
+        raise TypeError(f"{given.pricing}: price must be a function (call, lot); was {module.price!r}")
     run(
         module.price,
         creds=given.creds,
@@ -71,11 +74,22 @@ def _run(given: argparse.Namespace) -> None:
 
 
 def _load(path: Path) -> ModuleType:
+    """Run a pricing file; what is wrong in it is named with its line, without this program's own stack."""
+    if not path.is_file():
+        raise ValueError(f"PRICING must be a Python file; there is no {str(path)!r}")
     spec = importlib.util.spec_from_file_location("pricing", path)
-    if spec is None or spec.loader is None or not path.exists():
-        raise ValueError(f"PRICING must be a Python file; was {str(path)!r}")
+    if spec is None or spec.loader is None:
+        raise ValueError(f"PRICING must be a Python file, its name ending in .py; was {str(path)!r}")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise ValueError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((frame.lineno for frame in reversed(frames) if Path(frame.filename) == path), None)
+        at = "" if line is None else f", line {line}"
+        raise ValueError(f"{path}{at}: {type(error).__name__}: {error}") from error
     return module
 
 

@@ -22,11 +22,12 @@ from takt_sdk.model.messages import (
     SyncReply,
 )
 from takt_sdk.model.order import Lot
-from takt_sdk.model.values import HOUR_US, PeriodGrid, Window, check_int
+from takt_sdk.model.values import HOUR_US, PeriodGrid, Window, check_id, check_int
 from takt_sdk.role import Incoming, Outgoing
 from takt_sdk.sheet_builder import SheetBuilder
 
 _LOG = logging.getLogger(__name__)
+_MOST_MINUTES = 2**40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class Quote:
     emissions_g: int = 0
 
     def __post_init__(self) -> None:
-        check_int("minutes", self.minutes, 1, 2**40)
+        check_int("minutes", self.minutes, 1, _MOST_MINUTES)
         check_int("price_minor", self.price_minor, 0, 2**53 - 1)
         check_int("emissions_g", self.emissions_g, 0, 2**53 - 1)
 
@@ -76,6 +77,7 @@ class PricingRole:
     def __init__(
         self, participant: str, price: Price, capacity: Mapping[str, Minutes], offer: Offer | None = None
     ) -> None:
+        _check_capacity(capacity)
         self.participant = participant
         self._price, self._capacity, self._offer = price, capacity, offer or Offer()
         self._booked: dict[tuple[str, int], int] = {}
@@ -125,37 +127,20 @@ class PricingRole:
     ) -> DeclineCode | None:
         """Add a lot's bids; return why there are none."""
         try:
-            quote = self._price(call, lot)
+            quote = self._quote(call, lot)
+            if quote is None:
+                return "not_interested"
+            first, last = _periods(call, lot, now_us)
+            offers = self._offers(quote, call.periods, first, last)
         except Exception:  # noqa: BLE001 - one lot's price must not cost the partner the others
             _LOG.exception("%s: no price for lot %s", self.participant, lot.id)
             return "technical"
-        if quote is None:
-            return "not_interested"
-        if quote.resource not in self._capacity:
-            raise ValueError(f"resource must be one of {sorted(self._capacity)}; was {quote.resource!r}")
-        first, last = _periods(call, lot, now_us)
-        placements: set[tuple[tuple[int, int], ...]] = set()
-        soonest = self._place(quote, call.periods, first, last)
-        spare = last - 1 - soonest[-1][0] if soonest else 0
-        for k in range(max(1, self._offer.alternatives)):
-            start = first + spare * k // max(1, self._offer.alternatives - 1)
-            if placement := self._place(quote, call.periods, start, last):
-                placements.add(placement)
-        group = builder.group(1) if placements else 0
-        for placement in sorted(placements):
-            uses = [
-                (
-                    builder.capacity(
-                        quote.resource, period, self._free(quote.resource, call.periods, period)
-                    ),
-                    used,
-                    0,
-                )
-                for period, used in placement
-            ]
+        group = builder.group(1) if offers else 0
+        for offer in offers:
+            uses = [(builder.capacity(quote.resource, period, free), used, 0) for period, used, free in offer]
             window_us = (
-                call.periods.window(placement[0][0]).start_us,
-                call.periods.window(placement[-1][0]).end_us,
+                call.periods.window(offer[0][0]).start_us,
+                call.periods.window(offer[-1][0]).end_us,
             )
             builder.add(
                 site=quote.site,
@@ -166,15 +151,42 @@ class PricingRole:
                 emissions_g=quote.emissions_g,
                 groups=[group],
             )
-        return None if placements else ("dates" if first >= last else "no_capacity")
+        return None if offers else ("dates" if first >= last else "no_capacity")
 
-    def _place(self, quote: Quote, grid: PeriodGrid, first: int, last: int) -> tuple[tuple[int, int], ...]:
-        """Return (period, minutes) of the work, begun in ``first`` or after; empty if it does not fit."""
+    def _quote(self, call: CallForProposals, lot: Lot) -> Quote | None:
+        """Ask for a price; raises where the answer is nothing that can be bid."""
+        quote: object = self._price(call, lot)
+        if quote is None:
+            return None
+        if not isinstance(quote, Quote):
+            raise TypeError(f"price must return a Quote or None; was {quote!r}")
+        if quote.resource not in self._capacity:
+            raise ValueError(f"resource must be one of {sorted(self._capacity)}; was {quote.resource!r}")
+        return quote
+
+    def _offers(
+        self, quote: Quote, grid: PeriodGrid, first: int, last: int
+    ) -> list[tuple[tuple[int, int, int], ...]]:
+        """Return the work at several dates, each as (period, minutes used, minutes free)."""
+        offers: set[tuple[tuple[int, int, int], ...]] = set()
+        soonest = self._place(quote, grid, first, last)
+        spare = last - 1 - soonest[-1][0] if soonest else 0
+        for k in range(max(1, self._offer.alternatives)):
+            start = first + spare * k // max(1, self._offer.alternatives - 1)
+            if placement := self._place(quote, grid, start, last):
+                offers.add(placement)
+        return sorted(offers)
+
+    def _place(
+        self, quote: Quote, grid: PeriodGrid, first: int, last: int
+    ) -> tuple[tuple[int, int, int], ...]:
+        """Return the work begun in ``first`` or after; empty if it does not fit."""
         left, placed = quote.minutes, []
         for period in range(first, last):
-            used = min(left, self._free(quote.resource, grid, period))
+            free = self._free(quote.resource, grid, period)
+            used = min(left, free)
             if used > 0:
-                placed.append((period, used))
+                placed.append((period, used, free))
                 left -= used
             if left == 0:
                 return tuple(placed)
@@ -182,13 +194,24 @@ class PricingRole:
 
     def _free(self, resource: str, grid: PeriodGrid, period: int) -> int:
         minutes = self._capacity[resource]
-        declared = minutes if isinstance(minutes, int) else minutes(grid.window(period))
+        declared = minutes(grid.window(period)) if callable(minutes) else minutes
+        check_int(f"capacity[{resource!r}]", declared, 0, _MOST_MINUTES)
         return max(0, declared - self._booked.get((resource, period), 0))
 
     def _book(self, contract: Contract, sign: int) -> None:
         for use in contract.uses:
             key = (use.resource, use.period)
             self._booked[key] = self._booked.get(key, 0) + sign * use.amount
+
+
+def _check_capacity(capacity: object) -> None:
+    """Raise unless it is minutes by resource, each a number or a function of the period."""
+    if not isinstance(capacity, Mapping):
+        raise TypeError(f"capacity must be minutes by resource, as {{'mill-1': 960}}; was {capacity!r}")
+    for resource, minutes in capacity.items():
+        check_id("capacity", resource)
+        if not callable(minutes):
+            check_int(f"capacity[{resource!r}]", minutes, 0, _MOST_MINUTES)
 
 
 def _periods(call: CallForProposals, lot: Lot, now_us: int) -> tuple[int, int]:

@@ -114,9 +114,7 @@ async def _attempt(
         )
     except (nats.errors.NoServersError, OSError):
         if untrusted:  # nats-py cannot close what failed in the handshake
-            raise BusRefusedError(f"the certificate of {url} is not trusted: {untrusted[0]}") from untrusted[
-                0
-            ]
+            raise BusRefusedError(_no_handshake(url, untrusted[0])) from untrusted[0]
         await close(client)
         return None
     except (nats.errors.Error, ValueError) as error:
@@ -126,6 +124,12 @@ async def _attempt(
         await close(client)
         raise
     return client
+
+
+def _no_handshake(url: str, error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate of {url} is not trusted: {error.verify_message}"
+    return f"no TLS with {url}; without TLS the address begins with nats://: {error.reason or error}"
 
 
 async def close(client: Client, *, within_s: float = CLOSE_S) -> None:

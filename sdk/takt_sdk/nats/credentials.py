@@ -65,11 +65,15 @@ class CredentialsFile:
             jwt = jwt_of(text) if "BEGIN" in text else text.strip()
             claims_of(jwt)
         except (ValueError, LookupError, json.JSONDecodeError) as error:
-            raise CredentialsFileError(f"{self._path} is not a participant's .creds file: {error}") from error
+            raise CredentialsFileError(
+                f"{self._path} is not a participant's .creds file: it holds no JWT that can be read"
+            ) from error
         return jwt
 
     def _text(self, path: Path) -> str:
         try:
             return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CredentialsFileError(f"{path} cannot be read: {error}") from error
+        except OSError as error:
+            raise CredentialsFileError(f"{path} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise CredentialsFileError(f"{path} cannot be read: it is not text") from error

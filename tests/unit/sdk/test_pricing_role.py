@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import pytest
+
 from takt_sdk.model.messages import (
     CallForProposals,
     ContractStatus,
@@ -15,7 +19,7 @@ from takt_sdk.model.messages import (
 from takt_sdk.model.order import Lot
 from takt_sdk.model.sheet import BidSheet
 from takt_sdk.model.values import DAY_US, Window
-from takt_sdk.pricing_role import Offer, PricingRole, Quote
+from takt_sdk.pricing_role import Minutes, Offer, PricingRole, Quote
 from tests.unit.agents.companies import MONDAY_US, call, contract_of, lot
 
 
@@ -93,6 +97,40 @@ def test_a_call_is_answered_once_and_declined_with_the_reason() -> None:
     assert answer(role(minutes=1), lot(quantity=60)).code == "no_capacity"
     assert answer(PricingRole("acme", dear, {"mill": 480}), lot()).code == "not_interested"
     assert answer(PricingRole("acme", broken, {"mill": 480}), lot()).code == "technical"
+
+
+@pytest.mark.parametrize(
+    ("answer", "capacity", "says"),
+    [
+        (5, 480, "price must return a Quote or None; was 5"),
+        (Quote(site="ulm", resource="lathe", minutes=1, price_minor=1), 480, "resource must be one of"),
+        (Quote(site="ulm", resource="mill", minutes=1, price_minor=1), lambda _: 1.5, "capacity['mill']"),
+    ],
+)
+def test_a_wrong_answer_costs_its_lot_and_not_the_agent(
+    answer: object, capacity: Minutes, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def price(_call: CallForProposals, _lot: Lot) -> Quote:
+        return answer  # type: ignore[return-value]
+
+    (out,) = PricingRole("acme", price, {"mill": capacity}).handle(call(lot()), MONDAY_US)
+    assert isinstance(out.body, DeclineCall)
+    assert out.body.code == "technical"
+    assert says in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("capacity", "says"),
+    [
+        ({"mill": "x"}, "capacity\\['mill'\\] must be an integer; was 'x'"),
+        ({"mill": -1}, "capacity\\['mill'\\] .*-1"),
+        ({1: 960}, "capacity .*1"),
+        (960, "minutes by resource"),
+    ],
+)
+def test_wrong_capacity_is_refused_at_the_start(capacity: Mapping[str, Minutes], says: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=says):
+        PricingRole("acme", quote, capacity)
 
 
 def test_own_milestones_leave_all_but_the_confirmation_to_the_company() -> None:
