@@ -99,7 +99,7 @@ class EmbeddedNats:
     url
         Where clients of this machine connect.
     name
-        The server's name of this instance, unguessable: clients check it before they write.
+        The server's name, unguessable and kept in the folder: clients check it before they write.
     keys
         The market's keys, from which credentials are issued; None where they are kept elsewhere.
     """
@@ -122,7 +122,7 @@ class EmbeddedNats:
         else:
             self.keys = MarketKeys.load_or_create(self.folder / "keys", entropy)
             self.identity = ServerIdentity.of(self.keys, market)
-        self.name = f"takt-{market}-{(entropy or OsEntropy()).token(12).hex()}"
+        self.name = self._kept_name(entropy or OsEntropy())
         self.log_file = self.folder / "nats-server.log"
         self._accounts = self.folder / "accounts"
         self._accounts.mkdir(exist_ok=True)
@@ -223,6 +223,15 @@ class EmbeddedNats:
         except BaseException:
             await self.stop()
             raise
+
+    def _kept_name(self, entropy: Entropy) -> str:
+        """Return the name that partners may insist on: the same after every restart of the market."""
+        file = self.folder / "server-name"
+        if not file.exists():
+            part = file.with_suffix(".new")
+            part.write_text(f"takt-{self.market}-{entropy.token(12).hex()}\n", encoding="utf-8")
+            part.replace(file)
+        return file.read_text(encoding="utf-8").strip()
 
     def _spawn(self, binary: Path, config: Path) -> None:
         """Start the server, and the watchdog that ends it when this process no longer holds its pipe."""

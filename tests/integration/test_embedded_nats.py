@@ -117,7 +117,8 @@ async def test_keys_are_for_the_owner_only_and_stay(tmp_path: Path) -> None:
         config = (tmp_path / "nats-server.conf").read_text()
         assert not any(file.read_text().strip() in config for file in keys)
     assert MarketKeys.load_or_create(tmp_path / "keys") == server.keys
-    async with EmbeddedNats(tmp_path, "m1") as reborn:  # credentials outlive the server
+    async with EmbeddedNats(tmp_path, "m1") as reborn:  # credentials and name outlive the server
+        assert reborn.name == server.name
         client = await connect(reborn.url, creds, client_name="acme", inbox="_INBOX_acme")
         await client.close()
 
