@@ -64,6 +64,12 @@ def clearing_from_json(source: bytes | str) -> Clearing:
     )
 
 
+def resource_prices(source: bytes | str) -> dict[str, int]:
+    """Return the prices of resources alone, in 10^-6 minor units, of a document as `clearing_from_json`."""
+    rows = json.loads(source)["prices"]
+    return {row["resource"]: row["price_micro"] for row in rows if row.get("resource")}
+
+
 def _multipliers(rows: dict[str, Any]) -> Multipliers:
     return Multipliers(
         resources=tuple((row["resource"], row["price_micro"]) for row in rows["resources"]),

@@ -16,12 +16,21 @@ from market.model.events import Event
 UNEVENTFUL: frozenset[type] = frozenset(
     {events.OrderSubmitted, events.SheetReceived, events.SealedReceived, events.CallDeclined}
 )
-"""The most frequent kinds, from which nothing ever follows."""
+"""Frequent kinds, from which nothing ever follows."""
+
+
+def is_uneventful(event: Event) -> bool:
+    """Return whether nothing follows from an event; most are orders, answers and confirmations."""
+    match event:
+        case events.MilestoneReported(milestone="confirmed") | events.OrderProgressed(step="confirmed"):
+            return True
+        case _:
+            return type(event) in UNEVENTFUL
 
 
 def with_consequences(state: State, decision: Decision, now_us: int) -> Decision:
     """Return the decision with what follows from its events behind them."""
-    if all(type(event) in UNEVENTFUL for event in decision.events):
+    if all(map(is_uneventful, decision.events)):
         return decision
     told = _told(state, decision.events, now_us)
     return decision if len(told) == len(decision.events) else replace(decision, events=told)

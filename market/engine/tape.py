@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from market.clearing.result_json import clearing_from_json
+from market.clearing.result_json import resource_prices
 from market.engine.audience import is_open_order
 from market.engine.state import RoundRecord, State
 from takt_sdk.model.messages import Tape, TapeLine
@@ -30,7 +30,7 @@ def tape(state: State, event: ClearingPublished) -> Tape:
     """
     round_ = state.rounds[event.round_id]
     bidders = _bidders(state, round_)
-    price = {row.resource: row.price_micro for row in clearing_from_json(event.result).prices if row.resource}
+    price = resource_prices(event.result)
     used: dict[tuple[str, int], int] = defaultdict(int)
     worth: dict[tuple[str, int], int] = defaultdict(int)
     orders = [order_id for order_id in round_.orders if is_open_order(state, order_id)]

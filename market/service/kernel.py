@@ -7,7 +7,7 @@ waits for nothing; whoever holds it must store what it returns before telling an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from market.adapters.codec import encode_events
 from market.engine.decision import Accepted, Decision, Inbound, Refusal, Repeated
@@ -18,7 +18,10 @@ from market.engine.views import Row, all_rows, touched
 from market.model.events import Event
 from market.ports import Decided, Entry, OutboxMessage, RowChange
 from takt_sdk.codec import encode
-from takt_sdk.model.messages import Envelope, Refused
+from takt_sdk.model.messages import CallForProposals, Downlink, Envelope, Refused, Tape
+
+FEW_LOTS = 10
+"""Calls for fewer lots are encoded whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,7 @@ class Kernel:
         decided = Decided(
             entry=entry,
             rows=encode_rows(touched(state, decision.events), now_us),
-            outbox=tuple(self._outbox_message(message, now_us) for message in messages),
+            outbox=self._outbox(messages, now_us),
         )
         told = tuple(message.body.kind for message in messages)
         self.is_sound = True
@@ -90,22 +93,47 @@ class Kernel:
         """Return every row of the read models: a rebuild."""
         return encode_rows(all_rows(self.state), self.state.now_us)
 
-    def _outbox_message(self, message: Outgoing, now_us: int) -> OutboxMessage:
-        envelope = Envelope(
-            message_id=message.message_id,
-            correlation_id=message.correlation_id,
-            causation_id="",
-            sender=self.state.market,
-            sequence=0,
-            occurred_us=now_us,
-            body=message.body,
-        )
-        return OutboxMessage(
-            message_id=message.message_id,
-            channel=message.channel,
-            participant=message.participant,
-            body=encode(envelope),
-        )
+    def _outbox(self, messages: Sequence[Outgoing], now_us: int) -> tuple[OutboxMessage, ...]:
+        encoder = CallEncoder()
+        told = []
+        for message in messages:
+            envelope = Envelope(
+                message_id=message.message_id,
+                correlation_id=message.correlation_id,
+                causation_id="",
+                sender=self.state.market,
+                sequence=0,
+                occurred_us=now_us,
+                body=message.body,
+            )
+            told.append(
+                OutboxMessage(
+                    message_id=message.message_id,
+                    channel=message.channel,
+                    participant=message.participant,
+                    body=encoder.encode(envelope),
+                )
+            )
+        return tuple(told)
+
+
+class CallEncoder:
+    """Encodes messages; the lots of a round's calls, which many participants are told, once."""
+
+    def __init__(self) -> None:
+        self._lots: dict[str, bytes] = {}
+
+    def encode(self, envelope: Envelope[Downlink | Tape]) -> bytes:
+        """Return what `takt_sdk.codec.encode` does."""
+        call = envelope.body
+        if not isinstance(call, CallForProposals) or len(call.lots) < FEW_LOTS:
+            return encode(envelope)
+        for lot in call.lots:
+            if lot.id not in self._lots:
+                self._lots[lot.id] = encode(lot)
+        lots = b",".join([self._lots[lot.id] for lot in call.lots])
+        bare = encode(replace(envelope, body=replace(call, lots=())))
+        return bare.replace(b'"lots":[]', b'"lots":[' + lots + b"]", 1)  # no text of JSON holds a bare quote
 
 
 def encode_rows(rows: Sequence[Row], now_us: int) -> tuple[RowChange, ...]:

@@ -96,7 +96,7 @@ def _is_plainly_right(bids: Bids, terms: SheetTerms) -> bool:
 
     Most sheets are like that; the others are looked at bid by bid.
     """
-    lots = [terms.lots.get(name) for name in bids.item_lot]
+    lots = list(map(terms.lots.get, bids.item_lot))
     if not lots or len(lots) != len(bids):
         return False
     most = max(bids.item_quantity)
