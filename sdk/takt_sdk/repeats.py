@@ -20,6 +20,12 @@ class Repeats:
         if count & (count - 1) == 0:
             self._logger.warning("%s%s", text, f" ({count} times)" if count > 1 else "")
 
+    def over(self, text: str) -> None:
+        """Say that what was wrong is right again, if anything was, and begin anew."""
+        if self._counts:
+            self._logger.warning("%s", text)
+        self.forget()
+
     def forget(self) -> None:
         """Begin anew: what was wrong is right again."""
         self._counts.clear()

@@ -90,8 +90,7 @@ async def _attempt(
         _LOG.info("%s: disconnected", client_name)
 
     async def on_reconnect() -> None:
-        troubles.forget()
-        _LOG.info("%s: connected again", client_name)
+        troubles.over(f"{client_name}: connected again")
 
     client = Client()
     try:
