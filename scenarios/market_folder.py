@@ -139,3 +139,21 @@ def _runs(pid: int) -> bool:
 def key_digest(key: str) -> str:
     """Return what the market keeps of an API key: its SHA-256."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def journal_at(given: str) -> str:
+    """Return the journal that a command's JOURNAL means: a URL, a file, or the one in a market's folder.
+
+    Raises
+    ------
+    click.BadParameter
+        If there is none.
+    """
+    path = Path(given)
+    if "://" in given or path.is_file():
+        return given
+    if not path.exists():
+        raise click.BadParameter(f"Path {given!r} does not exist.", param_hint="'JOURNAL'")
+    if not (journal := MarketFolder(path).journal).is_file():
+        raise click.BadParameter(f"{given!r} is a folder without a {journal.name}.", param_hint="'JOURNAL'")
+    return str(journal)

@@ -16,6 +16,7 @@ from market.adapters.journal_reader import JournalReader
 from market.adapters.solver_pulp import PulpSolver
 from market.journal_errors import JournalError
 from market.model.rules import MECHANISMS, Mechanism
+from scenarios.market_folder import journal_at
 from scenarios.study.replay import ASSUMPTIONS, Compared, Side, WhatIf, replay
 from takt_sdk.wall_clock import WallClock
 
@@ -29,9 +30,11 @@ from takt_sdk.wall_clock import WallClock
 def replay_(
     journal: str, mechanism: str | None, without: tuple[str, ...], work_limit: int | None, out: Path | None
 ) -> None:
-    """Clear the rounds of JOURNAL (a file or a PostgreSQL URL) again by other rules, beside what happened."""
-    if "://" not in journal and not Path(journal).is_file():
-        raise click.BadParameter(f"Path {journal!r} does not exist.", param_hint="'JOURNAL'")
+    """Clear the rounds of JOURNAL again by other rules, beside what happened.
+
+    JOURNAL is a file, a market's folder or a PostgreSQL URL.
+    """
+    journal = journal_at(journal)
     what = WhatIf(mechanism=cast("Mechanism | None", mechanism), without=frozenset(without), work=work_limit)
     found: list[Compared] = []
     try:
@@ -43,6 +46,10 @@ def replay_(
         raise click.ClickException(str(error)) from error
     if not found:
         raise click.ClickException(f"{journal} holds no cleared round")
+    if strangers := what.without.difference(*(one.left_out for one in found)):
+        raise click.BadParameter(
+            f"{', '.join(sorted(strangers))} bid in no round of {journal}.", param_hint="'--without'"
+        )
     Console().print(_table(found))
     refusals = Counter(one.instead.refusal for one in found if one.instead.refusal)
     for reason, count in refusals.most_common():

@@ -11,6 +11,7 @@ from market.errors import AuditError
 from market.journal_errors import JournalError
 from market.service.audit import Audit, Held, audit
 from market.service.chain import check_chain
+from scenarios.market_folder import journal_at
 from takt_sdk.codec import DecodeError, encode
 from takt_sdk.receipts import KeptReceipt, LogHead, head_from_json, receipt_from_json
 from takt_sdk.signing import to_text
@@ -33,12 +34,11 @@ def verify(
     write_head: Path | None,
     chain: bool,  # noqa: FBT001 - a flag
 ) -> None:
-    """Recompute a market's JOURNAL, a file or a PostgreSQL URL: tree, signatures, decisions and clearings.
+    """Recompute a market's JOURNAL: tree, signatures, decisions and clearings.
 
-    Nothing is written to it. Ends with status 1 at the first thing that is wrong, and names it.
+    JOURNAL is a file, a market's folder or a PostgreSQL URL. Nothing is written to it. Ends with status 1 at the first thing that is wrong, and names it.
     """
-    if "://" not in journal and not Path(journal).is_file():
-        raise click.BadParameter(f"Path {journal!r} does not exist.", param_hint="'JOURNAL'")
+    journal = journal_at(journal)
     held = Held(
         heads=tuple(_head(path) for path in heads),
         receipts=tuple(_receipt(path) for path in receipts),

@@ -55,13 +55,14 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """A round as it happened and as it would have been."""
+    """A round as it happened and as it would have been; ``left_out`` are those whose bids were."""
 
     round_id: str
     orders: int
     bids: int
     happened: Side
     instead: Side
+    left_out: tuple[str, ...] = ()
 
 
 def replay(log: Log, what: WhatIf, *, solver: Solver, stopwatch: Stopwatch) -> Iterator[Compared]:
@@ -88,6 +89,7 @@ def replay(log: Log, what: WhatIf, *, solver: Solver, stopwatch: Stopwatch) -> I
                 bids=problem.n_bids,
                 happened=_side(problem.mechanism, happened),
                 instead=_side(changed.mechanism, instead),
+                left_out=tuple(sorted(what.without.intersection(problem.bidders))),
             )
         fold(state, stored.entry.now_us, decode_events(stored.entry.events))
 

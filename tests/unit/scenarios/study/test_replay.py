@@ -74,3 +74,19 @@ def test_the_command_reads_a_journal_and_states_what_it_assumes(
     nothing = CliRunner().invoke(main, ["replay", str(tmp_path / "none")])
     assert nothing.exit_code == 2
     assert "does not exist" in nothing.output
+    stranger = CliRunner().invoke(
+        main, ["replay", str(file), "--without", "paris-mill", "--without", "nobody"]
+    )
+    assert stranger.exit_code == 2
+    assert "'--without': nobody bid in no round" in stranger.output
+
+
+def test_a_markets_folder_means_its_journal(simulation: Simulation, tmp_path: Path) -> None:
+    empty = CliRunner().invoke(main, ["verify", str(tmp_path)])
+    assert empty.exit_code == 2
+    assert "is a folder without a journal.db" in empty.output
+    journal = open_journal(str(tmp_path / "journal.db"), entropy=OsEntropy())
+    journal.append([Decided(entry=stored.entry) for stored in simulation.journal.read()])
+    journal.close()
+    for command in ("verify", "replay"):
+        assert CliRunner().invoke(main, [command, str(tmp_path)]).exit_code == 0
