@@ -62,6 +62,8 @@ class ContractsSection(Section):
     heartbeat_minutes: Minutes = 0
     heartbeat_due: bool = False
     recall_at_once: bool = False
+    hurry: bool = False
+    """Whether goods go the fastest way where the cheapest would be too late."""
     release_after: Count = 0
     preempt_after: Count = 0
     backups: Annotated[int, Field(ge=0, le=100)] = 0

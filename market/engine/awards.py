@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from market.clearing.estimates import estimates
+from market.clearing.problem import Problem
 from market.clearing.result import Clearing, Move, Status
 from market.clearing.result_json import clearing_from_json
 from market.clearing.verify import verify
@@ -17,9 +18,10 @@ from market.engine.partly_done import settled_minor
 from market.engine.passing_over import pass_over
 from market.engine.price_rounds import finds_prices_only, tell_prices
 from market.engine.pricing import shares
-from market.engine.snapshot import cleared_orders, fee_minor, logistics, snapshot
+from market.engine.snapshot import cleared_orders, fee_minor, snapshot
 from market.engine.state import OrderRecord, RoundRecord, State
 from market.engine.transitions import BEGUN, STANDING
+from market.engine.ways import hurried, hurried_bids, ways
 from market.logistics.network import Route
 from market.model import events
 from market.model.commands import ReportClearing
@@ -72,7 +74,7 @@ def publish(state: State, command: ReportClearing, now_us: int) -> Decision:
         result=command.result,
         estimates=tuple(sorted(estimates(problem, clearing).items())) if state.rules.tell_estimates else (),
     )
-    awards = _Awards(state, round_, clearing, now_us)
+    awards = _Awards(state, round_, problem, clearing, now_us)
     return accept(published, *awards.outcome(), subject_id=round_.id)
 
 
@@ -92,7 +94,9 @@ class _Won:
 class _Awards:
     """Builds the events of one clearing, order by order."""
 
-    def __init__(self, state: State, round_: RoundRecord, clearing: Clearing, now_us: int) -> None:
+    def __init__(
+        self, state: State, round_: RoundRecord, problem: Problem, clearing: Clearing, now_us: int
+    ) -> None:
         self.state, self.round, self.now_us = state, round_, now_us
         self.clearing = clearing
         self.order_of_lot = {lot.id: lot.order_id for lot in round_.lots}
@@ -107,6 +111,7 @@ class _Awards:
             for record in cleared_orders(state, round_)
             for piece in pieces(state, round_, record)
         }
+        self.hurried = hurried_bids(problem)
         self.moves = self._moves()
         self.payment = self._payments()
         self.served = {served.order: served for served in clearing.served}
@@ -236,12 +241,13 @@ class _Awards:
 
     def _moves(self) -> list[tuple[Move, Route]]:
         """Return the clearing's moves with their routes."""
-        routes = logistics(self.state.network)
-        found = []
+        routes, found = ways(self.state.network), []
         for move in self.clearing.moves:
             to_site = move.to_site if move.to_bid is None else self._site(move.to_bid)
             assert to_site is not None
-            route = routes.route(self._site(move.from_bid), to_site)
+            site = self._site(move.from_bid)
+            source = hurried(site) if move.from_bid in self.hurried else site
+            route = routes.between(source, to_site)
             assert route is not None, move
             found.append((move, route))
         return found

@@ -12,9 +12,9 @@ from market.engine.contesting import contest, may_go_on
 from market.engine.execution import reallocates
 from market.engine.ledger import BREACHES, PREEMPTED, RELEASED
 from market.engine.partly_done import done_items, reduced
-from market.engine.snapshot import logistics
 from market.engine.state import ContractRecord, OrderRecord, State
 from market.engine.transitions import STANDING, UNSTARTED, next_order_state
+from market.engine.ways import logistics
 from market.model import events
 from market.model.contract_events import (
     CallHastened,

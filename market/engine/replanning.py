@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from market.engine.snapshot import logistics
 from market.engine.state import OrderRecord, State
 from market.engine.transitions import UNSTARTED
+from market.engine.ways import logistics
 from takt_sdk.model.contract import Contract, Shipment
 from takt_sdk.model.values import MINUTE_US
 

@@ -9,7 +9,6 @@ tight. Pure: the same state and seed give the same problem, whatever the order o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import TypeVar
 
 from market.clearing.problem import NO_TIME, NONE, Problem
@@ -19,22 +18,17 @@ from market.engine.partly_done import settled_minor
 from market.engine.posterior import expected_lateness_minor, prior_late_ppm
 from market.engine.rounds import demand
 from market.engine.state import OrderRecord, RoundRecord, State
-from market.logistics.network import LogisticsNetwork
-from market.model.network import Network
+from market.engine.ways import Hurry, hurried, ways
 from market.model.order import Order
 from market.model.rules import Rules
 from takt_sdk.model.sheet import BidSheet
 from takt_sdk.model.values import DAY_US, MINUTE_US
 
 PPM = 1_000_000
+LATEST_US = 2**62
+"""When work that has begun at the latest begins: nothing is too late for it."""
 
 _Value = TypeVar("_Value")
-
-
-@lru_cache(maxsize=8)
-def logistics(network: Network) -> LogisticsNetwork:
-    """Return the router of a network, kept for the networks last used."""
-    return LogisticsNetwork(network)
 
 
 def fee_minor(rules: Rules, cost_minor: int) -> int:
@@ -93,9 +87,10 @@ class _Snapshot:
             for record in self.records
             for lot in record.order.lots
         }
-        self.routes = logistics(state.network)
+        self.ways = ways(state.network)
         self.transit_us: dict[tuple[str, str], int] = {}
         """What moving from a site to another takes, 0 where no way leads there; filled as it is asked for."""
+        self.hurry: Hurry | None = None
         rules = state.rules
         self.scored = bool(
             rules.emissions_minor_per_tonne
@@ -105,6 +100,8 @@ class _Snapshot:
 
     def problem(self, seed: int) -> Problem:
         self.add_orders()
+        if self.state.rules.contracts.hurry:
+            self.hurry = self._hurry()
         for record in self.records:
             self.add_kept(record)
         for participant in sorted(self.round.answers):
@@ -159,11 +156,12 @@ class _Snapshot:
                 if arrival_us > terms.deadline_us:
                     continue
                 cost = -(-max(0, arrival_us - terms.due_us) // DAY_US) * terms.lateness_penalty_minor_per_day
+            site = self._from(piece.site, piece.end_us, [item.lot_id for item in piece.items])
             start = NO_TIME if piece.start_us is None else self.minutes((piece.start_us,), up=False)[0]
             self.builder.add_bids(
                 (f"{contract.participant}/{piece.local_id}",),
                 bidder=self.builder.bidder(contract.participant),
-                site=self.builder.site(piece.site),
+                site=self.builder.site(site),
                 item_counts=(len(piece.items),),
                 item_lot=[self.lot_index[item.lot_id] for item in piece.items],
                 item_quantity=[item.quantity for item in piece.items],
@@ -177,7 +175,7 @@ class _Snapshot:
                 use_counts=(0,),
             )
             for item in piece.items:
-                self.sites_of_lot.setdefault(item.lot_id, set()).add(piece.site)
+                self.sites_of_lot.setdefault(item.lot_id, set()).add(site)
 
     def add_sheet(self, participant: str, sheet: BidSheet) -> None:
         bids, capacities, groups = sheet.bids, sheet.capacities, sheet.groups
@@ -196,6 +194,8 @@ class _Snapshot:
         items = _ragged(bids.item_offset, kept)
         lots = _at(bids.item_lot, items)
         sites = _at(bids.site, kept)
+        if self.hurry is not None:
+            sites = [self._from(bids.site[k], bids.end_us[k], _lots(sheet, k)) for k in kept]
         self.builder.add_bids(
             [f"{participant}/{name}" for name in _at(bids.id, kept)],
             bidder=self.builder.bidder(participant),
@@ -251,11 +251,48 @@ class _Snapshot:
                 eligible.append(k)
         return eligible if len(eligible) < len(bids) else range(len(bids))
 
+    def _hurry(self) -> Hurry:
+        """Return what tells which goods must hurry, from all that could take them."""
+        fed: dict[str, list[str]] = {}
+        for record in self.records:
+            for arc in record.order.arcs:
+                if arc.target is not None:
+                    fed.setdefault(arc.source, []).append(arc.target)
+        starts: dict[str, dict[str, int]] = {target: {} for targets in fed.values() for target in targets}
+        for record in self.records:
+            for piece in pieces(self.state, self.round, record):
+                for item in piece.items:
+                    if item.lot_id in starts:
+                        begun = piece.start_us is None
+                        _keep_latest(
+                            starts[item.lot_id], piece.site, LATEST_US if begun else piece.start_us or 0
+                        )
+        for answer in self.round.answers.values():
+            if answer.sheet is not None:
+                bids = answer.sheet.bids
+                for k in range(len(bids)):
+                    for lot in _lots(answer.sheet, k):
+                        if lot in starts:
+                            _keep_latest(starts[lot], bids.site[k], bids.start_us[k])
+        return Hurry(
+            ways=self.ways,
+            opened_us=self.round.opened_us,
+            final=self.final_lots,
+            fed=fed,
+            starts_us=starts,
+        )
+
+    def _from(self, site: str, end_us: int, lots: Iterable[str]) -> str:
+        """Return where goods start from in the problem."""
+        return hurried(site) if self.hurry is not None and self.hurry.needed(site, end_us, lots) else site
+
     def _arrival_us(self, site: str, end_us: int, order: Order) -> int:
+        if self.hurry is not None:
+            return self.hurry.arrival_us(site, end_us, order)
         pair = (site, order.terms.destination)
         transit_us = self.transit_us.get(pair)
         if transit_us is None:
-            route = self.routes.route(*pair)
+            route = self.ways.cheapest.route(*pair)
             transit_us = 0 if route is None else route.transit_minutes * MINUTE_US
             self.transit_us[pair] = transit_us
         return end_us + transit_us
@@ -298,7 +335,7 @@ class _Snapshot:
                     else self.sites_of_lot.get(arc.target, set())
                 )
                 pairs |= {(a, b) for a in self.sites_of_lot.get(arc.source, set()) for b in targets if a != b}
-        rows = [(pair, self.routes.route(*pair)) for pair in sorted(pairs)]
+        rows = [(pair, self.ways.between(*pair)) for pair in sorted(pairs)]
         known = [(pair, route) for pair, route in rows if route is not None]
         self.builder.add_transport(
             from_site=[self.builder.site(pair[0]) for pair, _ in known],
@@ -307,6 +344,16 @@ class _Snapshot:
             per_unit=[route.unit_minor for _, route in known],
             minutes=[route.transit_minutes for _, route in known],
         )
+
+
+def _lots(sheet: BidSheet, k: int) -> Sequence[str]:
+    """Return the lots of a bid."""
+    bids = sheet.bids
+    return bids.item_lot[bids.item_offset[k] : bids.item_offset[k + 1]]
+
+
+def _keep_latest(starts_us: dict[str, int], site: str, start_us: int) -> None:
+    starts_us[site] = max(start_us, starts_us.get(site, start_us))
 
 
 def _at(column: Sequence[_Value], rows: Sequence[int]) -> Sequence[_Value]:

@@ -1,9 +1,10 @@
-"""Cheapest routes over the logistics network, by single-source shortest paths (networkx).
+"""Cheapest or fastest routes over the logistics network, by single-source shortest paths (networkx).
 
 A clearing wants one row of cost and time per pair of sites, before it knows how much will move. So
 the route of a pair is chosen once, for a reference quantity: fixed cost + unit cost x reference
 quantity, summed over its lanes; then the shorter time, fewer lanes, and names in order. The
-chosen route's fixed and unit costs then price any quantity. Does no I/O and holds no state but a
+chosen route's fixed and unit costs then price any quantity. The fastest route is the one of least
+time; then the lower cost, and so on. Does no I/O and holds no state but a
 cache of what it has computed.
 """
 
@@ -53,9 +54,11 @@ class LogisticsNetwork:
     reference_quantity
         Units of a typical shipment, for which a pair's route is the cheapest. 0 lets fixed costs
         alone decide.
+    fastest
+        Whether time comes before cost.
     """
 
-    def __init__(self, network: Network, *, reference_quantity: int = 1) -> None:
+    def __init__(self, network: Network, *, reference_quantity: int = 1, fastest: bool = False) -> None:
         check_int("reference_quantity", reference_quantity, 0, MAX_QUANTITY)
         self.network = network
         self.reference_quantity = reference_quantity
@@ -64,10 +67,14 @@ class LogisticsNetwork:
         self._graph.add_nodes_from(site.id for site in network.sites)
         # One exact integer orders (cost, minutes, lanes): no path can overflow into the next part.
         hops = len(network.sites) + 1
+        costs = {lane: lane.fixed_minor + lane.unit_minor * reference_quantity for lane in network.lanes}
         minutes = 1 + sum(lane.transit_minutes for lane in network.lanes)
-        for lane in network.lanes:
-            cost = lane.fixed_minor + lane.unit_minor * reference_quantity
-            weight = (cost * minutes + lane.transit_minutes) * hops + 1
+        dearest = 1 + sum(costs.values())
+        for lane, cost in costs.items():
+            first = (
+                lane.transit_minutes * dearest + cost if fastest else cost * minutes + lane.transit_minutes
+            )
+            weight = first * hops + 1
             self._graph.add_edge(lane.source, lane.target, weight=weight)
         self._from: dict[str, dict[str, Route]] = {}
 

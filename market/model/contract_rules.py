@@ -50,6 +50,9 @@ class ContractRules:
         if that is later); else it is held to its reports alone.
     recall_at_once
         Whether what is at risk is called in a round of its own at once, or in the next takt.
+    hurry
+        Whether goods go the fastest way where they would be too late the cheapest, at its price; else they
+        always go the cheapest.
     release_after
         Failed rounds after which unstarted work behind a gap is called again with it; 0 = never.
     preempt_after
@@ -88,6 +91,7 @@ class ContractRules:
     heartbeat_us: int = 0
     heartbeat_due: bool = False
     recall_at_once: bool = False
+    hurry: bool = False
     release_after: int = 0
     preempt_after: int = 0
     backups: int = 0
@@ -145,6 +149,7 @@ STANDARD = ContractRules(
     tolerance_us=4 * HOUR_US,
     heartbeat_us=25_000_000,
     recall_at_once=True,
+    hurry=True,
     release_after=2,
     reliability_weight_ppm=PPM,
 )

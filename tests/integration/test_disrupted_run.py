@@ -1,4 +1,4 @@
-"""A disrupted scenario on real processes comes to the outcome of the run in memory: everything that breaks does.
+"""A disrupted scenario on real processes comes to the outcome of the run in memory, whatever breaks.
 
 A lane closes, floors break down, a plant falls silent and comes back, a customer wants another quantity.
 """

@@ -62,7 +62,12 @@ def _rules(r: Random) -> ContractRules:
 def _newer_rules(seed: int) -> dict[str, Any]:
     """Return rules that came later, from chance of their own: what was drawn before stays."""
     r = Random(f"newer rules {seed}")
-    return {"backups": r.choice((0, 1, 3, 3)), "keep_late": r.random() < 0.6, "pay_moved": r.random() < 0.5}
+    return {
+        "backups": r.choice((0, 1, 3, 3)),
+        "keep_late": r.random() < 0.6,
+        "pay_moved": r.random() < 0.5,
+        "hurry": r.random() < 0.5,
+    }
 
 
 def _standing_by(seed: int, profile: Profile) -> Profile:
