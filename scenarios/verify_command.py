@@ -36,7 +36,8 @@ def verify(
 ) -> None:
     """Recompute a market's JOURNAL: tree, signatures, decisions and clearings.
 
-    JOURNAL is a file, a market's folder or a PostgreSQL URL. Nothing is written to it. Ends with status 1 at the first thing that is wrong, and names it.
+    JOURNAL is a file, a market's folder or a PostgreSQL URL. Nothing is written to it. Ends with status 1
+    at the first thing that is wrong, and names it.
     """
     journal = journal_at(journal)
     held = Held(
