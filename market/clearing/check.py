@@ -17,25 +17,18 @@ if TYPE_CHECKING:
     from market.clearing.result import Clearing
 
 
-class Ledger:
-    """What an answer adds up to; filled by `check_answer`."""
-
-    def __init__(self) -> None:
-        self.objective = 0
-        self.faults: list[str] = []
-        self.order_cost: dict[int, int] = defaultdict(int)
-
-
 def check_answer(p: Problem, c: Clearing) -> list[str]:
     """Return every rule the answer breaks, as sentences; empty if it is right.
 
     Checks quantities, coverage, groups, capacities, suppliers, moves, dates, the objective and
     that payments and charges add up.
     """
-    return _Checker(p, c).run()
+    return AnswerCheck(p, c).run()
 
 
-class _Checker:
+class AnswerCheck:
+    """The check of one answer, which may come without payments at first: `check_answer` in two steps."""
+
     def __init__(self, p: Problem, c: Clearing) -> None:
         self.p, self.c = p, c
         self.faults: list[str] = []
@@ -46,9 +39,11 @@ class _Checker:
         self.transport: dict[int, int] = defaultdict(int)
 
     def fault(self, text: str) -> None:
+        """Note a rule that is broken."""
         self.faults.append(text)
 
     def run(self) -> list[str]:
+        """Return every rule that the answer breaks."""
         self.accepted()
         if self.faults:
             return self.faults
@@ -129,6 +124,7 @@ class _Checker:
         self.served = served
 
     def resources(self) -> None:
+        """Capacities hold what accepted bids use."""
         p = self.p
         load: dict[int, int] = defaultdict(int)
         for b, q in self.taken.items():
@@ -139,6 +135,7 @@ class _Checker:
                 self.fault(f"resource {p.resource_ids[r]} is used {used} of {p.resource_capacity[r]}")
 
     def groups(self) -> None:
+        """No group has more accepted than it may; opened ones are paid for."""
         p = self.p
         count: dict[int, int] = defaultdict(int)
         for b in self.taken:
@@ -214,6 +211,7 @@ class _Checker:
             self.conservation(e, out, into)
 
     def conservation(self, e: int, out: dict[tuple[int, int], int], into: dict[tuple[int, int], int]) -> None:
+        """Everything that leaves a lot's winners along an arc is theirs, and arrives in proportion."""
         p = self.p
         start, to = int(p.arc_from[e]), int(p.arc_to[e])
         for a, q in self.covered.get(start, {}).items():
@@ -224,6 +222,14 @@ class _Checker:
         for b, q in self.covered.get(to, {}).items():
             if into[e, b] * int(p.lot_quantity[to]) != q * int(p.lot_quantity[start]):
                 self.fault(f"{into[e, b]} reach {p.bid_ids[b]} on {p.arc_ids[e]}, not its share for {q}")
+
+    def run_paid(self, c: Clearing) -> list[str]:
+        """Return the rules that payments and charges break, of the answer that `run` found right."""
+        assert not self.faults
+        assert (c.accepted, c.served, c.moves) == (self.c.accepted, self.c.served, self.c.moves)
+        self.c = c
+        self.money()
+        return self.faults
 
     def money(self) -> None:
         """Every winner is paid at least its price; orders pay what bidders and carriers get."""

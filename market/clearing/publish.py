@@ -10,7 +10,7 @@ import numpy as np
 
 from market.clearing.allocation import Allocation, units_of
 from market.clearing.certificate import certified_bound
-from market.clearing.check import check_answer
+from market.clearing.check import AnswerCheck
 from market.clearing.equals import by_lottery
 from market.clearing.payment import pay
 from market.clearing.price_list import completed, price_list
@@ -61,13 +61,14 @@ def publish(p: Problem, terms: Terms, found: Found, resolve: Resolve = UNRESOLVE
         allocation = by_lottery(p, best)
         fallback = last or (found.failed and allocation.objective == _objective(found.greedy))
         clearing = _clearing(p, terms, allocation, found, fallback=fallback)
-        if check_answer(p, clearing):
+        check = AnswerCheck(p, clearing)
+        if check.run():
             continue
         payments, charges, refusal = pay(
             p, allocation, proven=clearing.status is Status.OPTIMAL, resolve=resolve
         )
         paid = replace(clearing, payments=payments, charges=charges, payment_refusal=refusal, checked=True)
-        faults = check_answer(p, paid) if payments is not None else []
+        faults = check.run_paid(paid) if payments is not None else []
         if faults:
             paid = replace(paid, payments=None, charges=None, payment_refusal="; ".join(faults[:3]))
         return sealed(paid)

@@ -31,7 +31,7 @@ MAX_LOCAL_ID = 48
 
 _PARTICIPANT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
+_is_id = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII).fullmatch
 
 
 def check_participant_id(field: str, value: object) -> None:
@@ -42,7 +42,7 @@ def check_participant_id(field: str, value: object) -> None:
 
 def check_id(field: str, value: object) -> None:
     """Raise `InvalidIdError` unless ``value`` is an id of 1 to 128 safe characters."""
-    if not isinstance(value, str) or _ID.fullmatch(value) is None:
+    if not isinstance(value, str) or _is_id(value) is None:
         raise InvalidIdError(field, value, "1 to 128 of letters, digits, and . _ : / -")
 
 
@@ -55,9 +55,10 @@ def check_local_id(field: str, value: object) -> None:
 
 def check_ids(field: str, values: tuple[object, ...]) -> None:
     """Raise unless all ids are valid and no id stands twice."""
-    match = _ID.fullmatch
+    if not values:
+        return
     for index, value in enumerate(values):
-        if not isinstance(value, str) or match(value) is None:
+        if not isinstance(value, str) or _is_id(value) is None:
             check_id(f"{field}[{index}]", value)
     if len(set(values)) != len(values):
         seen: set[object] = set()
