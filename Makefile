@@ -1,7 +1,7 @@
 # Takt. `make demo` and `make test` need Python 3.11 to 3.13 and make; they do all the set-up themselves.
 .POSIX:
 .SUFFIXES:
-.PHONY: help set-up demo test test-all lint soak trust protocol bench-clearing bench-peers browser histories lock clean
+.PHONY: help set-up demo test test-all lint soak trust protocol bench-clearing bench-peers bench-engines browser histories lock clean
 
 RUN = .venv/bin/python -m
 SEED = 1
@@ -17,6 +17,7 @@ help:
 	@echo 'make protocol  write docs/protocol/ and the generated parts of docs/protocol.md anew'
 	@echo 'make bench-clearing  write docs/benchmarks/clearing.md anew (ten minutes); BENCH=--full: every instance'
 	@echo 'make bench-peers     get CP-SAT and SCIP for it, in an environment of their own'
+	@echo 'make bench-engines   get Mesa, auctionsi and SCML in an environment of their own, run them beside Takt'
 	@echo 'make browser   get Chromium for the browser tests (root on Debian)'
 	@echo 'make lock      compile requirements.lock anew'
 	@echo 'make clean     remove the environment; runs/ stays'
@@ -84,6 +85,11 @@ bench-peers: set-up
 	$(RUN) venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet -r benchmarks/clearing/peers.txt
 
+bench-engines: set-up
+	$(RUN) venv .venv-agents
+	.venv-agents/bin/python -m pip install --quiet -r benchmarks/research/engines.txt
+	$(RUN) benchmarks.research.bench_engines
+
 browser: set-up
 	@$(RUN) setup.browser
 
@@ -94,4 +100,4 @@ lock: set-up
 	    --no-annotate --quiet --output-file requirements.lock
 
 clean:
-	rm -rf .venv .venv-peers build dist
+	rm -rf .venv .venv-peers .venv-agents build dist

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from agents.profile import CustomerProfile, PlantProfile, Pricing, Profile, Shift, WorkCentre, admission
 from benchmarks.cnp import workload
 from benchmarks.cnp.in_process import PLANTS, InProcess
+from benchmarks.research.bench_sweep import CELLS, sweep
 from market.model.network import Network, Site
 from market.model.rules import Rules
 from scenarios.collector import seldom_collected
@@ -51,7 +50,7 @@ def main() -> None:
     _contract_nets(given.orders)
     _populations([int(count) for count in given.agents.split(",")])
     if given.sweep:
-        _sweep()
+        sweep(CELLS)
 
 
 def _contract_nets(orders: int) -> None:
@@ -191,28 +190,6 @@ def _orders(families: int) -> list[TimedOrder]:
             )
             orders.append(TimedOrder(at_us=at_us, customer="customer", command=command))
     return orders
-
-
-def _sweep() -> None:
-    """Run the same cells with one and with two workers; Ray is started before the clock."""
-    from click.testing import CliRunner  # noqa: PLC0415 - only here
-
-    from scenarios.cli import main as takt  # noqa: PLC0415 - only here
-
-    library = Path(__file__).resolve().parents[2] / "scenarios" / "library"
-    spent = {}
-    for workers in (1, 2):
-        with tempfile.TemporaryDirectory() as folder:
-            options = ["--seeds", "12", "--workers", str(workers), "--out", folder]
-            started_s = time.perf_counter()
-            result = CliRunner().invoke(takt, ["sweep", str(library / "scarcity"), *options])
-            spent[workers] = time.perf_counter() - started_s
-            assert result.exit_code == 0, result.output
-    one, two = spent[1], spent[2]
-    print(
-        f"\nsweep of 12 cells: one process {one:.1f} s, two workers on Ray (its start included) {two:.1f} s"
-    )
-    print(f"  {one / two:.2f} times as fast")
 
 
 if __name__ == "__main__":
