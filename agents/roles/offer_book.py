@@ -32,11 +32,16 @@ class Quoted:
         return self.price_fixed_minor + self.price_unit_minor * quantity
 
 
+MOST_STANDING = 500
+"""Most rounds of which bids that stand by are remembered, the newest."""
+
+
 class OfferBook:
     """Bids of open rounds, by round and in the order of the sheet; costs of contracts won, by id."""
 
     def __init__(self) -> None:
         self._quoted: dict[str, list[Quoted]] = {}
+        self._standing: dict[str, dict[str, Quoted]] = {}
         self.cost_minor: dict[str, int] = {}
         """What each contract of this agent's life costs its company."""
 
@@ -49,10 +54,14 @@ class OfferBook:
         quoted = self._quoted.pop(result.round_id, None)
         self._quoted = {name: bids for name, bids in self._quoted.items() if name > result.round_id}
         if quoted is None:
+            self._stood_by(result)
             return None
+        if result.standing_by:
+            self._standing[result.round_id] = {bid: quoted[_index(bid)] for bid in result.standing_by}
+            self._standing = dict(sorted(self._standing.items())[-MOST_STANDING:])
         won: dict[int, int] = {}
         for contract in result.awards:
-            index = int(contract.bid_id.removeprefix("b"))
+            index = _index(contract.bid_id)
             won[index] = sum(item.quantity for item in contract.items)
             self.cost_minor[contract.id] = quoted[index].cost_minor(won[index])
         best: dict[str, Offer] = {}
@@ -74,3 +83,16 @@ class OfferBook:
             payment_minor=sum(contract.payment_minor for contract in result.awards),
             cost_minor=sum(quoted[index].cost_minor(quantity) for index, quantity in won.items()),
         )
+
+    def _stood_by(self, result: RoundResult) -> None:
+        """Remember what contracts cost whose bids lost, stood by and were awarded later."""
+        standing = self._standing.get(result.round_id, {})
+        for contract in result.awards:
+            quoted = standing.get(contract.bid_id)
+            if quoted is not None:
+                quantity = sum(item.quantity for item in contract.items)
+                self.cost_minor[contract.id] = quoted.cost_minor(quantity)
+
+
+def _index(bid_id: str) -> int:
+    return int(bid_id.removeprefix("b"))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from agents.roles.bidder import Bidder
 from market.adapters.codec import decode_events
 from market.clearing.clear import Stopwatch
+from market.model.contract_events import BackupAwarded
 from market.model.events import OrderAwarded
 from market.ports import Journal
 from scenarios.collector import seldom_collected
@@ -24,6 +25,7 @@ from scenarios.study.central_plan import CentralPlan, central_plan
 from scenarios.study.metrics import measured
 from scenarios.study.run import Run
 from scenarios.study.variant import Setting, with_settings
+from takt_sdk.model.values import DAY_US
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,24 +89,29 @@ def _finished(population: Population, stopwatch: Stopwatch) -> Run:
     return Run(population=population, state=state, record=simulation.record, costs_minor=costs)
 
 
+_AWARDING = (b"takt.order_awarded.", b"takt.backup_awarded.")
+
+
 def _awarded_units(journal: Journal) -> dict[str, int]:
     """Return the units of every contract as it was awarded: one that was cut costs what is made of it."""
     return {
         contract.id: sum(item.quantity for item in contract.items)
         for stored in journal.read()
-        if b"takt.order_awarded." in stored.entry.events
+        if any(kind in stored.entry.events for kind in _AWARDING)
         for event in decode_events(stored.entry.events)
-        if isinstance(event, OrderAwarded)
+        if isinstance(event, OrderAwarded | BackupAwarded)
         for contract in event.contracts
     }
 
 
 def _planned(plan: CentralPlan) -> dict[str, float | None]:
-    """Return what a central plan has of the metrics: welfare as found, its bound, and what it serves."""
+    """Return what a central plan has of the metrics: welfare as found, its bound, what it serves and when."""
     return {
         "orders": float(plan.orders),
         "served": float(plan.served),
         "fill_rate": 100.0 * plan.served / plan.orders if plan.orders else None,
+        "service_level": 100.0 * plan.in_time / plan.orders if plan.orders else None,
+        "late_days": plan.late_us / DAY_US,
         "welfare": float(plan.welfare_minor),
         "welfare_bound": None if plan.bound_minor is None else float(plan.bound_minor),
     }
