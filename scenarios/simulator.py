@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import cast
 
 from agents.roles import role_of
-from market.adapters.codec import decode_envelope, state_digest
+from market.adapters.codec import decode_envelope, read_envelope, state_digest
 from market.adapters.escrow_keys import EscrowKeys, MemoryKeyStore, seeded_keys
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.solver_pulp import PulpSolver
@@ -362,14 +362,14 @@ class Simulation:
 
     def _request(self, request: Request) -> bytes:
         with suppress(DecodeError):
-            envelope = decode_envelope(request.body)
+            envelope, digest = read_envelope(request.body)
             body = cast("Command", envelope.body)
             signed = check_signature(self.kernel.state, request)
             assert isinstance(signed, Signed), signed
             inbound = Inbound(
                 sender=request.participant,
                 sequence=envelope.sequence,
-                digest=digest_of(body),
+                digest=digest,
                 body=body,
                 signed_by=signed.key,
             )

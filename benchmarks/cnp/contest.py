@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 
-from market.engine.decision import Inbound
 from market.engine.state import State
 from market.model.commands import AdmitParticipant, Command, OpenMarket
 from market.model.network import Network, Site
 from market.model.rules import SECOND_US, Rules
-from takt_sdk.codec import digest_of, encode
+from takt_sdk.codec import encode
 from takt_sdk.model.capability import Capability, Qualification, Requirement
 from takt_sdk.model.messages import CallForProposals, Envelope, SubmitOrder
 from takt_sdk.model.order import OrderTerms
@@ -122,11 +121,6 @@ def sealed(sender: str, body: Command, message_id: str, now_us: int, sequence: i
             body=body,
         )
     )
-
-
-def inbound(sender: str, body: Command, sequence: int = 0, signed_by: str | None = None) -> Inbound:
-    """Return a message as the engine sees it."""
-    return Inbound(sender=sender, sequence=sequence, digest=digest_of(body), body=body, signed_by=signed_by)
 
 
 def won(state: State, orders: int) -> list[int]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from typing import cast
 
 from benchmarks.cnp import contest
-from market.adapters.codec import decode_envelope
+from market.adapters.codec import decode_envelope, read_envelope
 from market.adapters.journal_memory import MemoryJournal
 from market.clearing.clear import Limits
 from market.clearing.result import clearing_to_json
 from market.engine.admission import HOST, OPERATOR
-from market.engine.decision import Accepted
+from market.engine.decision import Accepted, Inbound
 from market.engine.snapshot import snapshot
 from market.engine.state import RoundRecord, State
 from market.model.commands import Command, ReportClearing
@@ -67,8 +68,9 @@ class InProcess:
         self.took("sender encodes" if what in {"order", "sheet", "confirmation"} else f"{what}: encode")
         key, signature = self.sign(sender, raw) if self.signed and sender in self.signers else (None, b"")
         self.took("sign and check")
-        received = decode_envelope(raw).body
-        inbound = contest.inbound(sender, received, sequence, key)  # type: ignore[arg-type]
+        envelope, digest = read_envelope(raw)
+        received = cast("Command", envelope.body)
+        inbound = Inbound(sender=sender, sequence=sequence, digest=digest, body=received, signed_by=key)
         self.took(f"{what}: decode, digest")
         handled = self.kernel.handle(
             inbound, self.now_us, source="bid" if key else "http", raw=raw, signature=signature

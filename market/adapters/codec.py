@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from market.engine.state import State
 from market.model.commands import Body
 from market.model.events import Event
-from takt_sdk.codec import STRICT, WireEnvelope, adapter_of, decode, unwrap
+from takt_sdk.codec import STRICT, WireEnvelope, adapter_of, decode, read, unwrap
 from takt_sdk.model.messages import Envelope
 
 
@@ -48,6 +48,11 @@ def decode_envelope(data: bytes) -> Envelope[Body]:
         Naming the first wrong field and its value.
     """
     return unwrap(_envelope(), data)
+
+
+def read_envelope(data: bytes) -> tuple[Envelope[Body], str]:
+    """Return what `decode_envelope` does, and the `takt_sdk.codec.digest_of` its body."""
+    return read(_envelope(), data)
 
 
 def decode_body(data: bytes) -> Body:

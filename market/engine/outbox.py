@@ -97,7 +97,10 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
         contracts |= _ended(event)
     told += [_amended(state, id_, at_us, position) for id_, at_us in amended.items()]
     told += [_contract_notice(state, id_, at_us, why, position) for id_, (at_us, why) in contracts.items()]
-    told += [_order_notice(state.orders[id_], at_us, position) for id_, at_us in orders.items()]
+    changed = ((state.orders[id_], at_us) for id_, at_us in orders.items())
+    told += [
+        _order_notice(one, at_us, position) for one, at_us in changed if _reads(state, one.order.customer)
+    ]
     return [message for message in told if message.channel == "tape" or _reads(state, message.participant)]
 
 

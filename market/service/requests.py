@@ -7,6 +7,7 @@ sender is refused. Decides nothing else.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol, cast, get_args
 
 from market.engine.decision import Refusal
@@ -17,8 +18,8 @@ from market.ports import Request
 from market.service.intake import UNREAD, Intake
 from market.service.kernel import Kernel
 from market.service.kernel import refused as refused_as
-from market.service.signatures import Signed, check_signature
-from takt_sdk.codec import DecodeError, decode_envelope, encode
+from market.service.signatures import check_signature
+from takt_sdk.codec import DecodeError, encode, read_envelope
 from takt_sdk.model.execution import ContractQuery
 from takt_sdk.model.messages import (
     BidderCommand,
@@ -43,6 +44,16 @@ _ALLOWED: Mapping[RequestChannel, tuple[type, ...]] = {
 """Which bodies each channel carries."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A message as it came: its bytes, the digest of its body, and who signed it how, if somebody must."""
+
+    raw: bytes
+    digest: str
+    key: str | None = None
+    signature: bytes = b""
+
+
 class Submit(Protocol):
     """`MarketService.submit`."""
 
@@ -54,8 +65,7 @@ class Submit(Protocol):
         message_id: str,
         sequence: int = 0,
         source: str = "",
-        raw: bytes = b"",
-        signed: Signed | None = None,
+        received: Received | None = None,
     ) -> Receipt | Refused:
         """Put a command before the engine."""
         ...
@@ -103,7 +113,7 @@ class RequestHandler:
     async def _handle(self, request: Request) -> bytes:
         self.heartbeat(request.participant)
         try:
-            envelope = decode_envelope(request.body)
+            envelope, digest = read_envelope(request.body)
         except DecodeError as error:
             return encode(
                 Refused(
@@ -136,8 +146,9 @@ class RequestHandler:
                 message_id=envelope.message_id,
                 sequence=envelope.sequence,
                 source=request.channel,
-                raw=request.body,
-                signed=signed,
+                received=Received(
+                    raw=request.body, digest=digest, key=signed.key, signature=signed.signature
+                ),
             )
         except MarketBusyError as error:
             reply = Refused(

@@ -32,9 +32,8 @@ from market.service.clearing_worker import Clearer, fall_back
 from market.service.kernel import Handled, Kernel, refused
 from market.service.lottery import Lottery
 from market.service.outbox_pump import OutboxPump
-from market.service.requests import RequestHandler
+from market.service.requests import Received, RequestHandler
 from market.service.seals import NoEscrow, Seals
-from market.service.signatures import Signed
 from market.service.silence import silences
 from market.service.snapshots import Folder, Snapshots
 from market.service.status import counted, of_state
@@ -185,13 +184,12 @@ class MarketService:
         message_id: str,
         sequence: int = 0,
         source: str = "http",
-        raw: bytes = b"",
-        signed: Signed | None = None,
+        received: Received | None = None,
     ) -> Receipt | Refused:
         """Put a command before the engine; returns after the commit, or with a refusal."""
         if self._stopping:
             raise MarketUnavailableError("the market is stopping")
-        if not raw:
+        if received is None:
             envelope = Envelope(
                 message_id=message_id,
                 correlation_id="",
@@ -201,20 +199,20 @@ class MarketService:
                 occurred_us=self._writer.now_us(),
                 body=body,
             )
-            raw = encode(envelope)
+            received = Received(raw=encode(envelope), digest=digest_of(body))
         return await self._writer.submit(
             Pending(
                 inbound=Inbound(
                     sender=sender,
                     sequence=sequence,
-                    digest=digest_of(body),
+                    digest=received.digest,
                     body=body,
-                    signed_by=None if signed is None else signed.key,
+                    signed_by=received.key,
                 ),
                 message_id=message_id,
                 source=source,
-                raw=raw,
-                signature=b"" if signed is None else signed.signature,
+                raw=received.raw,
+                signature=received.signature,
                 answer=asyncio.get_running_loop().create_future(),
             )
         )

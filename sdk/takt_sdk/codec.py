@@ -20,6 +20,7 @@ from takt_sdk.errors import TaktError
 from takt_sdk.model.errors import ModelError
 from takt_sdk.model.messages import Envelope, Reply, WireBody
 
+_BODY = b',"body":'
 STRICT = ConfigDict(strict=True, extra="forbid")
 
 
@@ -82,6 +83,11 @@ def decode_envelope(data: bytes) -> Envelope[WireBody]:
     return unwrap(_envelope(), data)
 
 
+def read_envelope(data: bytes) -> tuple[Envelope[WireBody], str]:
+    """Return what `decode_envelope` does, and the `digest_of` its body; raises `DecodeError`."""
+    return read(_envelope(), data)
+
+
 def decode_reply(data: bytes) -> Reply:
     """Return the market's reply that ``data`` holds; raises `DecodeError`."""
     reply: Reply = decode(_reply(), data)
@@ -100,7 +106,18 @@ def _reply() -> TypeAdapter[Any]:
 
 def unwrap(adapter: TypeAdapter[Any], data: bytes) -> Envelope[Any]:
     """Return the envelope that a reader of `WireEnvelope` finds; raises `DecodeError`."""
-    wire = decode(adapter, data)
+    return _opened(decode(adapter, data))
+
+
+def read(adapter: TypeAdapter[Any], data: bytes) -> tuple[Envelope[Any], str]:
+    """Return what `unwrap` does, and the digest of the body, which a canonical message ends with."""
+    wire, is_canonical = _decoded(adapter, data)
+    # The body is the last field, and no text before it can hold a bare quote.
+    body = data[data.index(_BODY) + len(_BODY) : -1] if is_canonical else encode(wire.body)
+    return _opened(wire), sha256(body).hexdigest()
+
+
+def _opened(wire: WireEnvelope[Any]) -> Envelope[Any]:
     try:
         return Envelope(
             message_id=wire.message_id,
@@ -117,14 +134,20 @@ def unwrap(adapter: TypeAdapter[Any], data: bytes) -> Envelope[Any]:
 
 def decode(adapter: TypeAdapter[Any], data: bytes) -> Any:  # noqa: ANN401 - the adapter's type is dynamic
     """Return what a strict reader finds in ``data``; raises `DecodeError`."""
+    return _decoded(adapter, data)[0]
+
+
+def _decoded(adapter: TypeAdapter[Any], data: bytes) -> tuple[Any, bool]:
+    """Return what a strict reader finds, and whether ``data`` is its canonical encoding."""
     try:
         found = adapter.validate_json(b"[" + data + b"]")[0]
     except ValidationError as error:
         _check_json(data)
         raise _decode_error(error) from error
-    if encode(found) != data:  # what is canonical already gives no key twice and holds nothing but JSON
+    is_canonical = encode(found) == data
+    if not is_canonical:  # what is canonical gives no key twice and holds nothing but JSON
         _check_json(data)
-    return found
+    return found, is_canonical
 
 
 def _check_json(data: bytes) -> None:

@@ -16,6 +16,7 @@ from market.adapters.codec import (
     decode_state,
     encode_events,
     encode_state,
+    read_envelope,
     state_digest,
 )
 from takt_sdk.codec import DecodeError, decode_reply, digest_of, encode
@@ -68,6 +69,8 @@ def test_every_message_comes_back_as_it_was_sent() -> None:
         assert decode_body(encode(envelope.body)) == envelope.body
         assert encode(decode_envelope(data)) == data
         assert digest_of(decode_envelope(data).body) == digest_of(envelope.body)
+        assert read_envelope(data) == (envelope, digest_of(envelope.body))
+        assert read_envelope(data.replace(b":", b": ", 1)) == (envelope, digest_of(envelope.body))
         if isinstance(envelope.body, get_args(Reply)):
             assert decode_reply(encode(envelope.body)) == envelope.body
         else:
