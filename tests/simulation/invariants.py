@@ -18,13 +18,14 @@ from market.engine.snapshot import snapshot
 from market.engine.state import ContractRecord, Index, OrderRecord, State
 from market.engine.transitions import CONTRACT_TRANSITIONS, ORDER_TRANSITIONS
 from market.model import events
-from market.model.contract_events import LedgerPosted, ReliabilityObserved
+from market.model.contract_events import BackupAwarded, LedgerPosted, ReliabilityObserved
 from market.model.ledger import Posting
 from market.ports import ReadModel, Stored
 from takt_sdk.codec import digest_of
 from takt_sdk.model.execution import RequestChange
 from takt_sdk.model.messages import TERMINAL_ORDER_STATES
 from takt_sdk.model.sheet import BidSheet
+from tests.simulation.backups import Backups
 
 COVERED = frozenset({"awarded", "confirmed", "in_production", "shipped", "delivered", "settled"})
 """Orders that are served: their lots are covered exactly."""
@@ -65,6 +66,7 @@ class Invariants:
         self._declared: dict[tuple[str, str, int], int] = {}
         self._in_round: dict[tuple[str, str], dict[tuple[str, int], int]] = {}
         self._prices: dict[str, set[int]] = defaultdict(set)
+        self._backups = Backups()
 
     # --- what the outside was told -----------------------------------------------------------
 
@@ -132,6 +134,8 @@ class Invariants:
                 case ReliabilityObserved():
                     require(event.contract_id not in self._observed, f"{event.contract_id} counts twice")
                     self._observed.add(event.contract_id)
+                case BackupAwarded():
+                    require(not (wrong := self._backups.wrong(event)), wrong)
                 case events.OrderSettled() | events.OrderExpired():
                     for contract_id, amount in event.payments:
                         require(contract_id not in self._paid, f"{contract_id} was paid twice")
@@ -162,6 +166,7 @@ class Invariants:
             require(owner == sender, f"{sender} acted in the name of {owner}: {event.kind}")
 
     def _sheet(self, participant: str, sheet: BidSheet) -> None:
+        self._backups.take(participant, sheet)
         declared: dict[tuple[str, int], int] = {}
         rows = sheet.capacities
         for resource, period, amount in zip(rows.resource, rows.period, rows.available, strict=True):
