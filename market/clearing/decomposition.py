@@ -41,6 +41,7 @@ LEAST_GAIN = 2e-5
 """Converged when four sweeps lower the bound by less than this share."""
 
 MOST_SWEEPS = 400
+MOST_MOVE = 0.9
 
 
 def decomposable(f: Formulation) -> bool:
@@ -250,7 +251,10 @@ class Decomposition:
         self.bound = self._sweep(np.arange(self.rows.size), 2)
 
     def prices(self) -> Prices:
-        """Return the prices with the new bound and what every column is worth at most."""
+        """Return the prices with the new bound and what every column is worth at most.
+
+        They tell of single uses if those of nearly all bids may move: others are on another scale.
+        """
         self._sweep(np.arange(self.rows.size), 1)
         p, m, start = self.f.problem, self.messages, self.start
         worth = start.worth + max(0.0, start.bound - self.bound)
@@ -270,7 +274,9 @@ class Decomposition:
         )
         worth[self.f.bid_column[self.bids]] = mine
         bid = np.where(self.f.bid_column == NONE, -np.inf, np.append(worth, 0.0)[self.f.bid_column])
-        single = Singles(bid=np.minimum(bid, 0.0), order=np.maximum(m.order_total, 0.0))
+        single = None
+        if self.bids.size >= MOST_MOVE * int(self.f.terms.usable.sum()):
+            single = Singles(bid=np.minimum(bid, 0.0), order=np.maximum(m.order_total, 0.0))
         return replace(start, worth=worth, bound=self.bound, single=single)
 
     def multipliers(self, base: Multipliers) -> Multipliers:

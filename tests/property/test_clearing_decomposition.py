@@ -108,3 +108,10 @@ def test_every_lie_about_a_single_price_is_caught() -> None:
     for by in (-1, 1, 1000):
         faults = verify(p, sealed(replace(honest, bound=proven + by)))
         assert any("multipliers prove" in fault for fault in faults), by
+
+
+@pytest.mark.parametrize(("splits", "told"), [(0.0, True), (0.4, False)])
+def test_bids_are_ranked_by_single_uses_only_where_nearly_all_have_them(splits: float, told: bool) -> None:  # noqa: FBT001
+    found = decomposed(formulate(market(60, 6, 8, 10, seed=3, splits=splits)))
+    assert found is not None
+    assert (found[1].single is not None) == told
