@@ -111,7 +111,7 @@ def test_every_lie_about_a_single_price_is_caught() -> None:
 
 
 @pytest.mark.parametrize(("splits", "told"), [(0.0, True), (0.4, False)])
-def test_bids_are_ranked_by_single_uses_only_where_nearly_all_have_them(splits: float, told: bool) -> None:  # noqa: FBT001
+def test_bids_are_ranked_by_single_uses_only_where_nearly_all_have_them(splits: float, told: bool) -> None:
     found = decomposed(formulate(market(60, 6, 8, 10, seed=3, splits=splits)))
     assert found is not None
     assert (found[1].single is not None) == told
