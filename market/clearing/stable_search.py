@@ -17,6 +17,7 @@ from market.clearing.clique_rows import CliqueRelaxation
 from market.clearing.conflict_graph import packed
 from market.clearing.covered import enumerated
 from market.clearing.stable_set import STEPS, Best, Graph, Stack, branch
+from market.clearing.stable_tabu import TENURES, climb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +66,7 @@ class StableSearch:
         self.open: list[tuple[float, int, Branch]] = []
         self.running: dict[int, float] = {}
         self.serial = 0
+        self.climbs = 0
         self.changed = Condition()
         self.compiled: Graph | None = None
 
@@ -99,6 +101,22 @@ class StableSearch:
         if nodes <= most_nodes:
             incumbent.lower_bound(incumbent.objective)
         return int(nodes)
+
+    def climb(self, most_moves: int) -> int:
+        """Climb once more, from nothing and from the best known by turns; return the moves made."""
+        graph, best = self.graph, self.case.incumbent.best
+        start = np.zeros(graph.weight.size, dtype=np.bool_)
+        if best is not None and self.climbs % 2:
+            start[:] = best.quantity[graph.bid] > 0
+        found = np.zeros(start.size, dtype=np.int64)
+        tenure = TENURES[self.climbs % len(TENURES)]
+        self.climbs += 1
+        worth, size, moves = climb(
+            graph.adjacent, graph.weight, start, tenure, most_moves, self.climbs, found
+        )
+        if worth > self.case.incumbent.objective:
+            self.offer(found[:size].tolist())
+        return int(moves)
 
     def open_root(self) -> None:
         """Open the root without prices, if it is not open yet: branching needs no relaxation."""

@@ -1,6 +1,6 @@
 """Who does what when a market that is a conflict graph is searched, under a time or a work limit.
 
-One worker solves relaxations and then branches; the other enumerates and anneals for a while, then joins it.
+One worker solves relaxations and then branches; the other enumerates and climbs for a while, then joins it.
 """
 
 from __future__ import annotations
@@ -25,15 +25,20 @@ ROOT_SHARE = 0.1
 RELAX_SHARE = 0.25
 """For the relaxation that prices are published from; branching has its own."""
 
-ANNEAL_SHARE = 0.15
+CLIMBING = 0.06
+MOST_CLIMBING = 0.5
+"""Shares of a worker's time for tabu search: at least, and while its latter half gained something."""
+
 ENUMERATE_SHARE = 0.1
 DENSE_SHARE = 0.7
 DENSE = 0.45
 """From this share of pairs in conflict stable sets are small and enumerating them is promising."""
 
 FIRST_NODES = 20_000
-SLICE_MOVES = 4000
-HEAT = 0.3
+SLICE_MOVES = 40_000
+"""Of tabu search: about a twentieth of a second."""
+
+MOVES_PER_WORK = 8
 
 
 def stable_workers(case: Case, deadline: Deadline, workers: int) -> tuple[Callable[[], None], ...]:
@@ -53,7 +58,7 @@ class _Turns:
         self.search = StableSearch(case, graph)
         left = deadline.left()
         self.span_s = 10.0 if left is None else left
-        self.priced, self.opened = Event(), Event()
+        self.opened = Event()
 
     def proceed(self) -> bool:
         """Return whether to go on."""
@@ -69,18 +74,22 @@ class _Turns:
         return SolveLimits(time_s=self.deadline.left())
 
     def alone(self) -> None:
-        """Enumerate for a moment, then prove."""
+        """Enumerate for a moment, solve the relaxations, climb, then branch."""
         self.search.enumerate(FIRST_NODES)
         if self.proceed():
-            self.prove()
+            self.relax()
+            self.climb()
+            self.search.work(self.proceed)
 
     def prove(self) -> None:
         """Solve the relaxations, then branch."""
+        self.relax()
+        self.search.work(self.proceed)
+
+    def relax(self) -> None:
+        """Solve the market's relaxation, then that with cliques; open the root."""
         try:
-            try:
-                self.case.relax(SolveLimits(time_s=self.deadline.within(RELAX_SHARE * self.span_s)))
-            finally:
-                self.priced.set()
+            self.case.relax(SolveLimits(time_s=self.deadline.within(RELAX_SHARE * self.span_s)))
             if self.proceed():
                 self.search.relax(self.within(ROOT_SHARE), self.limits)
         except SolverError as error:
@@ -88,7 +97,6 @@ class _Turns:
             self.search.open_root()
         finally:
             self.opened.set()
-        self.search.work(self.proceed)
 
     def enumerate(self) -> None:
         """Enumerate ever longer while that may end it within a share of the time."""
@@ -103,20 +111,24 @@ class _Turns:
                 return
 
     def improve(self) -> None:
-        """Enumerate, anneal from the prices, then branch."""
+        """Enumerate, climb, then branch."""
         self.enumerate()
-        self.priced.wait(self.deadline.left())
-        if self.proceed():
-            annealer = self.case.annealer(1)
-            go_on, begin = self.within(ANNEAL_SHARE), self.deadline.now()
-            span = ANNEAL_SHARE * self.span_s
-
-            def progress() -> float:
-                return (self.deadline.now() - begin) / span if go_on() else 1.0
-
-            annealer.cycle(progress, SLICE_MOVES, HEAT, self.case.offer_quantity)
+        self.climb()
         self.opened.wait(self.deadline.left())
         self.search.work(self.proceed)
+
+    def climb(self) -> None:
+        """Climb for a share of the time, and on while that pays."""
+        incumbent, begin = self.case.incumbent, self.deadline.now()
+        last, known = begin, incumbent.objective
+        while self.proceed():
+            self.search.climb(SLICE_MOVES)
+            now = self.deadline.now()
+            if incumbent.objective > known:
+                last, known = now, incumbent.objective
+            share = MOST_CLIMBING if 2 * (last - begin) > now - begin else CLIMBING
+            if now - begin > share * self.span_s:
+                return
 
 
 def search_stable_counted(case: Case, work: int) -> bool:
@@ -139,5 +151,10 @@ def search_stable_counted(case: Case, work: int) -> bool:
     search.relax(lambda: left() > last and not stopped.is_set(), lambda: SolveLimits(work=max(1000, left())))
     if not stopped.is_set():
         search.enumerate(min(FIRST_NODES, left()))
+    moves = int(left() * CLIMBING) * MOVES_PER_WORK
+    while moves > 0 and not stopped.is_set():
+        done = search.climb(min(moves, SLICE_MOVES))
+        case.work += -(-done // MOVES_PER_WORK)
+        moves -= done
     search.work(lambda: left() > 0 and not stopped.is_set(), left)
     return True

@@ -20,6 +20,7 @@ from market.clearing.problem import NO_TIME, NONE, Problem
 from market.clearing.problem_builder import ProblemBuilder
 from market.clearing.stable_search import first_node
 from market.clearing.stable_set import branch
+from market.clearing.stable_tabu import climb
 from market.clearing.terms import terms_of
 
 
@@ -83,6 +84,7 @@ def warm_up_stable() -> None:
     violated(adjacent, np.full(3, 0.75), np.arange(3), np.stack([np.arange(3)] * 2), np.arange(3))
     branch(*first_node(adjacent, weight, ptr, member), 100, 10)
     enumerated(adjacent, weight, 0, 10, np.zeros(3, dtype=np.int64))
+    climb(adjacent, weight, np.zeros(3, dtype=np.bool_), 7, 10, 1, np.zeros(3, dtype=np.int64))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from market.clearing.problem_json import problem_from_document
 from market.clearing.program import SolveLimits
 from market.clearing.result import Status
 from market.clearing.stable_search import StableSearch, blocks
+from market.clearing.stable_tabu import climb
 from market.clearing.terms import terms_of
 from takt_sdk.wall_clock import WallClock
 
@@ -202,3 +203,26 @@ def test_blocks_part_the_vertices_into_cliques() -> None:
     assert block[3] == block[4] != block[0]
     assert block[5] not in block[:5]
     assert whole.tolist() == [True, False, True]
+
+
+def test_climbing_meets_stable_sets_only_and_the_heaviest_of_small_graphs() -> None:
+    reached = 0
+    for seed in range(40):
+        draw = np.random.default_rng(seed)
+        n = int(draw.integers(3, 90))
+        conflict = np.triu(draw.random((n, n)) < draw.choice([0.1, 0.4, 0.8]), 1)
+        conflict |= conflict.T
+        weight = draw.integers(1, 100, n)
+        start = np.zeros(n, dtype=np.bool_)
+        start[int(draw.integers(n))] = True
+        best = np.zeros(n, dtype=np.int64)
+        worth, size, moves = climb(packed(conflict), weight, start, 7, 3000, seed + 1, best)
+        chosen = best[:size]
+        assert not conflict[np.ix_(chosen, chosen)].any(), seed
+        assert worth == weight[chosen].sum() >= weight[start].sum()
+        assert 0 < moves <= 3000
+        assert (worth, size, moves) == climb(packed(conflict), weight, start, 7, 3000, seed + 1, best)
+        if n < 26:
+            reached += 1
+            assert worth == heaviest(weight, conflict), seed
+    assert reached > 5
