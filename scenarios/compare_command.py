@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from scenarios.report.study_page import study_page
+from scenarios.show import tables_console
 from scenarios.study.compare import RATIOS, Findings, findings
 from scenarios.study.export import differences_table, means_table, to_csv, to_latex
 from scenarios.study.figures import differences_figure, means_figure, write
@@ -35,14 +35,14 @@ WANTED = click.option(
 def compare(study: Path, baseline: str | None, metrics: tuple[str, ...]) -> None:
     """Print means and paired differences of the table of STUDY (a folder of `takt sweep`)."""
     found = _findings(study, baseline, metrics)
-    console = Console()
+    console = tables_console()
     for title, (header, rows) in (
         ("Means with 95 % intervals", means_table(found)),
         ("Paired differences, same draws", differences_table(found)),
     ):
         table = Table(title=title, title_justify="left")
         for index, name in enumerate(header):
-            table.add_column(name, justify="left" if index < 2 else "right")  # noqa: PLR2004 - name and unit
+            table.add_column(name, justify="left" if index < 2 else "right", no_wrap=index == 0)  # noqa: PLR2004 - name and unit
         for row in rows:
             table.add_row(*row)
         console.print(table)

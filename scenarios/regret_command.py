@@ -15,6 +15,7 @@ from market.model.rules import MECHANISMS
 from scenarios.errors import ScenarioError
 from scenarios.mechanisms import MechanismName
 from scenarios.scenario import load_scenario
+from scenarios.show import tables_console
 from scenarios.study.export import shown
 from scenarios.study.regret import MARGINS_PPM, Regret, regret
 from takt_sdk.wall_clock import WallClock
@@ -52,13 +53,13 @@ def regret_(file: Path, seller: str, seeds: int, mechanisms: tuple[str, ...]) ->
             ]
     except ScenarioError as error:
         raise click.ClickException(str(error)) from error
-    Console().print(_table(seller, found))
+    tables_console().print(_table(seller, found))
 
 
 def _table(seller: str, found: list[Regret]) -> Table:
     title = f"What {seller} gains by a margin, minor units, with 95 % intervals"
     table = Table(title=title, title_justify="left")
-    table.add_column("mechanism")
+    table.add_column("mechanism", no_wrap=True)
     table.add_column("truthful profit", justify="right")
     for margin in MARGINS_PPM:
         table.add_column(f"+{margin / 10_000:.0f} %", justify="right")

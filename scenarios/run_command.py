@@ -21,7 +21,7 @@ from scenarios.report.render import render
 from scenarios.runner import Progress as RunProgress
 from scenarios.runner import run_in_memory, run_on_nats
 from scenarios.scenario import load_scenario
-from scenarios.show import show_summary
+from scenarios.show import PRICED, show_summary
 from scenarios.summary import Summary, write_summary
 from takt_sdk.errors import BusError
 from takt_sdk.model.messages import TERMINAL_ORDER_STATES
@@ -107,4 +107,7 @@ class _Shown:
             answered = f"{round_.answered} of {round_.called} answered"
             served = f"{round_.served} of {len(round_.orders)} orders served"
             line = f"takt {round_.number}: {answered}, {served}, welfare {welfare:,.2f}"
-            self.bar.console.print(f"{line}, {round_.clearing_status}", highlight=False)
+            rule = state.rules.mechanism
+            unpaid = rule in PRICED and not round_.served and welfare > 0
+            reason = f", nothing awarded: no payments under {rule}" if unpaid else ""
+            self.bar.console.print(f"{line}, {round_.clearing_status}{reason}", highlight=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import defaultdict
 
 from rich.console import Console
@@ -11,6 +13,16 @@ from scenarios.summary import Summary
 
 WIDE = 120
 """Columns from which on the table of orders can be read."""
+
+
+PRICED = ("second_price", "vcg", "core", "uniform")
+"""Rules that may find no payments for a clearing: then it awards nothing."""
+
+
+def tables_console() -> Console:
+    """Return a console as wide as the terminal; where there is none, wide enough for tables of figures."""
+    wide = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(width=WIDE if wide else None)
 
 
 def show_summary(summary: Summary, console: Console) -> None:
@@ -55,6 +67,9 @@ def _headline(summary: Summary) -> Table:
         ("CO2e", f"{tonnes:.2f} t, of it transport {summary.transport_emissions_g / 1e6:.2f} t"),
         ("messages", f"{messages}, {messages / max(1, summary.orders_total):.1f} per order"),
     ]
+    unpaid = sum(1 for one in summary.clearings if (one.welfare_minor or 0) > 0 and not one.served)
+    if summary.mechanism in PRICED and unpaid:
+        rows.insert(1, ("no payments", f"under {summary.mechanism} in {unpaid} takts, which awarded nothing"))
     if summary.first_award_wall_ms is not None:
         rows.append(("first award", f"{summary.first_award_wall_ms / 1000:.1f} s after the start"))
     for name, text in rows:

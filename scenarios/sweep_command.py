@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -27,6 +28,9 @@ from scenarios.study.cell import Cell, Row
 from scenarios.study.execute import run_here, run_on_ray
 from scenarios.study.sweep import Sweep, cells, load_sweep
 from scenarios.study.table import StudyTable
+
+_REASONS = 5
+"""Errors of cells that are shown; the table has all."""
 
 
 @click.command("sweep")
@@ -62,7 +66,8 @@ def sweep(
         raise click.ClickException(str(error)) from error
     click.echo(f"table  {table.merged()}\nnext   takt compare {table.folder}")
     if failed:
-        raise click.ClickException(f"{failed} cells have no figures: see the column error")
+        reasons = "".join(f"\n  {count} with {reason}" for reason, count in failed.most_common(_REASONS))
+        raise click.ClickException(f"{failed.total()} cells have no figures, see the column error:{reasons}")
 
 
 def _stated(plan: Sweep, case: Case) -> object:
@@ -73,17 +78,19 @@ def _stated(plan: Sweep, case: Case) -> object:
     }
 
 
-async def _run(plan: Sweep, case: Case, table: StudyTable, workers: int, ray_address: str | None) -> int:
-    """Run the cells that are not on disk; return how many have no figures."""
+async def _run(
+    plan: Sweep, case: Case, table: StudyTable, workers: int, ray_address: str | None
+) -> Counter[str]:
+    """Run the cells that are not on disk; return how many have no figures, by error."""
     total = sum(1 for _ in cells(plan))
     done = table.done()
-    failed = 0
+    failed: Counter[str] = Counter()
     with _bar() as bar:
         task = bar.add_task(plan.name, total=total, completed=len(done))
 
         def took(number: int, cell: Cell, row: Row | None, error: str) -> None:
-            nonlocal failed
-            failed += row is None
+            if row is None:
+                failed[error] += 1
             table.add(number, cell, row, error)
             bar.advance(task)
             if bar.disable and (number + 1) % 100 == 0:

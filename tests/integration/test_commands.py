@@ -48,6 +48,16 @@ def test_a_wrong_option_is_named_with_its_value(arguments: list[str], said: str)
     assert said in output
 
 
+def test_a_rule_that_finds_no_payments_is_named_where_nothing_was_awarded(tmp_path: Path) -> None:
+    text = (SMOKE / "scenario.toml").read_text()  # its supplier has no rival
+    (tmp_path / "scenario.toml").write_text(text.replace("[rules]", '[rules]\nmechanism = "vcg"'))
+    (tmp_path / "orders.csv").write_text((SMOKE / "orders.csv").read_text())
+    code, output = _takt("run", str(tmp_path), "--out", str(tmp_path / "out"))
+    assert code == 0
+    assert "optimal, nothing awarded: no payments under vcg" in output
+    assert "under vcg in 2 takts" in " ".join(output.split())
+
+
 def test_a_scenario_with_a_wrong_value_is_named_with_file_field_and_value(tmp_path: Path) -> None:
     text = (SMOKE / "scenario.toml").read_text()
     (tmp_path / "scenario.toml").write_text(text.replace("takt_minutes = 720", "takt_minutes = -720"))

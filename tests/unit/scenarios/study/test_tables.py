@@ -307,3 +307,17 @@ def test_the_metrics_of_the_page_are_those_of_the_code() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert page(text) == text
     assert table_of_metrics() in text
+
+
+def test_a_sweep_of_a_setting_that_is_not_there_says_so(tmp_path: Path) -> None:
+    file = sweep_file(tmp_path, '[[parameters]]\npath = "rules.fee_pm"\nvalues = [0, 1]\n')
+    shown = CliRunner().invoke(main, ["sweep", str(file), "--out", str(tmp_path / "o"), "--workers", "1"])
+    assert shown.exit_code == 1
+    assert "8 cells have no figures" in shown.output
+    assert "fee_pm" in shown.output.partition("see the column error")[2]
+
+
+def test_columns_are_not_cut_where_output_goes_to_a_file(table: Path) -> None:
+    shown = CliRunner().invoke(main, ["compare", str(table), "--metric", "piece_fill_rate"])
+    assert shown.exit_code == 0, shown.output
+    assert "…" not in shown.output
