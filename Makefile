@@ -1,7 +1,7 @@
 # Takt. `make demo` and `make test` need Python 3.11 to 3.13 and make; they do all the set-up themselves.
 .POSIX:
 .SUFFIXES:
-.PHONY: help set-up demo test test-all lint soak trust protocol bench-clearing bench-peers bench-engines browser histories lock clean
+.PHONY: help set-up demo test test-all test-pythons lint soak trust protocol bench-clearing bench-peers bench-engines browser histories lock clean
 
 RUN = .venv/bin/python -m
 SEED = 1
@@ -10,6 +10,7 @@ help:
 	@echo 'make demo      set-up, then a week of orders in the embedded market: summary and report in runs/'
 	@echo 'make test      set-up, then checks and tests (the slow ones apart)'
 	@echo 'make test-all  all tests'
+	@echo 'make test-pythons  outcomes on every Python 3.11 to 3.13 of this machine, bit for bit'
 	@echo 'make lint      style, types and layers only'
 	@echo 'make soak      the demo again and again with new seeds: make soak ROUNDS=20'
 	@echo 'make histories  random markets with every disruption and fault: make histories SEEDS=10000 FIRST=0'
@@ -51,6 +52,17 @@ test: lint
 
 test-all: lint
 	$(RUN) $(PYTEST) -m 'slow or not slow'
+
+# Every other Python of this machine that Takt runs on must come to the same outcomes, bit for bit.
+test-pythons: set-up
+	@for version in 3.11 3.12 3.13; do \
+	    command -v "python$$version" > /dev/null && "python$$version" -c '' 2> /dev/null || continue; \
+	    echo "[set-up] an environment for Python $$version"; \
+	    "python$$version" -m venv .venv-pythons/$$version || exit 1; \
+	    .venv-pythons/$$version/bin/python -m pip install --quiet --require-hashes -r requirements.lock || exit 1; \
+	done
+	TAKT_PYTHONS=$(CURDIR)/.venv-pythons $(RUN) pytest -m 'slow or not slow' -rs \
+	    tests/simulation/test_process_independence.py
 
 lint: set-up
 	.venv/bin/ruff check .
@@ -100,4 +112,4 @@ lock: set-up
 	    --no-annotate --quiet --output-file requirements.lock
 
 clean:
-	rm -rf .venv .venv-peers .venv-agents build dist
+	rm -rf .venv .venv-peers .venv-agents .venv-pythons build dist

@@ -1,7 +1,12 @@
-"""The same scenario and seed come to the same digests in any process, whatever hashes its strings get."""
+"""The same scenario and seed come to the same digests in any process, whatever hashes its strings get.
+
+They are stored, so a suite that runs on Python 3.11 and one that runs on 3.13 hold each other to it. One
+worker against two is `tests.integration.test_sweep`, memory against NATS and Ray `tests.integration.test_runner`.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,50 +15,42 @@ from pathlib import Path
 
 import pytest
 
+from tests.golden.outcome_digests import FILE
+
 ROOT = Path(__file__).parents[2]
-PROGRAM = """
-from market.adapters.codec import state_digest
-from market.adapters.manual_clock import ManualClock
-from scenarios.faults import ROUGH
-from scenarios.outcome import outcome_digest
-from scenarios.simulator import Simulation
-from tests.simulation.populations import random_population
-
-for seed in (1, 5, 17):
-    population = random_population(seed)
-    simulation = Simulation(population, stopwatch=ManualClock(0), faults=ROUGH, fault_seed=seed)
-    simulation.run()
-    print(outcome_digest(simulation.kernel.state), state_digest(simulation.kernel.state))
-"""
+STORED = json.loads(FILE.read_text(encoding="utf-8"))
 
 
-def digests(python: str, hash_seed: str) -> str:
-    environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+def digests(python: str, hash_seed: str) -> dict[str, str]:
+    environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": f"{ROOT}:{ROOT / 'sdk'}"}
     done = subprocess.run(
-        [python, "-c", PROGRAM],
+        [python, "-m", "tests.golden.outcome_digests"],
         cwd=ROOT,
         env=environment,
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
 
 
-def test_hash_seeds_change_nothing() -> None:
-    first = digests(sys.executable, "1")
-    assert first.count("sha256:") == 3
-    assert digests(sys.executable, "2") == first
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_this_python_comes_to_the_stored_digests_under_any_hash_seed(hash_seed: str) -> None:
+    assert all(digest.startswith("sha256:") for digest in STORED.values())
+    assert digests(sys.executable, hash_seed) == STORED, (
+        "if meant: python -m tests.golden.outcome_digests --write"
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
-def test_python_versions_change_nothing(version: str) -> None:
-    """Run where TAKT_PYTHONS names a folder of environments (3.12, 3.13 …) that hold the requirements."""
+def test_another_python_comes_to_the_stored_digests(version: str) -> None:
+    """Run by `make test-pythons`: TAKT_PYTHONS names a folder of environments that hold the requirements."""
     folder = os.environ.get("TAKT_PYTHONS")
     python = None if folder is None else shutil.which(f"{folder}/{version}/bin/python")
     if python is None:
         pytest.skip(f"TAKT_PYTHONS names no environment of Python {version}")
-    assert digests(python, "0") == digests(sys.executable, "0")
+    assert digests(python, "0") == STORED
