@@ -20,9 +20,8 @@ PARTICIPANT_ROUND: Mapping[tuple[str, str], str] = {
     ("declined", "bid_sheet has a receipt"): "answered",
     ("answered", "round_result with awards in"): "won",
     ("answered", "round_result without awards in"): "lost",
-    ("lost", "round_result with awards in"): "won",
 }
-"""A round as one participant sees it. Who lost can still win with a bid that stands by."""
+"""A round as one participant sees it, but for bids that stand by: who lost can win one later."""
 
 PARTICIPANT_CONTRACT: Mapping[tuple[str, str], str] = {
     (state, f"report {trigger}" if trigger in MILESTONES else f"notice {trigger} in"): target
