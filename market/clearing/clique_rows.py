@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from market.clearing.clique_list import chosen_of, distinct
 from market.clearing.cliques import STARTS, VIOLATED, grown, violated
 from market.clearing.multipliers import multipliers_of, rounded
 from market.clearing.prices import prices_of_duals
@@ -179,24 +180,3 @@ class CliqueRelaxation:
                 found, times = np.unique(owner[np.concatenate(places)], return_counts=True)
                 if times.max(initial=0) == inside.size:
                     price[found[int(np.argmax(times))]] += duals[r] * program.row_upper[r]
-
-
-def distinct(ptr: Ints, member: Ints) -> tuple[Ints, Ints]:
-    """Return cliques without repetitions, in the order of their first appearance."""
-    seen: set[bytes] = set()
-    kept = []
-    for k in range(ptr.size - 1):
-        key = member[ptr[k] : ptr[k + 1]].tobytes()
-        if key not in seen:
-            seen.add(key)
-            kept.append(k)
-    return chosen_of(ptr, member, np.array(kept, dtype=np.int64))
-
-
-def chosen_of(ptr: Ints, member: Ints, kept: Ints) -> tuple[Ints, Ints]:
-    """Return some of the cliques."""
-    size = np.diff(ptr)[kept]
-    start = np.zeros(size.size + 1, dtype=np.int64)
-    np.cumsum(size, out=start[1:])
-    at = np.arange(start[-1]) + np.repeat(ptr[:-1][kept] - start[:-1], size)
-    return start, member[at]

@@ -53,7 +53,16 @@ def hopeless(p: Problem, terms: Terms) -> Flags:
 
 def dominated(p: Problem, terms: Terms, usable: Flags) -> Flags:
     """Return the usable bids that another usable bid of the same bidder makes needless."""
-    found = np.zeros(p.n_bids, dtype=np.bool_)
+    found: Flags = dominators(p, terms, usable) != NONE
+    return found
+
+
+def dominators(p: Problem, terms: Terms, usable: Flags) -> Ints:
+    """Return per bid one that dominates it and is not dominated itself, or ``NONE``.
+
+    What the one shuts out the other shuts out too, and each the other.
+    """
+    found = np.full(p.n_bids, NONE, dtype=np.int64)
     priced = np.zeros(p.n_bids, dtype=np.bool_)
     member = np.repeat(np.arange(p.n_bids), np.diff(p.bid_group_ptr))
     priced[member[p.group_fixed[p.bid_group] > 0]] = True
@@ -75,8 +84,10 @@ def dominated(p: Problem, terms: Terms, usable: Flags) -> Flags:
         a, b = chosen[together], chosen[together + ahead]
         better = terms.profit_fixed[a] > terms.profit_fixed[b]
         less, same = uses.compare(a, b)
-        fits = _excludes(p, terms, a, b) & ((better & less) | (~better & same)) & ~found[a]
-        found[b[fits]] = True
+        fits = _excludes(p, terms, a, b) & ((better & less) | (~better & same)) & (found[a] == NONE)
+        found[b[fits]] = a[fits]
+    while (chained := np.flatnonzero((found != NONE) & (found[found] != NONE))).size:
+        found[chained] = found[found[chained]]
     return found
 
 

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from market.clearing.allocation import Allocation, allocation_of
+from market.clearing.clique_list import with_dominated
 from market.clearing.components import parts_of
 from market.clearing.conflict import conflicting_orders
 from market.clearing.counterfactual import Budget, Counterfactuals
-from market.clearing.dominance import hopeless, needed
+from market.clearing.dominance import dominators, hopeless, needed
 from market.clearing.errors import HelperLostError
 from market.clearing.greedy import greedy
 from market.clearing.multipliers import at_most_value, without_charge
@@ -265,9 +266,12 @@ class Hunt:
         )
 
     def told(self, parts: list[Multipliers]) -> Multipliers:
-        """Return the multipliers of all parts, and those of the hopeless bids that no part has."""
-        told = at_most_value(self.p, concatenated(parts))
-        return without_charge(self.p, told, hopeless(self.p, self.terms))
+        """Return the multipliers of all parts, and those of the bids that no part has."""
+        p, left_out = self.p, hopeless(self.p, self.terms)
+        told = at_most_value(p, concatenated(parts))
+        if told.cliques:
+            told = with_dominated(p, told, dominators(p, self.terms, self.terms.usable & ~left_out))
+        return without_charge(p, told, left_out)
 
     def joined(self, parts: list[Part], found: list[Allocation | None]) -> Allocation | None:
         """Return the allocation of the whole problem, or None if a part has none."""
