@@ -5,7 +5,7 @@ From a scenario's sections to data; the runners say it to the market.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from agents.profile import Floor
 from market.model.contract_rules import ContractRules
 from scenarios.scenario import Scenario
 from scenarios.sections import ContractsSection, FloorSection
-from takt_sdk.model.execution import ChangeCommand, NotifyDisruption
+from takt_sdk.model.execution import ChangeCommand, NotifyDisruption, RequestChange
 from takt_sdk.model.values import HOUR_US, MINUTE_US, Window
 
 OPERATOR = "operator"
@@ -87,6 +87,27 @@ def lane_notices(scenario: Scenario) -> Iterator[TimedNotice]:
         )
         yield TimedNotice(at_us=_us(lane.start), sender=OPERATOR, command=opened)
         yield TimedNotice(at_us=_us(lane.end), sender=OPERATOR, command=over)
+
+
+def demand_notices(scenario: Scenario, named: Callable[[str, str], str]) -> Iterator[TimedNotice]:
+    """Yield what customers tell of their demand; ``named`` gives the id of a customer's order by its key."""
+    for number, one in enumerate(scenario.notices):
+        told = NotifyDisruption(
+            notice_id=f"demand-{number}",
+            cause="demand",
+            effect=one.effect,
+            order_id=named(one.customer, one.order) if one.order else "",
+            quantity=one.quantity or 0,
+            detail=one.detail,
+        )
+        yield TimedNotice(at_us=_us(one.at), sender=one.customer, command=told)
+
+
+def priced_order(command: NotifyDisruption | ChangeCommand) -> str:
+    """Return the order of which a command asks what a change costs; empty if it asks nothing."""
+    if isinstance(command, RequestChange):
+        return command.order_id
+    return command.order_id if isinstance(command, NotifyDisruption) and command.quantity else ""
 
 
 def silences(scenario: Scenario) -> tuple[Silence, ...]:

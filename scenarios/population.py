@@ -11,14 +11,23 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from agents.profile import CustomerProfile, Disruption, PlantProfile, Profile, admission
 from market.model.commands import AdmitParticipant, OpenMarket
 from market.model.network import Network
+from market.model.order import order_id
 from market.model.rules import Rules
 from scenarios.companies import customer_profiles, floor_of, plant_profiles, supplier_profiles
 from scenarios.demand import draw_orders
-from scenarios.disturbances import Silence, TimedNotice, contract_rules, lane_notices, silences
+from scenarios.disturbances import (
+    Silence,
+    TimedNotice,
+    contract_rules,
+    demand_notices,
+    lane_notices,
+    silences,
+)
 from scenarios.errors import ScenarioFileError
 from scenarios.facts.tables import Facts, load_facts
 from scenarios.mechanisms import SETTINGS, MechanismName, Setting
@@ -151,6 +160,7 @@ def _build(case: Case, seed: int, facts: Facts) -> Population:
         profiles = at_cost(profiles, FORESIGHT_DATES)
     profiles.sort(key=lambda profile: profile.participant)
     _check_participants(case, profiles, breakdowns)
+    _check_notices(case, profiles)
     parts = build_parts(scenario, facts)
     customers = frozenset(p.participant for p in profiles if isinstance(p, CustomerProfile))
     lines = case.orders
@@ -178,7 +188,7 @@ def _build(case: Case, seed: int, facts: Facts) -> Population:
         breakdowns=breakdowns,
         beat_us=max(1, scenario.rules.takt_minutes * MINUTE_US // 2),
         mechanism=scenario.rules.mechanism,
-        notices=tuple(lane_notices(scenario)),
+        notices=(*lane_notices(scenario), *demand_notices(scenario, partial(_order_id, scenario, seed))),
         silences=silences(scenario),
     )
 
@@ -198,7 +208,7 @@ def opening(population: Population) -> OpenMarket:
         rules=replace(population.rules, signatures="required"),
         network=population.network,
         seed=population.seed,
-        id_salt=f"scenario {population.seed}",
+        id_salt=_salt(population.seed),
     )
 
 
@@ -259,6 +269,29 @@ def _check_participants(case: Case, profiles: list[Profile], breakdowns: tuple[B
             raise ScenarioFileError(
                 case.source, f"disruptions[{index}].participant", entry.participant, "is no plant"
             )
+
+
+def _check_notices(case: Case, profiles: list[Profile]) -> None:
+    everybody = {profile.participant for profile in profiles}
+    customers = {profile.participant for profile in profiles if isinstance(profile, CustomerProfile)}
+    for index, one in enumerate(case.scenario.silences):
+        if one.participant not in everybody:
+            raise ScenarioFileError(
+                case.source, f"silences[{index}].participant", one.participant, "is no company"
+            )
+    for index, told in enumerate(case.scenario.notices):
+        if told.customer not in customers:
+            raise ScenarioFileError(
+                case.source, f"notices[{index}].customer", told.customer, "is no customer"
+            )
+
+
+def _salt(seed: int) -> str:
+    return f"scenario {seed}"
+
+
+def _order_id(scenario: Scenario, seed: int, customer: str, key: str) -> str:
+    return order_id(scenario.name, customer, key, _salt(seed))
 
 
 def instant_us(instant: datetime) -> int:

@@ -31,7 +31,7 @@ from market.engine.state import State
 from market.model.commands import Command
 from market.service.clearing_worker import Clearer, ProcessClearer
 from scenarios.collector import seldom_collected
-from scenarios.disturbances import TimedNotice
+from scenarios.disturbances import TimedNotice, priced_order
 from scenarios.embedded import RunningMarket, embedded_market
 from scenarios.errors import RunError
 from scenarios.http_orders import order_document, part_document
@@ -44,7 +44,7 @@ from scenarios.silences import Silences
 from scenarios.simulator import Simulation
 from scenarios.timetable import tick_times
 from takt_sdk.codec import digest_of
-from takt_sdk.model.execution import AcceptChange, ChangeCommand, NotifyDisruption, RequestChange
+from takt_sdk.model.execution import AcceptChange, ChangeCommand, NotifyDisruption
 from takt_sdk.model.messages import Receipt
 from takt_sdk.ports import RequestChannel
 from takt_sdk.role import Outgoing
@@ -226,8 +226,8 @@ class _Run:
             await service.submit(OPERATOR, command, message_id=message_id, source="operator")
         elif notice.sender not in self.silences.silent:
             subject_id = await self._post(notice.sender, command)
-            if isinstance(command, RequestChange) and subject_id:
-                await self._post(notice.sender, AcceptChange(order_id=command.order_id, quote_id=subject_id))
+            if (priced := priced_order(command)) and subject_id:
+                await self._post(notice.sender, AcceptChange(order_id=priced, quote_id=subject_id))
         await self._rest(phases)
 
     async def _post(self, sender: str, command: NotifyDisruption | ChangeCommand) -> str:

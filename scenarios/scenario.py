@@ -28,6 +28,7 @@ from scenarios.sections import (
     LaneSection,
     MaterialSection,
     Name,
+    NoticeSection,
     PartSection,
     PlantSection,
     RulesSection,
@@ -66,6 +67,7 @@ class Scenario(Section):
     demand: DemandSection | None = None
     disruptions: tuple[DisruptionSection, ...] = ()
     lanes: tuple[LaneSection, ...] = ()
+    notices: tuple[NoticeSection, ...] = ()
     silences: tuple[SilenceSection, ...] = ()
     strategies: tuple[StrategySection, ...] = ()
 

@@ -291,6 +291,18 @@ class LaneSection(Section):
     transit_minutes: Positive | None = None
 
 
+class NoticeSection(Section):
+    """What a customer tells of its demand; with an order and a quantity, a change, taken at its price."""
+
+    customer: str
+    at: datetime
+    effect: Literal["spike", "rush", "quantity_change"]
+    order: str | None = None
+    """Key of the order."""
+    quantity: Positive | None = None
+    detail: str = ""
+
+
 class SilenceSection(Section):
     """A company that neither hears nor says anything from ``start`` to ``end``; once per company."""
 

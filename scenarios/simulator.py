@@ -32,6 +32,7 @@ from market.service.opening import close_proof, opened_answers
 from market.service.recovery import recover
 from market.service.signatures import Signed, check_signature
 from scenarios.chance import stream
+from scenarios.disturbances import priced_order
 from scenarios.faults import NO_FAULTS, Dice, Faults
 from scenarios.measure import Record
 from scenarios.population import Population, opening
@@ -40,7 +41,7 @@ from scenarios.silences import Silences
 from scenarios.simulated_company import SimulatedCompany
 from scenarios.timetable import tick_times
 from takt_sdk.codec import DecodeError, digest_of, encode
-from takt_sdk.model.execution import AcceptChange, RequestChange
+from takt_sdk.model.execution import AcceptChange
 from takt_sdk.model.messages import Envelope, Receipt, Tick
 from takt_sdk.ports import Entropy
 
@@ -147,9 +148,8 @@ class Simulation:
             notice = self._notices.pop(0)
             if notice.sender not in self.silences.silent:
                 reply = self._put(notice.sender, notice.command).decision.reply
-                if isinstance(notice.command, RequestChange) and not isinstance(reply, Refusal):
-                    accepted = AcceptChange(order_id=notice.command.order_id, quote_id=reply.subject_id)
-                    self._put(notice.sender, accepted)
+                if (priced := priced_order(notice.command)) and not isinstance(reply, Refusal):
+                    self._put(notice.sender, AcceptChange(order_id=priced, quote_id=reply.subject_id))
                 self._settle()
         for name in self.silences.end(moment):
             company = self.companies[name]

@@ -18,7 +18,7 @@ from scenarios.population import Population, build
 from scenarios.runner import Progress, run_in_memory, run_on_nats
 from scenarios.scenario import load_scenario
 from takt_sdk.model.execution import NotifyDisruption, RequestChange
-from takt_sdk.model.values import DAY_US, HOUR_US
+from takt_sdk.model.values import DAY_US
 from tests.unit.scenarios.test_disturbances import disrupted
 
 DISRUPTIONS = Path(__file__).parents[2] / "scenarios" / "library" / "disruptions"
@@ -29,15 +29,13 @@ def _quiet(_: Progress) -> None:
     pass
 
 
-def _named(population: Population, key: str) -> str:
-    return order_id(population.market, CUSTOMER, key, f"scenario {population.seed}")
-
-
 def _disturbed() -> Population:
     """Return the smallest scenario with a disruption of every cause."""
     population = build(disrupted())
-    spike = NotifyDisruption(notice_id="fair", cause="demand", effect="spike", detail="a fair")
-    fewer = RequestChange(order_id=_named(population, "smoke-2"), quantity=30)
+    later = RequestChange(
+        order_id=order_id(population.market, CUSTOMER, "smoke-1", f"scenario {population.seed}"),
+        due_us=population.start_us + 14 * DAY_US,
+    )
     slower = NotifyDisruption(
         notice_id="snow",
         cause="logistics",
@@ -46,11 +44,9 @@ def _disturbed() -> Population:
         lane_target="calais",
         transit_minutes=24 * 60,
     )
-    start_us = population.start_us
     asked = (
-        TimedNotice(at_us=start_us + 9 * HOUR_US, sender=CUSTOMER, command=spike),
-        TimedNotice(at_us=start_us + DAY_US, sender=CUSTOMER, command=fewer),
-        TimedNotice(at_us=start_us + 2 * DAY_US, sender="operator", command=slower),
+        TimedNotice(at_us=population.start_us + DAY_US, sender=CUSTOMER, command=later),
+        TimedNotice(at_us=population.start_us + 2 * DAY_US, sender="operator", command=slower),
     )
     return replace(population, notices=(*population.notices, *asked))
 
