@@ -27,7 +27,8 @@ from scenarios.embedded import RunningMarket, embedded_market
 from scenarios.errors import RunError, ScenarioError
 from scenarios.escrow_command import escrow_at
 from scenarios.local_ray import local_ray
-from scenarios.market_folder import FOLDER, Listen, MarketFolder, Ports, key_digest
+from scenarios.market_file import with_market_file
+from scenarios.market_folder import Listen, MarketFolder, Ports, key_digest
 from scenarios.population import Population, build
 from scenarios.runner import operate
 from scenarios.scenario import load_scenario
@@ -51,7 +52,15 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("up")
-@FOLDER
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("runs/market"),
+    show_default=True,
+    is_eager=True,
+    callback=with_market_file,
+    help="Folder of the market; market.toml in it may say where to listen.",
+)
 @click.option(
     "--scenario",
     type=click.Path(exists=True, path_type=Path),
@@ -65,7 +74,11 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--nats-host", default=LOOPBACK, show_default=True, help="0.0.0.0: on every interface.")
 @click.option("--tls-cert", type=PEM, help="Certificate (chain) for HTTP and NATS, as PEM.")
 @click.option("--tls-key", type=PEM, help="Its private key, as PEM.")
-@click.option("--plain-text", is_flag=True, help="Without TLS on other addresses than loopback too.")
+@click.option(
+    "--plain-text/--no-plain-text",
+    default=False,
+    help="Without TLS on other addresses than loopback too.",
+)
 @click.option("--database-url", help="Journal in PostgreSQL; default: a file in the folder.")
 @click.option("--hosts", type=click.IntRange(1, 1000), default=2, show_default=True, help="Ray actors.")
 @click.option("--ray-address", default=None, help="A running Ray; default: one of its own.")
