@@ -17,6 +17,10 @@ from typing import IO, Any
 import httpx
 import psutil
 
+from agents.profile_file import format_profile
+from scenarios.population import build
+from scenarios.scenario import load_scenario
+
 TAKT = str(Path(sys.executable).parent / "takt")
 SMOKE = Path(__file__).parents[2] / "scenarios" / "library" / "smoke"
 CUSTOMER = "calais-devices"
@@ -134,6 +138,44 @@ def market(folder: Path, *options: str) -> Iterator[Market]:
 def takt(*arguments: str, timeout_s: float = START_S) -> subprocess.CompletedProcess[str]:
     """Run a ``takt`` command to its end."""
     return subprocess.run([TAKT, *arguments], capture_output=True, text=True, timeout=timeout_s, check=False)
+
+
+def verified(journal: Path) -> str:
+    """Return what `takt verify` says of a journal that is right."""
+    done = takt("verify", str(journal))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def killed(live: Market) -> None:
+    """End a market and all that it started as a power cut would."""
+    os.killpg(live.process.pid, signal.SIGKILL)
+    live.process.wait(STOP_S)
+
+
+def written_profiles(folder: Path) -> dict[str, Path]:
+    """Write the profiles of the smoke scenario's companies, each to a file of its own."""
+    found = {}
+    for profile in build(load_scenario(SMOKE)).profiles:
+        found[profile.participant] = folder / f"{profile.participant}.toml"
+        found[profile.participant].write_text(format_profile(profile))
+    return found
+
+
+def admitted(live: Market, profile: Path, role: str) -> Path:
+    """Admit a company by its profile's file; return its new credentials."""
+    name, creds = profile.stem, profile.with_suffix(".creds")
+    options = ("--role", role, "--profile", str(profile), "--out", str(creds), "--data", str(live.folder))
+    added = takt("partner", "add", name, *options)
+    assert added.returncode == 0, added.stderr
+    assert f"admitted {name} ({role})" in added.stdout
+    assert creds.stat().st_mode & 0o077 == 0
+    return creds
+
+
+def join_of(live: Market, profile: Path, creds: Path) -> tuple[str, ...]:
+    """Return the arguments with which a company joins."""
+    return ("join", str(profile), "--creds", str(creds), "--nats-url", live.nats_url)
 
 
 def plates(quantity: int = 5) -> dict[str, Any]:

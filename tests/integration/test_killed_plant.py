@@ -12,21 +12,20 @@ from typing import Any
 import httpx
 import pytest
 
-from agents.profile_file import format_profile
-from scenarios.population import build
-from scenarios.scenario import load_scenario
 from tests.integration.live_market import (
-    SMOKE,
     Market,
     Program,
+    admitted,
+    join_of,
     market,
     orders,
     plates,
     program,
     submit,
-    takt,
+    verified,
     wait_for,
     wait_for_state,
+    written_profiles,
 )
 
 ROLES = {"cologne-mill": "plant", "paris-mill": "plant", "brussels-metals": "supplier"}
@@ -38,17 +37,9 @@ LIMIT_S = 30.0
 
 def _join(live: Market, folder: Path, stack: contextlib.ExitStack) -> dict[str, Program]:
     """Admit the smoke scenario's sellers and start each as a process of its own."""
-    found = {}
-    for profile in build(load_scenario(SMOKE)).profiles:
-        name = profile.participant
-        if name not in ROLES:
-            continue
-        file, creds = folder / f"{name}.toml", folder / f"{name}.creds"
-        file.write_text(format_profile(profile))
-        options = ("--role", ROLES[name], "--profile", str(file), "--out", str(creds))
-        added = takt("partner", "add", name, *options, "--data", str(live.folder))
-        assert added.returncode == 0, added.stderr
-        join = ("join", str(file), "--creds", str(creds), "--nats-url", live.nats_url)
+    profiles, found = written_profiles(folder), {}
+    for name, role in ROLES.items():
+        join = join_of(live, profiles[name], admitted(live, profiles[name], role))
         found[name] = stack.enter_context(program(join, folder / f"{name}.log"))
     for name, one in found.items():
         one.wait_until_printed(f"{name} joins")
@@ -104,8 +95,7 @@ def test_the_work_of_a_killed_plant_is_awarded_anew_and_no_order_is_lost_doubled
         assert not [risk for risk in risks if risk["state"] in {"at_risk", "reallocating"}], risks
 
         # The plant comes back: what it lost stays lost, what is ordered again is the same order.
-        creds = tmp_path / f"{dead}.creds"
-        join = ("join", str(tmp_path / f"{dead}.toml"), "--creds", str(creds), "--nats-url", live.nats_url)
+        join = join_of(live, tmp_path / f"{dead}.toml", tmp_path / f"{dead}.creds")
         back = stack.enter_context(program(join, tmp_path / f"{dead}-again.log"))
         back.wait_until_printed(f"{dead} joins")
         for number, id_ in enumerate(ids):
@@ -122,5 +112,4 @@ def test_the_work_of_a_killed_plant_is_awarded_anew_and_no_order_is_lost_doubled
         for one in (*(agents[name] for name in agents if name != dead), back):
             assert one.stop(signal.SIGTERM) == 0, one.printed()
         assert live.stop() == 0, live.printed()
-    verified = takt("verify", str(tmp_path / "market" / "journal.db"))
-    assert verified.returncode == 0, verified.stderr
+    verified(tmp_path / "market" / "journal.db")

@@ -18,10 +18,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from agents.profile_file import format_profile
 from scenarios.cli import main
-from scenarios.population import build
-from scenarios.scenario import load_scenario
 from takt_sdk.nats.creds import claims_of, jwt_of, market_key_of
 from tests.integration.live_market import (
     SMOKE,
@@ -32,6 +29,7 @@ from tests.integration.live_market import (
     submit,
     wait_for,
     wait_for_state,
+    written_profiles,
 )
 
 BEAT = ("--takt-s", "2", "--response-s", "1")
@@ -61,10 +59,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
 @pytest.fixture
 def profile(tmp_path: Path) -> Path:
     """Write the profile of a plant of the smoke scenario."""
-    found = next(p for p in build(load_scenario(SMOKE)).profiles if p.participant == "paris-mill")
-    file = tmp_path / "paris-mill.toml"
-    file.write_text(format_profile(found))
-    return file
+    return written_profiles(tmp_path)["paris-mill"]
 
 
 def row(live: Market, name: str) -> list[str]:

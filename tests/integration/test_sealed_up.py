@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
@@ -13,13 +12,13 @@ from market.adapters.journal import open_journal
 from market.service.audit import audit
 from takt_sdk.wall_clock import OsEntropy
 from tests.integration.live_market import (
-    Market,
+    killed,
     market,
     orders,
     plates,
     program,
     submit,
-    takt,
+    verified,
     wait_for,
     wait_for_state,
 )
@@ -35,12 +34,6 @@ def kinds(folder: Path) -> list[str]:
         return [event.kind for stored in journal.read() for event in decode_events(stored.entry.events)]
     finally:
         journal.close()
-
-
-def killed(live: Market) -> None:
-    """End the market and all that it started as a power cut would."""
-    os.killpg(live.process.pid, signal.SIGKILL)
-    live.process.wait(20)
 
 
 @pytest.mark.slow
@@ -76,8 +69,7 @@ def test_sealed_rounds_survive_kill_9_anywhere_and_verify(tmp_path: Path) -> Non
     journal = open_journal(folder / "journal.db", entropy=OsEntropy())
     assert audit(journal).clearings >= 1
     journal.close()
-    verified = takt("verify", str(folder / "journal.db"))
-    assert verified.returncode == 0, verified.stdout + verified.stderr
+    verified(folder / "journal.db")
 
 
 @pytest.mark.slow

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from agents.profile_file import format_profile
-from scenarios.population import build
-from scenarios.scenario import load_scenario
 from tests.integration.live_market import (
     SMOKE,
     STOP_S,
-    Market,
+    admitted,
+    join_of,
     left_of,
     market,
     orders,
@@ -22,8 +20,10 @@ from tests.integration.live_market import (
     program,
     submit,
     takt,
+    verified,
     wait_for,
     wait_for_state,
+    written_profiles,
 )
 
 BEAT = ("--takt-s", "2", "--response-s", "1")
@@ -31,23 +31,7 @@ BEAT = ("--takt-s", "2", "--response-s", "1")
 
 @pytest.fixture
 def profiles(tmp_path: Path) -> dict[str, Path]:
-    """Write the profiles of the smoke scenario's companies, as files of their own."""
-    found = {}
-    for profile in build(load_scenario(SMOKE)).profiles:
-        found[profile.participant] = tmp_path / f"{profile.participant}.toml"
-        found[profile.participant].write_text(format_profile(profile))
-    return found
-
-
-def _add(live: Market, profile: Path, role: str) -> Path:
-    """Admit a company and return its new credentials."""
-    name, creds = profile.stem, profile.with_suffix(".creds")
-    options = ("--role", role, "--profile", str(profile), "--out", str(creds), "--data", str(live.folder))
-    added = takt("partner", "add", name, *options)
-    assert added.returncode == 0, added.stderr
-    assert f"admitted {name} ({role})" in added.stdout
-    assert creds.stat().st_mode & 0o077 == 0
-    return creds
+    return written_profiles(tmp_path)
 
 
 def test_a_partner_joins_from_outside_wins_an_order_and_the_journal_is_right(
@@ -56,7 +40,7 @@ def test_a_partner_joins_from_outside_wins_an_order_and_the_journal_is_right(
     with market(tmp_path / "market", "--empty", *BEAT) as live:
         mill, metals = profiles["paris-mill"], profiles["brussels-metals"]
         joins = [
-            ("join", str(profile), "--creds", str(_add(live, profile, role)), "--nats-url", live.nats_url)
+            join_of(live, profile, admitted(live, profile, role))
             for profile, role in ((mill, "plant"), (metals, "supplier"))
         ]
         with (
@@ -88,9 +72,7 @@ def test_a_partner_joins_from_outside_wins_an_order_and_the_journal_is_right(
         assert live.printed().endswith("stopping\n")
         assert left_of(family, 5.0) == []
     assert not (live.folder / "market.json").exists()
-    verified = takt("verify", str(live.folder / "journal.db"))
-    assert verified.returncode == 0, verified.stderr
-    assert verified.stdout.startswith("right: ")
+    assert verified(live.folder / "journal.db").startswith("right: ")
     gone = takt("partner", "add", "late", "--role", "plant", "--data", str(live.folder))
     assert (gone.returncode, gone.stdout) == (1, "")
     assert f"no market runs in {live.folder}" in gone.stderr
@@ -101,7 +83,7 @@ def test_an_order_acknowledged_before_kill_9_is_there_once_and_comes_to_an_end(
 ) -> None:
     folder = tmp_path / "market"
     with market(folder, "--empty", "--takt-s", "3", "--response-s", "3") as live, live.customer() as client:
-        _add(live, profiles["paris-mill"], "plant")  # called, and never answers: the round stays open
+        admitted(live, profiles["paris-mill"], "plant")  # called, and never answers: the round stays open
         answer = submit(client, "k", plates())
         assert answer.status_code == 201, answer.text
         wait_for_state(client, answer.json()["id"], {"calling"})
@@ -119,8 +101,7 @@ def test_an_order_acknowledged_before_kill_9_is_there_once_and_comes_to_an_end(
         assert len(orders(client)) == 1
         assert live.stop(signal.SIGTERM) == 0
         assert live.printed().endswith("stopping\n")
-    verified = takt("verify", str(folder / "journal.db"))
-    assert verified.returncode == 0, verified.stderr
+    verified(folder / "journal.db")
 
 
 def test_another_scenario_on_the_folder_of_a_market_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from market.service.recovery import recover
 from scenarios.outcome import outcome_digest
 from takt_sdk.wall_clock import OsEntropy
 from tests.golden.golden_journal import FOLDER, GoldenJournal
-from tests.integration.live_market import market, takt
+from tests.integration.live_market import market, takt, verified
 
 FIRST = FOLDER / "smoke-engine-1.jsonl"
 SCHEMA = """
@@ -70,8 +70,7 @@ def test_a_journal_of_the_first_release_opens_folds_and_verifies(tmp_path: Path)
         assert journal.head().root.hex() == golden.golden.root
         state = recover(journal)
     assert outcome_digest(state) == golden.golden.outcome_digest
-    verified = takt("verify", str(path))
-    assert verified.returncode == 0, verified.stdout + verified.stderr
+    verified(path)
 
 
 def test_leaves_of_the_first_release_never_change(tmp_path: Path) -> None:
@@ -106,6 +105,5 @@ def test_a_market_goes_on_with_the_folder_of_the_first_release(tmp_path: Path) -
         assert known["entries"] >= len(before)
         assert known["orders"]["settled"] > 0
         assert running.stop() == 0
-    verified = takt("verify", str(folder / "journal.db"))
-    assert verified.returncode == 0, verified.stdout + verified.stderr
+    verified(folder / "journal.db")
     shutil.rmtree(folder)
