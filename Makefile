@@ -61,7 +61,7 @@ test-pythons: set-up
 	    "python$$version" -m venv .venv-pythons/$$version || exit 1; \
 	    .venv-pythons/$$version/bin/python -m pip install --quiet --require-hashes -r requirements.lock || exit 1; \
 	done
-	TAKT_PYTHONS=$(CURDIR)/.venv-pythons $(RUN) pytest -m 'slow or not slow' -rs \
+	TAKT_PYTHONS="$$PWD/.venv-pythons" $(RUN) pytest -m 'slow or not slow' -rs \
 	    tests/simulation/test_process_independence.py
 
 lint: set-up

@@ -1,7 +1,8 @@
 """The same scenario and seed come to the same digests in any process, whatever hashes its strings get.
 
 They are stored, so a suite that runs on Python 3.11 and one that runs on 3.13 hold each other to it. One
-worker against two is `tests.integration.test_sweep`, memory against NATS and Ray `tests.integration.test_runner`.
+worker against two is `tests.integration.test_sweep`; memory against NATS and Ray is
+`tests.integration.test_runner`.
 """
 
 from __future__ import annotations
