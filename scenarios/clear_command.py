@@ -152,7 +152,8 @@ def clear(
         if result.output or result.completed or result.interrupted:
             _deliver(result, out)
     # The child died without a word: once more, without any solver.
-    with _running(replace(task, mechanism="greedy", age_s=process_age_s()), fallback=True) as result:
+    alone = replace(task, mechanism="greedy", cluster=None, age_s=process_age_s())
+    with _running(alone, fallback=True) as result:
         _deliver(result, out)
 
 
@@ -210,8 +211,10 @@ def _cleared(task: _Task, link: Link, *, fallback: bool) -> bytes:
     born_s = clock.monotonic_s() - task.age_s
     try:
         problem = problem_from_json(task.file)
-    except (ProblemError, OSError) as error:
+    except ProblemError as error:
         return _refusal(str(error))
+    except OSError as error:
+        return _refusal(f"{task.file}: {error.strerror or error}")
     if task.explain is not None and task.explain not in problem.bid_ids:
         return _refusal(f'--explain: unknown bid "{task.explain}"')
     if task.mechanism is not None:
@@ -236,6 +239,10 @@ def _cleared(task: _Task, link: Link, *, fallback: bool) -> bytes:
             problem, task.explain, solver=PulpSolver(), limits=limits, clock=clock, halt=link.halt
         )
         return b"0" + answer
+    try:
+        hire = _hire(task)
+    except ConnectionError as error:
+        return _refusal(f"--cluster: no Ray cluster answers ({error})")
     clearing = clear_in_child(
         problem,
         solver=PulpSolver(),
@@ -244,7 +251,7 @@ def _cleared(task: _Task, link: Link, *, fallback: bool) -> bytes:
         link=link,
         write=_answer,
         before=Seconds(read=read_s - born_s, build=now_s - read_s),
-        hire=_hire(task),
+        hire=hire,
     )
     return _answer(_marked(clearing) if fallback else clearing)
 

@@ -7,6 +7,7 @@ asked for. The clock of a task is its machine's: it is told how many seconds it 
 from __future__ import annotations
 
 import logging
+import socket
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from market.clearing.errors import HelperLostError
 
 if TYPE_CHECKING:
     from market.clearing.part_search import Hire, PartFound, PartTask
+
+_KNOCK_S = 3.0
 
 
 class _Worker:
@@ -71,5 +74,16 @@ def hire_on(address: str) -> Hire:
     import ray  # noqa: PLC0415
 
     if not ray.is_initialized():
+        _knock(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     return RayHelper
+
+
+def _knock(address: str) -> None:
+    """Raise unless something listens at ``host:port``: Ray itself tries for a minute, and then is vague."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+        except OSError as error:
+            raise ConnectionError(f"{host}:{port}: {error.strerror or error}") from error

@@ -9,6 +9,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -94,6 +95,18 @@ def test_no_time_is_nothing_or_what_greedy_found(tmp_path: Path) -> None:
     done = clear(write(tmp_path, hard_market()), "--time-limit", "0")
     result = json.loads(done.stdout)
     assert (done.returncode, result["status"]) in {(4, "unknown"), (0, "fallback"), (0, "feasible")}
+
+
+def test_a_file_or_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
+    absent = clear(tmp_path / "none.json")
+    assert absent.returncode == 2
+    assert absent.stderr == f"takt clear: {tmp_path / 'none.json'}: No such file or directory\n"
+    with socket.socket() as nobody:  # bound, and listening to nobody
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        lonely = clear(write(tmp_path, coupled_market()), "--cluster", address)
+    assert (lonely.returncode, lonely.stdout) == (2, "")
+    assert lonely.stderr == f"takt clear: --cluster: no Ray cluster answers ({address}: Connection refused)\n"
 
 
 @pytest.mark.parametrize(
