@@ -37,13 +37,15 @@ async def write(docs: Path) -> None:
 async def generated(docs: Path) -> Mapping[Path, bytes]:
     """Return what the files under ``docs`` must hold, by path.
 
-    The page keeps its hand-written part, receipts the hashes they were written with: those change with
-    whatever else the market writes into its journal.
+    The page keeps its hand-written part. Where nothing was said differently, receipts keep the hashes they
+    were written with: those change with whatever else the market writes into its journal.
     """
     steps = script()
     said = await play(steps)
     names = _names(said)
-    said = [_kept(one, docs / EXAMPLES / name) for one, name in zip(said, names, strict=True)]
+    before = [_read(docs / EXAMPLES / name) for name in names]
+    if all(same(one.data, data) for one, data in zip(said, before, strict=True)):
+        said = [replace(one, data=data) for one, data in zip(said, before, strict=True)]
     files = {EXAMPLES / name: one.data for name, one in zip(names, said, strict=True)}
     files[EXAMPLES / "index.json"] = _pretty(_index(steps, said, names))
     files[FOLDER / "messages.schema.json"] = _pretty(message_schema())
@@ -52,10 +54,8 @@ async def generated(docs: Path) -> Mapping[Path, bytes]:
     return files
 
 
-def _kept(said: Said, path: Path) -> Said:
-    """Return a message as it was written before, if only hashes differ."""
-    before = path.read_bytes() if path.exists() else b""
-    return replace(said, data=before) if before and same(before, said.data) else said
+def _read(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 def _pretty(value: object) -> bytes:
