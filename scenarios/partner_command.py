@@ -106,6 +106,13 @@ def add(
         raise click.ClickException(str(error)) from error
     market.ask("PUT", f"/v1/operator/participants/{name}", document)
     click.echo(f"admitted {name} ({', '.join(document['roles'])})")
+    if {"plant", "supplier"} & set(roles) and not (
+        document["sites"] and document.get("qualification", {}).get("capabilities")
+    ):
+        click.echo(
+            "it will be called on nothing: its sites and capabilities come with --profile, or with --site"
+        )
+        click.echo("and --capabilities; --replace adds them")
     creds = out or Path(f"{name}.creds")
     if text is not None:
         write_credentials(text, creds)

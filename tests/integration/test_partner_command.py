@@ -75,6 +75,7 @@ def test_a_partner_is_admitted_suspended_reinstated_renewed_rotated_revoked_and_
     add = ("partner", "add", "acme", "--role", "plant", "--site", "paris", "--out", str(creds), *data)
     said = ran(*add, "--expires", "2", "--max-payload", "65536", "--max-connections", "2")
     assert "admitted acme (plant)" in said
+    assert "it will be called on nothing" in said  # a site, and nothing that it can make there
     claims = claims_of(jwt_of(creds.read_text()))
     assert (claims["exp"] - claims["iat"], claims["nats"]["payload"]) == (2 * 86_400, 65_536)
     assert row(live, "acme")[1:3] == ["plant", "active"]
