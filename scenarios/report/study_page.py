@@ -37,14 +37,22 @@ def study_page(found: Findings, name: str) -> str:
     )
     failed = f"<p>{found.failed} cells have no figures.</p>" if found.failed else ""
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(name)}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>{escape(name)}</h1>{failed}"
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(name)}</title>'
+        f"<style>{_STYLE}</style></head><body><h1>{escape(name)}</h1>{_about(found)}{failed}"
         f"<h2>Means with 95 % intervals</h2>{_table(*means_table(found))}"
         "<h2>Paired differences on the same draws</h2>"
         "<p>Bootstrap intervals (BCa); p from sign-flip permutations, adjusted for all rows "
         "(Benjamini–Hochberg).</p>"
         f"{_table(*differences_table(found))}<h2>Figures</h2>{figures}</body></html>\n"
     )
+
+
+def _about(found: Findings) -> str:
+    """Return a line on what was compared, over how many draws."""
+    groups = ", ".join(group.name for group in found.groups)
+    draws = max((value.count for value in found.means.values()), default=0)
+    return f"<p>{escape(groups)}: {draws} draws each. Differences are from {escape(found.baseline.name)}.</p>"
 
 
 def _inline(picture: str) -> str:

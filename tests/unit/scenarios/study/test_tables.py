@@ -260,6 +260,8 @@ def test_the_commands_print_and_write_what_the_table_says(table: Path) -> None:
     page = (table / "report" / "index.html").read_text()
     assert page.count("<svg") == 2
     assert METRICS["welfare"].formula in page
+    assert 'name="viewport"' in page
+    assert "10 draws each. Differences are from" in page
     assert (table / "report" / "figures" / "welfare-differences.pdf").exists()
     nothing = runner.invoke(main, ["compare", str(SMOKE)])
     assert nothing.exit_code == 1
