@@ -157,7 +157,7 @@ function history(order) {
           "li",
           { class: stateOf(entry.state)[1] },
           element("span", { class: "when" }, moment(entry.at), element("span", { class: "soft" }, `:${entry.at.slice(17, 19)}`)),
-          element("span", {}, element("strong", {}, stateOf(entry.state)[0]), entry.cause ? element("span", { class: "soft" }, ` ${entry.cause}`) : null),
+          element("span", {}, element("strong", {}, stateOf(entry.state)[0]), entry.cause ? element("span", { class: "soft" }, ` ${entry.cause.replaceAll("_", " ")}`) : null),
         ),
       ),
     ),
