@@ -2,8 +2,8 @@
 // Everything here follows docs/protocol.md; the headings in brackets are its sections.
 const [{ createHash }, { readFileSync }] = [require("node:crypto"), require("node:fs")];
 const { connect, createInbox, credsAuthenticator, headers, nkeys } = require("nats");
-
 const [credsFile, url, plantFile = "plant.json", serverName] = process.argv.slice(2);
+if (!url) (console.error("usage: node partner.js acme.creds nats://host:4222 [plant.json [server-name]]"), process.exit(2));
 const plant = JSON.parse(readFileSync(plantFile, "utf8"));
 const [utf8, MINUTE_US] = [new TextEncoder(), 60_000_000];
 const leave = () => (nc.close(), setTimeout(() => process.exit(1), 10_000).unref()); // whatever hangs
