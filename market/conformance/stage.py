@@ -124,10 +124,13 @@ class Stage:
         await self._send(self._sent[message_id])
 
     async def _send(self, message: OutboxMessage) -> None:
-        async with asyncio.timeout(self.setting.patience_s):
-            while True:
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + self.setting.patience_s
+        async with asyncio.timeout_at(end_s):
+            while loop.time() < end_s:  # nats-py may swallow the time-out
                 with contextlib.suppress(BusTimeoutError):
                     return await self._bus.send(message)
+        raise TimeoutError(f"message {message.message_id} was not stored")
 
     async def until_acknowledged(self, *message_ids: str) -> None:
         """Wait until messages were acknowledged; raises where they are not."""
