@@ -49,6 +49,8 @@ class Record:
 
     cleared: list[tuple[Problem, Clearing]] = field(default_factory=list)
     messages: Counter[str] = field(default_factory=Counter)
+    message_bytes: int = 0
+    """Of their bodies; counted in virtual time only."""
     phase_wall_ms: dict[str, int] = field(default_factory=dict)
     wall_ms: int = 0
     first_award_wall_ms: int | None = None

@@ -11,9 +11,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from market.model.rules import MECHANISMS
 from scenarios.errors import ScenarioError
-from scenarios.mechanisms import MechanismName
+from scenarios.mechanisms import SETTINGS, MechanismName
 from scenarios.scenario import load_scenario
 from scenarios.show import tables_console
 from scenarios.study.export import shown
@@ -28,7 +27,7 @@ from takt_sdk.wall_clock import WallClock
 @click.option(
     "--mechanism",
     "mechanisms",
-    type=click.Choice(MECHANISMS),
+    type=click.Choice([name for name, setting in SETTINGS.items() if not setting.foresight]),
     multiple=True,
     default=("pay_as_bid", "second_price", "vcg"),
     show_default=True,

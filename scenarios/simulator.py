@@ -203,6 +203,7 @@ class Simulation:
         handled = self.kernel.handle(inbound, self.now_us, source=source, raw=raw, signature=signature)
         if inbound.sender not in RESERVED_IDS:
             self.record.messages[inbound.body.kind] += 1
+            self.record.message_bytes += len(raw)
         if handled.decided is not None:
             self._commit(handled.decided)
             if self.dice.happens("engine_crash"):
@@ -345,6 +346,7 @@ class Simulation:
             if not self.dice.happens("loss"):
                 envelope = decode_envelope(message.body)
                 self.record.messages[envelope.body.kind] += 1
+                self.record.message_bytes += len(message.body)
                 company.deliver(message.message_id, envelope, self.now_us)
                 if self.dice.happens("duplicate"):
                     company.deliver(message.message_id, envelope, self.now_us)

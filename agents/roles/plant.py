@@ -16,6 +16,7 @@ from takt_sdk.execution import STARTED
 from takt_sdk.model.contract import Contract
 from takt_sdk.model.execution import NotifyDisruption
 from takt_sdk.model.messages import CallForProposals, DeclineCode, ReportBreakdown
+from takt_sdk.model.values import MINUTE_US
 from takt_sdk.role import Outgoing
 from takt_sdk.sheet_builder import SheetBuilder
 
@@ -119,6 +120,23 @@ class PlantRole(Bidder):
         over = [one for one in self._to_repair if one.window.end_us <= now_us]
         self._to_repair = [one for one in self._to_repair if one.window.end_us > now_us]
         return (*reports, *(self._repaired(one) for one in over), *self._progress(now_us))
+
+    def stopped_minutes(self, contract: Contract) -> int:
+        """Return the machine minutes of breakdowns of a contract's work centres while it ran."""
+        if self.floor is None:
+            return 0
+        end_us = self.floor.ends_us(contract)
+        used = {use.resource for use in contract.uses if use.resource in self._index}
+        stops = {
+            (resource, max(contract.start_us, window.start_us), min(end_us, window.end_us))
+            for resource, window in self.floor.down
+            if resource in used
+        }
+        return sum(
+            self.calendars[self._index[resource]].hours.between_us(start_us, stop_us) // MINUTE_US
+            for resource, start_us, stop_us in stops
+            if start_us < stop_us
+        )
 
     def _book(self, contract: Contract, sign: int) -> None:
         for use in contract.uses:

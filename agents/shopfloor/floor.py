@@ -87,6 +87,11 @@ class ShopFloor:
         )
         return bad * units // draws
 
+    def pace_ppm(self, contract: Contract) -> int:
+        """Return how much longer than planned work on a contract takes, millionths; negative is faster."""
+        spread = self.floor.cycle_spread_ppm
+        return self.draw(f"pace/{contract.id}", 2 * spread + 1) - spread
+
     def ends_us(self, contract: Contract) -> int:
         """Return when the work on a contract ends as far as is known.
 
@@ -95,8 +100,7 @@ class ShopFloor:
         """
         work_us = sum(use.amount for use in contract.uses) * MINUTE_US
         work_us = min(work_us, contract.end_us - contract.start_us)
-        spread = self.floor.cycle_spread_ppm
-        pace = self.draw(f"pace/{contract.id}", 2 * spread + 1) - spread
+        pace = self.pace_ppm(contract)
         units = sum(item.quantity for item in contract.items)
         again_us = work_us * self.scrapped(contract) // units
         end_us = max(contract.start_us + 1, contract.end_us + work_us * pace // ONE_PPM + again_us)

@@ -22,6 +22,7 @@ from scenarios.population import Population, build
 from scenarios.scenario import Case
 from scenarios.simulator import Simulation
 from scenarios.study.central_plan import CentralPlan, central_plan
+from scenarios.study.effort import efforts
 from scenarios.study.metrics import measured
 from scenarios.study.run import Run
 from scenarios.study.variant import Setting, with_settings
@@ -86,7 +87,13 @@ def _finished(population: Population, stopwatch: Stopwatch) -> Run:
         units = sum(item.quantity for item in state.contracts[id_].contract.items)
         if units < awarded and id_ in costs:
             costs[id_] = costs[id_] * units // awarded
-    return Run(population=population, state=state, record=simulation.record, costs_minor=costs)
+    return Run(
+        population=population,
+        state=state,
+        record=simulation.record,
+        costs_minor=costs,
+        efforts=efforts((company.role for company in simulation.companies.values()), state),
+    )
 
 
 _AWARDING = (b"takt.order_awarded.", b"takt.backup_awarded.")

@@ -13,6 +13,7 @@ import numpy as np
 
 from agents.profile import PlantProfile
 from scenarios.study.disruption import DISRUPTION_METRICS
+from scenarios.study.oee import OEE_METRICS
 from scenarios.study.run import PERCENT, Metric, Run, share
 from takt_sdk.model.values import DAY_US, HOUR_US
 
@@ -100,6 +101,18 @@ def _losing_sellers(run: Run) -> float:
     return float(sum(1 for earned in run.profits_minor.values() if earned < 0))
 
 
+def _overcharged(run: Run) -> float:
+    """Return how many orders cost their customers more than the pieces served are worth to them."""
+    return float(
+        sum(
+            1
+            for order in run.served
+            if (order.charge_minor or 0) * order.order.terms.quantity
+            > order.order.terms.reservation_value_minor * order.pieces
+        )
+    )
+
+
 def _order_by_order(run: Run) -> float | None:
     joint = sum(clearing.objective or 0 for clearing in run.clearings)
     alone = sum(clearing.greedy_objective or 0 for clearing in run.clearings)
@@ -151,6 +164,9 @@ METRICS: Mapping[str, Metric] = {
     "losing_sellers": Metric(
         unit="sellers", formula="sellers whose payments are below their cost", of=_losing_sellers
     ),
+    "overcharged": Metric(
+        unit="orders", formula="orders whose charge is above their reservation value", of=_overcharged
+    ),
     "tardiness": Metric(
         unit="days", formula="mean of max(0, promise − due date) over orders served", of=_tardiness
     ),
@@ -165,7 +181,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "run_share": Metric(
         unit="%",
-        formula="planned run time / machine minutes of contracts (performance of OEE)",
+        formula="planned run time / machine minutes of contracts: what set-ups leave",
         of=_run_share,
     ),
     "price_dispersion": Metric(
@@ -183,6 +199,11 @@ METRICS: Mapping[str, Metric] = {
         formula="messages between companies and market / orders",
         of=_per_order(lambda run: float(sum(run.record.messages.values()))),
     ),
+    "bytes_per_order": Metric(
+        unit="bytes",
+        formula="bytes of those messages' bodies, signatures not counted / orders",
+        of=_per_order(lambda run: float(run.record.message_bytes)),
+    ),
     "joint_gain": Metric(
         unit="%",
         formula="(Σ objective − Σ order-by-order objective, same bids) / the latter",
@@ -190,6 +211,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "clearing_gap": Metric(unit="%", formula="(Σ bound − Σ objective) / Σ objective over takts", of=_gap),
     "takts": Metric(unit="takts", formula="clearings that awarded", of=lambda run: len(run.clearings)),
+    **OEE_METRICS,
     **DISRUPTION_METRICS,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from agents.profile import PlantProfile, SupplierProfile
@@ -13,6 +13,7 @@ from market.engine.state import ContractRecord, OrderRecord, State
 from scenarios.measure import Record
 from scenarios.population import Population
 from scenarios.study.arrivals import Arrivals
+from scenarios.study.effort import Effort
 
 GRAMS_PER_TONNE = 1_000_000
 PERCENT = 100.0
@@ -29,6 +30,8 @@ class Run:
     state: State
     record: Record
     costs_minor: Mapping[str, int]
+    efforts: Mapping[str, Effort] = field(default_factory=dict)
+    """What each contract took of a plant's machines."""
 
     @cached_property
     def served(self) -> list[OrderRecord]:

@@ -40,3 +40,13 @@ def test_nobody_of_that_name_is_an_error() -> None:
 @pytest.mark.parametrize("seeds", ["0", "x"])
 def test_seeds_are_counted(seeds: str) -> None:
     assert CliRunner().invoke(main, ["regret", str(SMOKE), "--seller", "x", "--seeds", seeds]).exit_code == 2
+
+
+def test_any_mechanism_that_runs_can_be_asked() -> None:
+    shown = CliRunner().invoke(
+        main,
+        ["regret", str(SMOKE), "--seller", "cologne-mill", "--seeds", "1", "--mechanism", "first_come"],
+        env={"COLUMNS": "160"},
+    )
+    assert shown.exit_code == 0, shown.output
+    assert "first_come" in shown.output
