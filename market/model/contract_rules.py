@@ -147,10 +147,12 @@ STANDARD = ContractRules(
     penalty_cap_ppm=200_000,
     pay_moved=True,
     tolerance_us=4 * HOUR_US,
+    keep_late=True,
     heartbeat_us=25_000_000,
     recall_at_once=True,
     hurry=True,
     release_after=2,
+    backups=3,
     reliability_weight_ppm=PPM,
 )
 """What `takt up` sets and the scenarios of disruption start from."""
