@@ -49,6 +49,7 @@ def _awarded(state: State, event: happened.BackupAwarded) -> None:
         HistoryEntry(at_us=at_us, state=order.state, cause="a bid that stood by was awarded")
     )
     state.index.watch_order(order)
+    state.contracting.failed.pop(event.order_id, None)
     used = {contract.id for contract in event.contracts}
     gone = {one.backs for one in _of(state, event.order_id) if one.contract.id in used}
     groups = {group for one in _of(state, event.order_id) if one.contract.id in used for group in one.groups}
