@@ -12,13 +12,13 @@ import pytest
 
 from market.engine.state import State
 from market.model.order import order_id
-from scenarios.disturbances import TimedNotice
+from scenarios.disturbances import Silence, TimedNotice
 from scenarios.outcome import outcome_digest
 from scenarios.population import Population, build
 from scenarios.runner import Progress, run_in_memory, run_on_nats
 from scenarios.scenario import load_scenario
 from takt_sdk.model.execution import NotifyDisruption, RequestChange
-from takt_sdk.model.values import DAY_US
+from takt_sdk.model.values import DAY_US, Window
 from tests.unit.scenarios.test_disturbances import disrupted
 
 DISRUPTIONS = Path(__file__).parents[2] / "scenarios" / "library" / "disruptions"
@@ -48,7 +48,12 @@ def _disturbed() -> Population:
         TimedNotice(at_us=population.start_us + DAY_US, sender=CUSTOMER, command=later),
         TimedNotice(at_us=population.start_us + 2 * DAY_US, sender="operator", command=slower),
     )
-    return replace(population, notices=(*population.notices, *asked))
+    window = Window(start_us=population.start_us + 3 * DAY_US, end_us=population.start_us + 8 * DAY_US)
+    return replace(
+        population,
+        notices=(*population.notices, *asked),
+        silences=(Silence(participant="paris-mill", window=window),),
+    )
 
 
 def _happened(state: State) -> dict[str, object]:
@@ -71,6 +76,9 @@ async def test_every_cause_comes_to_the_same_over_nats_and_ray(tmp_path: Path) -
     assert _happened(state) == _happened(expected)
     causes = {known.notice.cause for known in expected.contracting.disruptions.values()}
     assert causes == {"breakdown", "logistics", "demand"}
+    risks = [risk for known in expected.contracting.risks.values() for risk in known]
+    assert {risk.cause for risk in risks} == {"heartbeat missed"}
+    assert all(risk.awarded_us for risk in risks), "what the silent plant had is awarded anew"
     assert record.messages["takt.heartbeat.v1"] == 0, "heartbeats are no entries"
 
 
