@@ -316,7 +316,8 @@ def _retired(state: State, event: events.RecordsRetired) -> None:
     if not orders:
         return
     tables: tuple[dict[str, Any], ...]
-    tables = (book.paid, book.terms, book.moved, book.work, book.observed, book.appeals, book.extended)
+    tables = (book.paid, book.terms, book.moved, book.work, book.observed, book.appeals)
+    tables += (book.extended, book.contested)
     for by_contract in tables:
         for id_ in [id_ for id_ in by_contract if id_ not in state.contracts]:
             del by_contract[id_]
