@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from market.clearing.allocation import allocation_of, allowed, decode
+from market.clearing.clique_cuts import cut_by_cliques
 from market.clearing.formulate import formulate, start_of
 from market.clearing.greedy import greedy
 from market.clearing.held_capacity import with_held
@@ -53,6 +54,8 @@ class Case:
         self.decomposition: Decomposition | None = None
         self.multipliers: Multipliers | None = None
         self.infeasible = False
+        self.cut = False
+        """Whether the relaxation has been cut by cliques."""
         self._known: tuple[Allocation, Floats] | None = None
         self.baseline: Allocation | None = None
         self.work = 0
@@ -115,16 +118,21 @@ class Case:
             self.prices = prices
 
     def sharpen(self, proceed: Callable[[], bool]) -> bool:
-        """Price every use of scarce capacity by itself; return whether there is no more to gain.
+        """Cut by cliques, once, then price single uses of scarce capacity; return whether that is done.
 
         The bound falls from the prices' towards that of the knapsacks' hulls.
         """
         from market.clearing.decomposition import Decomposition, decomposable  # noqa: PLC0415  numba
 
-        if self.prices is None or self.multipliers is None or not decomposable(self.f):
+        if self.prices is None or self.multipliers is None:
             return True
-        base, found = self.multipliers, self.decomposition or Decomposition(self.f, self.prices)
-        self.decomposition = found
+        base, start = replace(self.multipliers, cliques=()), self.prices
+        if not self.cut and proceed():
+            self.cut = True
+            cut_by_cliques(self, proceed)
+        if not decomposable(self.f):
+            return True
+        self.decomposition = found = self.decomposition or Decomposition(self.f, start)
         before = found.work
         found.run(proceed)
         found.settle()

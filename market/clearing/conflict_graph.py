@@ -50,6 +50,8 @@ def conflict_graph(p: Problem, terms: Terms) -> ConflictGraph | None:
     weight = terms.profit_fixed.copy()
     np.add.at(weight, owner, p.order_value[p.lot_order[p.item_lot]])
     bid = np.flatnonzero(terms.usable & (weight > 0))
+    if _bends(p, terms)[bid].any():
+        return None
     if not 1 < bid.size <= MOST_VERTICES or float(weight[bid].sum(dtype=np.float64)) > MOST_WORTH:
         return None
     vertex = np.full(p.n_bids, NONE, dtype=np.int64)
@@ -68,6 +70,80 @@ def conflict_graph(p: Problem, terms: Terms) -> ConflictGraph | None:
     return ConflictGraph(
         bid=bid, weight=weight[bid], adjacent=packed(conflict), clique_ptr=ptr, clique_member=member
     )
+
+
+def conflicts_beside(p: Problem, terms: Terms) -> ConflictGraph | None:
+    """Return which whole bids exclude each other where most scarce capacity lets in one bid only, or None.
+
+    Other rules bind too: stable sets need not be allowed. The cliques named are not all edges. Where most
+    capacity is shared its prices say more than those of cliques would.
+    """
+    bid = np.flatnonzero(terms.usable & terms.whole & ~_bends(p, terms))
+    if not 1 < bid.size <= MOST_VERTICES:
+        return None
+    vertex = np.full(p.n_bids, NONE, dtype=np.int64)
+    vertex[bid] = np.arange(bid.size)
+    owner, user, member = (
+        np.repeat(np.arange(p.n_bids), np.diff(ptr))
+        for ptr in (p.bid_item_ptr, p.bid_use_ptr, p.bid_group_ptr)
+    )
+    one = p.group_max[p.bid_group] == 1
+    places = np.ones(len(p.group_ids), dtype=np.int64)
+    use = p.use_fixed + p.use_unit * terms.quantity[user]
+    if 2 * _exclusive(p, use, vertex[user] != NONE) <= 1:
+        return None
+    conflict = np.eye(bid.size, dtype=np.bool_)
+    cliques = _crowd(conflict, p.item_lot, vertex[owner], terms.item_quantity, p.lot_quantity)
+    cliques += _crowd(conflict, p.use_resource, vertex[user], use, p.resource_capacity)
+    cliques += _crowd(conflict, p.bid_group[one], vertex[member[one]], np.ones_like(member[one]), places)
+    np.fill_diagonal(conflict, val=False)
+    size = [clique.size for clique in cliques]
+    named = np.concatenate([*cliques, np.zeros(0, dtype=np.int64)])
+    ptr, who = _joined([(np.repeat(np.arange(len(size)), size), named)])
+    weight = np.maximum(1, terms.profit_fixed[bid])
+    at = owner[vertex[owner] != NONE]
+    np.add.at(weight, vertex[at], p.order_value[p.lot_order[p.item_lot[vertex[owner] != NONE]]])
+    return ConflictGraph(bid=bid, weight=weight, adjacent=packed(conflict), clique_ptr=ptr, clique_member=who)
+
+
+def _exclusive(p: Problem, use: Ints, live: Flags) -> float:
+    """Return the share of the uses of binding capacities that are of those that no two bids fit into."""
+    at = np.flatnonzero(live & (use > 0))
+    resource, use = p.use_resource[at], use[at]
+    by = np.lexsort((use, resource))
+    resource, use = resource[by], use[by]
+    n = len(p.resource_ids)
+    total = np.bincount(resource, weights=use, minlength=n)
+    binding = total > p.resource_capacity * (1.0 - 1e-12)
+    count = np.bincount(resource, minlength=n)
+    first = np.cumsum(count) - count
+    two = np.flatnonzero(binding & (count > 1))
+    alone = two[use[first[two]] + use[first[two] + 1] > p.resource_capacity[two]]
+    return float(count[alone].sum() / max(1, count[two].sum()))
+
+
+def _bends(p: Problem, terms: Terms) -> Flags:
+    """Return the bids that by their words may take less than they will: the checker knows no better."""
+    bends: Flags = p.bid_divisible & (p.bid_min < terms.quantity)
+    return bends
+
+
+def _crowd(conflict: Flags, thing: Ints, who: Ints, amount: Ints, room: Ints) -> list[Ints]:
+    """Mark the pairs that want more of a thing than there is; return those that want above half, by thing."""
+    live = np.flatnonzero(who != NONE)
+    live = live[np.lexsort((-amount[live], thing[live]))]
+    large = []
+    for at in np.split(live, np.flatnonzero(np.diff(thing[live])) + 1) if live.size else []:
+        falling, left = amount[at], room[thing[at[0]]] - amount[at]
+        for k, rivals in enumerate(np.searchsorted(-falling, -left, side="left").tolist()):
+            if rivals == 0:
+                break
+            conflict[who[at[k]], who[at[:rivals]]] = True
+            conflict[who[at[:rivals]], who[at[k]]] = True
+        above = who[at[2 * falling > room[thing[at[0]]]]]
+        if above.size > 1:
+            large.append(above)
+    return large
 
 
 def packed(flags: Flags) -> NDArray[np.uint64]:

@@ -29,7 +29,7 @@ CLIMBING = 0.06
 MOST_CLIMBING = 0.5
 """Shares of a worker's time for tabu search: at least, and while its latter half gained something."""
 
-ENUMERATE_SHARE = 0.1
+ENUMERATE_SHARE = 0.04
 DENSE_SHARE = 0.7
 DENSE = 0.45
 """From this share of pairs in conflict stable sets are small and enumerating them is promising."""

@@ -1,0 +1,93 @@
+"""Cliques beside other rules: which bids exclude each other in any market, and what cutting proves."""
+
+from __future__ import annotations
+
+import random
+from typing import cast
+
+import numpy as np
+import pytest
+
+from market.adapters.solver_pulp import PulpSolver
+from market.clearing import clique_cuts
+from market.clearing.case import Case
+from market.clearing.certificate import certified_bound
+from market.clearing.clear import Limits, clear
+from market.clearing.clique_cuts import cut_by_cliques
+from market.clearing.conflict_graph import conflict_graph, conflicts_beside
+from market.clearing.incumbent import Incumbent
+from market.clearing.problem_json import problem_from_document
+from market.clearing.program import SolveLimits
+from market.clearing.result import Status
+from market.clearing.terms import terms_of
+from market.clearing.verify import verify
+from takt_sdk.wall_clock import WallClock
+from tests.property.clearing_cliques import exclude
+from tests.property.clearing_markets import Document, random_market
+from tests.unit.market.clearing.test_stable_sets import auction, unpacked
+
+
+def shared(seed: int, bids: int, goods: int) -> Document:
+    """Return an auction of goods whose bids share a budget besides."""
+    r = random.Random(seed)
+    market = auction(r, bids, goods, largest=3)
+    cast("list[Document]", market["resources"]).append({"id": "budget", "capacity": 100})
+    for bid in cast("list[Document]", market["bids"]):
+        bid["uses"] = [*bid["uses"], {"resource": "budget", "fixed": r.randint(5, 45), "per_unit": 0}]
+    return market
+
+
+def test_conflicts_are_those_of_the_document() -> None:
+    found = 0
+    for seed in range(150):
+        market = random_market(seed) if seed % 3 == 0 else shared(seed, 14, 8)
+        problem = problem_from_document(market)
+        graph = conflicts_beside(problem, terms_of(problem))
+        if graph is None:
+            continue
+        found += 1
+        bids = {bid["id"]: bid for bid in market["bids"]}
+        flags = unpacked(graph.adjacent, graph.bid.size)
+        names = [problem.bid_ids[b] for b in graph.bid.tolist()]
+        for j, one in enumerate(names):
+            for k, other in enumerate(names[:j]):
+                assert flags[j, k] == flags[k, j] == exclude(market, bids[one], bids[other]), (
+                    seed,
+                    one,
+                    other,
+                )
+        for k in range(graph.clique_ptr.size - 1):
+            inside = graph.clique_member[graph.clique_ptr[k] : graph.clique_ptr[k + 1]]
+            assert (flags[np.ix_(inside, inside)] | np.eye(inside.size, dtype=np.bool_)).all()
+    assert found > 60
+
+
+def test_cliques_cut_the_certified_bound_and_never_the_optimum(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clique_cuts, "LEAST_COLUMNS", 0)
+    closer = 0
+    for seed in range(30):
+        problem = problem_from_document(shared(seed, 40, 12))
+        terms = terms_of(problem)
+        assert conflict_graph(problem, terms) is None
+        case = Case(problem, terms, PulpSolver(), Incumbent(0))
+        case.relax(SolveLimits())
+        assert case.multipliers is not None
+        plain = certified_bound(problem, case.multipliers)
+        cut_by_cliques(case, lambda: True)
+        cut = certified_bound(problem, case.multipliers)
+        best = clear(problem, solver=PulpSolver(), limits=Limits(work=500_000), clock=WallClock())
+        assert best.status is Status.OPTIMAL
+        assert verify(problem, best) == []
+        assert best.objective is not None
+        assert best.objective <= cut <= plain, seed
+        closer += cut < plain
+    assert closer > 5
+
+
+def test_shared_capacity_is_priced_without_cliques() -> None:
+    """Two bids exclude each other, but most of what is scarce is shared: prices of capacity are kept."""
+    market = shared(1, 12, 30)
+    for k, bid in enumerate(cast("list[Document]", market["bids"])):
+        bid["uses"] = [{"resource": "budget", "fixed": 60 if k < 2 else 20, "per_unit": 0}]
+    problem = problem_from_document(market)
+    assert conflicts_beside(problem, terms_of(problem)) is None
