@@ -4,7 +4,8 @@ import {
   CANCELLABLE, STEPS, TERMINAL, badge, element, kilograms, money, moment, number, reasonText, stateOf, time,
 } from "./view.js";
 
-export function orderDetail(order, { onCancel, onRound }) {
+// `timeline` is null until there are contracts and it was read.
+export function orderDetail(order, timeline, { onCancel, onRound }) {
   const [, , meaning] = stateOf(order.state);
   return element(
     "article",
@@ -19,9 +20,10 @@ export function orderDetail(order, { onCancel, onRound }) {
     element("p", { class: "meaning", role: "status" }, meaning),
     progress(order),
     reasons(order),
-    facts(order),
+    facts(order, timeline),
+    risks(timeline),
     charge(order),
-    lots(order),
+    lots(order, timeline),
     history(order),
     element(
       "div",
@@ -73,11 +75,31 @@ function reasons(order) {
 // A lot is named in full in the answer; beside its order its own name is enough.
 const about = (order, detail) => (detail.startsWith(`${order.id}.`) ? `lot ${detail.slice(order.id.length + 1)}` : detail);
 
-function facts(order) {
+const instant = (us) => new Date(us / 1000).toISOString();
+
+function risks(timeline) {
+  if (!timeline?.risks.length) return null;
+  return element(
+    "section",
+    { class: "callout" },
+    element("h3", {}, "What put it at risk"),
+    element("ul", {}, timeline.risks.map((risk) => element(
+      "li",
+      {},
+      `${risk.cause.replaceAll("_", " ")}, ${moment(instant(risk.at_us))}: `,
+      risk.awarded_us === null ? "not awarded anew" : `awarded anew ${moment(instant(risk.awarded_us))}`,
+      risk.promised_us === null ? "" : `, promised for ${moment(instant(risk.promised_us))}`,
+    ))),
+  );
+}
+
+function facts(order, timeline) {
+  const expected = timeline?.predicted_us && timeline.predicted_us !== timeline.promised_us;
   const rows = [
     ["Destination", order.destination],
     ["Due", time(order.due)],
     ["Promised", order.promised ? time(order.promised) : "–"],
+    ...(expected ? [["Expected", time(instant(timeline.predicted_us))]] : []),
     ["Deadline", time(order.deadline)],
     ["Not before", time(order.release)],
     ["Pieces promised", order.pieces ? `${number(order.pieces)} of ${number(order.quantity)}` : "–"],
@@ -111,9 +133,13 @@ function charge(order) {
   );
 }
 
-function lots(order) {
+function lots(order, timeline) {
   const prefix = `${order.id}.`;
   const shown = (id) => (id.startsWith(prefix) ? id.slice(prefix.length) : id);
+  const entries = new Map((timeline?.entries ?? []).map((entry) => [entry.contract_id, entry]));
+  const names = entries.size
+    ? ["Lot", "Process", "Contracts", "Made", "Planned end", "Expected end"]
+    : ["Lot", "Process", "Units", "Contracts"];
   return element(
     "section",
     {},
@@ -124,24 +150,36 @@ function lots(order) {
       element(
         "table",
         {},
-        element("thead", {}, element("tr", {}, ["Lot", "Process", "Units", "Contracts"].map((name) => element("th", { scope: "col", class: name === "Units" ? "num" : null }, name)))),
+        element("thead", {}, element("tr", {}, names.map((name) => element("th", { scope: "col", class: name === "Units" ? "num" : null }, name)))),
         element(
           "tbody",
           {},
-          order.lots.map((lot) =>
-            element(
+          order.lots.map((lot) => {
+            const plans = lot.contracts.map((id) => entries.get(id));
+            return element(
               "tr",
               {},
               element("th", { scope: "row" }, shown(lot.lot_id)),
               element("td", {}, lot.process),
-              element("td", { class: "num" }, number(lot.quantity)),
+              entries.size ? null : element("td", { class: "num" }, number(lot.quantity)),
               element("td", { class: lot.contracts.length ? "mono" : null }, lot.contracts.length ? lot.contracts.map((id) => element("span", { class: "contract", title: id }, id.slice(0, 12))) : element("span", { class: "soft" }, TERMINAL.has(order.state) ? "none" : "none yet")),
-            ),
-          ),
+              entries.size ? planCells(plans) : null,
+            );
+          }),
         ),
       ),
     ),
   );
+}
+
+// One line a contract, in the order of the contracts' column.
+function planCells(plans) {
+  const cell = (text) => element("td", { class: "plan" }, plans.map((plan) => element("div", {}, plan ? text(plan) : "–")));
+  return [
+    cell((plan) => `${number(plan.done)} of ${number(plan.quantity)}${plan.scrapped ? `, ${number(plan.scrapped)} scrapped` : ""}`),
+    cell((plan) => time(instant(plan.planned_end_us))),
+    cell((plan) => time(instant(plan.actual_end_us ?? plan.predicted_end_us))),
+  ];
 }
 
 function history(order) {

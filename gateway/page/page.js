@@ -8,7 +8,7 @@ import { TERMINAL, badge, clock, element, fractionDigits, inputMoment, minorUnit
 const STORED_KEY = "takt.key";
 const $ = (id) => document.getElementById(id);
 const page = {
-  client: null, market: null, offset: 0, orders: new Map(), clearings: new Map(), filter: "all",
+  client: null, market: null, offset: 0, orders: new Map(), timelines: new Map(), clearings: new Map(), filter: "all",
   selected: null, token: "", formReady: false, stops: [], stopDetail: null, poll: null, round: null,
 };
 
@@ -132,6 +132,7 @@ function select(orderId) {
       if (name !== "order" || page.selected !== orderId) return;
       keep(data);
       drawDetail(data);
+      readTimeline(orderId);
     },
     (state) => {
       if (state === "refused") drawDetail(null, "There is no such order, or it is not yours.");
@@ -139,10 +140,23 @@ function select(orderId) {
   );
 }
 
+// Plan beside actual of the order that is shown; the last one read stays where the market does not answer.
+async function readTimeline(orderId) {
+  const order = page.orders.get(orderId);
+  if (page.selected !== orderId || !order?.lots.some((lot) => lot.contracts.length)) return;
+  try {
+    const { timeline } = await page.client.request("GET", `/v1/orders/${encodeURIComponent(orderId)}/timeline`);
+    const plan = (given) => given && JSON.stringify([given.entries, given.risks, given.predicted_us]);
+    const same = plan(page.timelines.get(orderId)) === plan(timeline);
+    page.timelines.set(orderId, timeline);
+    if (!same && page.selected === orderId) drawDetail(page.orders.get(orderId));
+  } catch {}
+}
+
 function drawDetail(order, text) {
   const place = $("detail");
   if (order) {
-    place.replaceChildren(orderDetail(order, { onCancel: askCancel, onRound: (id) => (page.round = id) }));
+    place.replaceChildren(orderDetail(order, page.timelines.get(order.id) ?? null, { onCancel: askCancel, onRound: (id) => (page.round = id) }));
   } else {
     const idle = page.token ? "" : "Select an order to see where it stands, or send a new one.";
     place.replaceChildren(element("p", { class: "empty" }, text || idle));
@@ -373,6 +387,7 @@ function start() {
   }
   addEventListener("hashchange", route);
   setInterval(tick, 1000);
+  setInterval(() => readTimeline(page.selected), 15000);
   const stored = sessionStorage.getItem(STORED_KEY);
   const showSignIn = () => {
     $("sign-in").hidden = false;

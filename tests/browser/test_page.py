@@ -127,6 +127,7 @@ def test_an_order_is_sent_and_its_state_is_seen_to_change(
     _wait(browser, ".detail[data-state=awarded] .badge", "Awarded")
     _wait(browser, ".detail .total", "€1,250.70")
     _wait(browser, ".detail .contract", "c-")
+    _wait(browser, ".detail .plan", "0 of 7")  # made so far; beside it planned and expected end
     _wait(browser, "#list .order[data-state=awarded]", "€1,250.70")
     steps = browser.find_elements(By.CSS_SELECTOR, ".timeline li")
     assert [step.find_element(By.TAG_NAME, "strong").text for step in steps] == [
