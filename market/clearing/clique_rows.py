@@ -118,15 +118,20 @@ class CliqueRelaxation:
     def multipliers(self) -> Multipliers:
         """Return the rounded multipliers of the market's rows and of cliques."""
         assert self.duals is not None
-        p, bids = self.case.p, self.graph.bid
         cliques, dual = self.priced()
-        named = [
-            (tuple(sorted(p.bid_ids[b] for b in bids[self.members(k)].tolist())), price)
-            for k, price in zip(cliques.tolist(), rounded(dual).tolist(), strict=True)
-            if price
-        ]
         own = multipliers_of(self.case.f, self.duals[: self.case.f.program.n_rows])
-        return replace(own, cliques=tuple(sorted(named)))
+        return replace(own, cliques=self.named([self.members(k) for k in cliques.tolist()], dual))
+
+    def named(self, cliques: list[Ints], price: Floats) -> tuple[tuple[tuple[str, ...], int], ...]:
+        """Return cliques by the ids of their bids, sorted, with rounded prices; not those priced 0."""
+        p, bids = self.case.p, self.graph.bid
+        return tuple(
+            sorted(
+                (tuple(sorted(p.bid_ids[b] for b in bids[clique].tolist())), micro)
+                for clique, micro in zip(cliques, rounded(price).tolist(), strict=True)
+                if micro
+            )
+        )
 
     def prices(self) -> Prices:
         """Return the prices that the duals are; cliques count in what columns are worth."""

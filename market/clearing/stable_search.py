@@ -16,6 +16,7 @@ import numpy as np
 from market.clearing.clique_rows import CliqueRelaxation
 from market.clearing.conflict_graph import packed
 from market.clearing.covered import enumerated
+from market.clearing.result import Multipliers
 from market.clearing.stable_set import STEPS, Best, Graph, Stack, branch
 from market.clearing.stable_tabu import TENURES, climb
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from market.clearing.program import Floats, SolveLimits
 
 ROOT_STEPS = 400
+CLEARLY = 1e-3
 SLICE_STEPS = 6000
 """About a twentieth of a second."""
 
@@ -69,6 +71,8 @@ class StableSearch:
         self.climbs = 0
         self.changed = Condition()
         self.compiled: Graph | None = None
+        self.priced = np.zeros(0, dtype=np.int64)
+        """Which cliques are priced; the others lie in blocks."""
 
     def relax(self, proceed: Callable[[], bool], limits: Callable[[], SolveLimits]) -> None:
         """Solve the relaxation with cliques, publish what it proves, open the root."""
@@ -126,6 +130,7 @@ class StableSearch:
     def root(self, price: Floats, bound: float) -> None:
         """Choose the blocks, price the other cliques and open the root."""
         self.compiled, kept = compiled(self.graph.adjacent, self.graph.weight, self.ptr, self.member)
+        self.priced = kept
         self.push(Branch(everything(self.graph.adjacent), price[kept], 0, bound, ()))
 
     def work(self, proceed: Callable[[], bool], most_work: Callable[[], int | None] = lambda: None) -> None:
@@ -181,6 +186,8 @@ class StableSearch:
         first = STEPS if node.taken or self.serial > 1 else ROOT_STEPS
         used = branch(g, stack, best, steps, first)
         self.case.work += -(-used // STEPS_PER_WORK)
+        if first == ROOT_STEPS:
+            self.certify(stack.price[0])
         if best.worth[0] > floor:
             self.offer([*node.taken, *best.vertex[: int(best.size[0])].tolist()])
         depth = int(stack.depth[0])
@@ -195,6 +202,24 @@ class StableSearch:
             )
             for d in range(depth)
         ]
+
+    def certify(self, price: Floats) -> None:
+        """Publish the root's prices where they prove clearly more than the relaxations that were solved."""
+        g, case = self.compiled, self.case
+        assert g is not None
+        margin = g.weight - np.bincount(
+            np.repeat(np.arange(g.weight.size), np.diff(g.ptr)),
+            weights=price[g.clique],
+            minlength=g.weight.size,
+        )
+        top = np.zeros(int(g.block.max()) + 1)
+        np.maximum.at(top, g.block, margin)
+        known = min(self.cliques.bound, np.inf if case.prices is None else case.prices.bound)
+        if float(price.sum() + top.sum()) > known * (1.0 - CLEARLY):
+            return
+        inside = [self.member[self.ptr[k] : self.ptr[k + 1]] for k in self.priced.tolist()]
+        inside += [np.flatnonzero(g.block == k) for k in range(top.size)]
+        case.multipliers = Multipliers(cliques=self.cliques.named(inside, np.concatenate([price, top])))
 
     def offer(self, vertices: list[int]) -> None:
         """Offer the bids of a stable set."""

@@ -12,6 +12,7 @@ import pytest
 
 from market.adapters.solver_pulp import PulpSolver
 from market.clearing.case import Case
+from market.clearing.certificate import certified_bound
 from market.clearing.check import check_answer
 from market.clearing.clear import Limits, clear
 from market.clearing.cliques import grown, violated
@@ -226,3 +227,24 @@ def test_climbing_meets_stable_sets_only_and_the_heaviest_of_small_graphs() -> N
             reached += 1
             assert worth == heaviest(weight, conflict), seed
     assert reached > 5
+
+
+def test_the_root_certifies_a_bound_where_no_relaxation_was_solved() -> None:
+    for seed in range(8):
+        problem = problem_from_document(auction(random.Random(seed), 90, 30))
+        terms = terms_of(problem)
+        graph = conflict_graph(problem, terms)
+        assert graph is not None
+        case = Case(problem, terms, PulpSolver(), Incumbent(0))
+        search = StableSearch(case, graph)
+        search.open_root()
+        search.slice(search.open[0][2], 400)
+        assert case.multipliers is not None
+        rooted = certified_bound(problem, case.multipliers)
+        again = Case(problem, terms, PulpSolver(), Incumbent(0))
+        StableSearch(again, graph).relax(lambda: True, lambda: SolveLimits(work=100_000))
+        assert again.multipliers is not None
+        relaxed = certified_bound(problem, again.multipliers)
+        best = clear(problem, solver=PulpSolver(), limits=Limits(work=200_000), clock=WallClock()).objective
+        assert best is not None
+        assert best <= relaxed <= rooted < 1.1 * relaxed, seed
