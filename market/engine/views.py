@@ -217,10 +217,9 @@ def clearing_view(state: State, round_: RoundRecord) -> ClearingView:
     """
     part = round_.public
     if part is None:
-        customers = len({state.orders[order_id].order.customer for order_id in round_.orders})
         part = PublicPart(
             orders=len(round_.orders),
-            customers=customers,
+            customers=0 if round_.digest is None else _customers(state, round_),
             called=(),
             figures=True,
             answered=round_.answered,
@@ -247,6 +246,11 @@ def clearing_view(state: State, round_: RoundRecord) -> ClearingView:
         greedy_objective=round_.greedy_objective if told else None,
         digest=round_.digest if told else None,
     )
+
+
+def _customers(state: State, round_: RoundRecord) -> int:
+    """Return how many customers have orders in a round; asked only once it has figures to tell."""
+    return len({state.orders[order_id].order.customer for order_id in round_.orders})
 
 
 def sync_reply(state: State, participant: str, now_us: int) -> SyncReply:
