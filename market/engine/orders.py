@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import gcd
 
 from market.engine.decision import Decision, Inbound, accept, refuse, repeat
@@ -146,9 +147,9 @@ def cancel(state: State, inbound: Inbound, command: CancelOrder, now_us: int) ->
     record = state.orders.get(command.order_id)
     if record is None or record.order.customer != inbound.sender:
         return refuse("unknown", "no such order", field="order_id", value=command.order_id)
-    if record.cancel_position is not None:
+    if record.cancel_position is not None and not _cancelled_otherwise(state, record):
         return repeat(record.cancel_position, command.order_id)
-    if record.state == "clearing":
+    if record.state == "clearing" and record.cancel_position is None:
         return accept(
             events.CancellationNoted(order_id=command.order_id, at_us=now_us), subject_id=command.order_id
         )
@@ -163,6 +164,16 @@ def cancel(state: State, inbound: Inbound, command: CancelOrder, now_us: int) ->
             state=record.state,
         )
     return accept(*cancellation(state, record, now_us), subject_id=command.order_id)
+
+
+def _cancelled_otherwise(state: State, record: OrderRecord) -> bool:
+    """Return whether a priced change or the operator cancels an order: then no such message stands there."""
+    quotes = state.contracting.quotes.get(record.order.id, {}).values()
+    by_change = any(quote.accepted_position == record.cancel_position for quote in quotes)
+    return by_change or any(
+        (before.state, after.state) == ("awaiting_approval", "cancelled")
+        for before, after in pairwise(record.history)
+    )
 
 
 def cancellation(state: State, record: OrderRecord, now_us: int) -> tuple[Event, ...]:

@@ -9,7 +9,7 @@ import pytest
 from market.model.contract_rules import ContractRules
 from takt_sdk.model.execution import AcceptChange, ChangeQuote, NotifyDisruption, RequestChange
 from takt_sdk.model.values import DAY_US, HOUR_US
-from tests.unit.market.engine.market import CHAIN, RULES, START_US, Market, Offer
+from tests.unit.market.engine.market import CHAIN, RULES, START_US, Market, Offer, cancellation
 from tests.unit.market.engine.test_disruptions import chain_market
 
 PRICED = replace(
@@ -233,3 +233,11 @@ def test_demand_that_names_an_order_is_priced_at_once() -> None:
     market.accept("bob", spike)
     assert set(market.state.contracting.disruptions) == {"d-1", "d-2"}
     assert market.refuse("mill-a", replace(spike, notice_id="d-3")).code == "not_allowed"
+
+
+def test_a_cancellation_after_a_change_that_cancelled_is_no_retry_of_it() -> None:
+    market = Market()
+    order_id = market.order("o1")
+    take(market, ask(market, cancel=True))
+    assert state_of(market) == "cancelled"
+    assert market.refuse("ada", cancellation(order_id)).state == "cancelled"
