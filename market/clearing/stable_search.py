@@ -103,6 +103,9 @@ class StableSearch:
         if worth > floor:
             self.offer(by[best[:size]].tolist())
         if nodes <= most_nodes:
+            if self.case.multipliers is None:
+                g, priced = compiled(self.graph.adjacent, self.graph.weight, self.ptr, self.member)
+                self.certify(g, priced, np.zeros(priced.size))
             incumbent.lower_bound(incumbent.objective)
         return int(nodes)
 
@@ -187,7 +190,7 @@ class StableSearch:
         used = branch(g, stack, best, steps, first)
         self.case.work += -(-used // STEPS_PER_WORK)
         if first == ROOT_STEPS:
-            self.certify(stack.price[0])
+            self.certify(g, self.priced, stack.price[0])
         if best.worth[0] > floor:
             self.offer([*node.taken, *best.vertex[: int(best.size[0])].tolist()])
         depth = int(stack.depth[0])
@@ -203,10 +206,9 @@ class StableSearch:
             for d in range(depth)
         ]
 
-    def certify(self, price: Floats) -> None:
+    def certify(self, g: Graph, priced: Ints, price: Floats) -> None:
         """Publish the root's prices where they prove clearly more than the relaxations that were solved."""
-        g, case = self.compiled, self.case
-        assert g is not None
+        case = self.case
         margin = g.weight - np.bincount(
             np.repeat(np.arange(g.weight.size), np.diff(g.ptr)),
             weights=price[g.clique],
@@ -217,7 +219,7 @@ class StableSearch:
         known = min(self.cliques.bound, np.inf if case.prices is None else case.prices.bound)
         if float(price.sum() + top.sum()) > known * (1.0 - CLEARLY):
             return
-        inside = [self.member[self.ptr[k] : self.ptr[k + 1]] for k in self.priced.tolist()]
+        inside = [self.member[self.ptr[k] : self.ptr[k + 1]] for k in priced.tolist()]
         inside += [np.flatnonzero(g.block == k) for k in range(top.size)]
         case.multipliers = Multipliers(cliques=self.cliques.named(inside, np.concatenate([price, top])))
 

@@ -6,6 +6,7 @@ import random
 from functools import partial
 from itertools import combinations
 from threading import Thread
+from typing import cast
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from market.clearing.stable_search import StableSearch, blocks
 from market.clearing.stable_tabu import climb
 from market.clearing.terms import terms_of
 from takt_sdk.wall_clock import WallClock
+from tests.property.clearing_markets import Document
 
 
 def auction(
@@ -248,3 +250,19 @@ def test_the_root_certifies_a_bound_where_no_relaxation_was_solved() -> None:
         best = clear(problem, solver=PulpSolver(), limits=Limits(work=200_000), clock=WallClock()).objective
         assert best is not None
         assert best <= relaxed <= rooted < 1.1 * relaxed, seed
+
+
+def test_where_enumerating_ends_before_any_relaxation_blocks_certify() -> None:
+    """All bids shut each other out: one clique, and the largest bid is what it is worth."""
+    market = auction(random.Random(5), 30, 3, largest=3)
+    for bid in cast("list[Document]", market["bids"]):
+        bid["uses"], bid["groups"] = [{"resource": "g0", "fixed": 1, "per_unit": 0}], []
+    problem = problem_from_document(market)
+    terms = terms_of(problem)
+    graph = conflict_graph(problem, terms)
+    assert graph is not None
+    case = Case(problem, terms, PulpSolver(), Incumbent(0))
+    StableSearch(case, graph).enumerate(100)
+    assert case.incumbent.stopped.is_set()
+    assert case.multipliers is not None
+    assert certified_bound(problem, case.multipliers) == case.incumbent.objective == graph.weight.max()
