@@ -53,6 +53,11 @@ def verify(
                 click.echo(f"tree   {seen.head.root.hex()}")
                 return
             _tell(found := audit(log, held=held))
+            if damage := log.damage():
+                raise click.ClickException(
+                    f"DAMAGED: the log itself is right, but the file is not, beside it: {damage};"
+                    " restore a backup, or the market may not start from this file"
+                )
     except AuditError as error:
         raise click.ClickException(f"WRONG ({error.kind}): {error}") from error
     except JournalError as error:

@@ -86,6 +86,14 @@ class JournalReader:
             return TreeHead(size=0, root=EMPTY_ROOT)
         return TreeHead(size=row[0], root=row[1], at_us=row[2], signature=row[3])
 
+    def damage(self) -> str:
+        """Return what is broken anywhere in a SQLite file, or nothing; PostgreSQL looks after its own."""
+        if self._engine.dialect.name != "sqlite":
+            return ""
+        with self._reading() as connection:
+            found = str(connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one())
+        return "" if found == "ok" else found.splitlines()[-1]
+
     def _rows(
         self, columns: Sequence[Column[Any]], number: Column[int], start: int
     ) -> Iterator[Row[*tuple[Any, ...]]]:

@@ -222,6 +222,11 @@ class Columns:
         group = self.group_rank[group] if group.size else group
         self._check_groups(group_ptr, group, owner)
         group_ptr, group_pick = self._ragged(group_ptr, order, group, self.group_names, "bids[{}].groups")
+        starts, ends = _times(start, "bids[{}].start"), _times(end, "bids[{}].end")
+        for wrong in np.flatnonzero((ends != NO_TIME) & (ends < starts))[:1].tolist():
+            raise ProblemError(
+                f"bids[{wrong}].end", f"must not be before its start {starts[wrong]} (was {ends[wrong]})"
+            )
         return {
             "bidders": self.bidder_names,
             "sites": self.site_names,
@@ -233,8 +238,8 @@ class Columns:
             "bid_fixed": _ints(fixed, "bids[{}].fixed_price", 0)[order],
             "bid_unit": _ints(unit, "bids[{}].unit_price", 0)[order],
             "bid_score": _ints(score, "bids[{}].score", -MAX_INTEGER)[order],
-            "bid_start": _times(start, "bids[{}].start")[order],
-            "bid_end": _times(end, "bids[{}].end")[order],
+            "bid_start": starts[order],
+            "bid_end": ends[order],
             "bid_item_ptr": item_ptr,
             "item_lot": lot[pick],
             "item_quantity": quantity[pick],

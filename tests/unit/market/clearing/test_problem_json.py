@@ -201,6 +201,7 @@ def test_the_document_itself(change: Document, message: str) -> None:
         ("bids", 0, {"start": 2**53}, "bids[0].start: must be within ±9007199254740991 (was 900719925474099"),
         ("bids", 0, {"end": -(2**53)}, "bids[0].end: must be within ±9007199254740991 (was -900719925474099"),
         ("bids", 0, {"start": 2**80}, "bids[0].start: must be within ±9007199254740991"),
+        ("bids", 0, {"start": 100, "end": 5}, "bids[0].end: must not be before its start 100 (was 5)"),
         ("bids", 0, {"start": -(2**63)}, "bids[0].start: must be within ±9007199254740991"),
         ("bids", 0, {"score": -(2**53)}, "bids[0].score: must be -9007199254740991 to 9007199254740991"),
         ("groups", 0, {"max_accepted": -2}, "groups[0].max_accepted: must be null or at least 0 (was -2)"),

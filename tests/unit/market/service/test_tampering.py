@@ -576,6 +576,22 @@ def test_what_is_no_journal_is_said_to_be_none(tmp_path: Path, text: str) -> Non
     assert (code, str(path) in output) == (1, True), output
 
 
+def test_a_file_that_is_damaged_beside_its_log_is_said_to_be(
+    kept_journal: tuple[Path, Told], tmp_path: Path
+) -> None:
+    path = tmp_path / "journal.db"
+    path.write_bytes(kept_journal[0].read_bytes())
+    assert run(path)[0] == 0
+    with closing(sqlite3.connect(path)) as connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'outbox'").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * 200)
+    code, output = run(path)
+    assert (code, "DAMAGED" in output, "right: " in output) == (1, True, True), output
+
+
 def test_a_live_journal_is_read_while_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     with closing(open_journal(path, entropy=OsEntropy())) as journal:
