@@ -85,7 +85,9 @@ CONTRACT_TRANSITIONS: Mapping[tuple[str, str], ContractState] = {
     ("finished", "settled"): "settled",
     ("shipped", "delivered"): "delivered",
     ("shipped", "settled"): "settled",
+    ("shipped", "ended"): "ended",
     ("delivered", "settled"): "settled",
+    ("delivered", "ended"): "ended",
     ("at_risk", "ended"): "ended",
 }
 """(contract state, trigger) → next state. Milestones are triggers of the same name."""

@@ -16,6 +16,8 @@ from takt_sdk.model.execution import (
     ReportProgress,
     RequestChange,
 )
+from takt_sdk.model.order import Lot
+from takt_sdk.model.sheet import BidSheet
 from takt_sdk.model.values import DAY_US, HOUR_US, Window
 from tests.property.engine_walk import MAX_STEPS, Walk
 from tests.unit.market.engine.market import RULES, START_US, Market
@@ -43,9 +45,16 @@ class ContractWalk(Walk):
             reliability_weight_ppm=among((0, 1_000_000)),
             probation_contracts=among((0, 2)),
             probation_value_minor=1_000,
+            backups=among((0, 2)),
+            keep_late=among((False, True)),
+            pay_moved=among((False, True)),
         )
         self.market = Market(rules=replace(RULES, fee_ppm=among((0, 10_000)), contracts=rules))
         self.notices = 0
+
+    def sheet(self, participant: str, round_id: str, lots: list[Lot]) -> BidSheet:
+        answer = super().sheet(participant, round_id, lots)
+        return replace(answer, stands_by=self.choose.among((True, False)))
 
     def run(self) -> Market:
         steps: tuple[Callable[[], None], ...] = (

@@ -241,3 +241,15 @@ def test_a_cancellation_after_a_change_that_cancelled_is_no_retry_of_it() -> Non
     take(market, ask(market, cancel=True))
     assert state_of(market) == "cancelled"
     assert market.refuse("ada", cancellation(order_id)).state == "cancelled"
+
+
+def test_a_cancelled_order_ends_the_contracts_whose_goods_had_left_too() -> None:
+    market = chain_market(PRICED)
+    market.report("steel-s", "confirmed", "started", "finished", "shipped", "delivered")
+    market.report("mill-a", "refused")
+    quote = ask(market, cancel=True)
+    assert quote.price_minor == 400 + 200 * 5 // 100 + 30
+    take(market, quote)
+    assert state_of(market) == "cancelled"
+    assert {known.state for known in market.state.contracts.values()} == {"ended"}
+    assert (balance(market, "steel-s"), balance(market, "ada")) == (400, -440)
