@@ -141,7 +141,7 @@ def read(document: Json) -> str | None:
 # Ids that name nothing, totals, bidders of a group: rules between places, which a schema cannot say.
 BETWEEN = re.compile(
     r"unknown \"|used twice|stands twice|stands in it twice|holds bids of another|must be 1 to|"
-    r"could reach 2\^63|must join lots|must differ|must not be null"
+    r"could reach 2\^63|must join lots|must differ|must not be null|must not be before"
 )
 VALUES: tuple[Json, ...] = (
     ..., None, True, 0, -1, 1.5, 2**53, "", "x" * 129, "mars", [], {}, [None], {"id": "x"}, "vcg",
