@@ -7,7 +7,7 @@ seals, since nobody can tell it in time what is wrong inside.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TypeVar
 
@@ -191,13 +191,7 @@ def without_bids(sheet: BidSheet, refused: frozenset[int]) -> BidSheet:
     if not refused:
         return sheet
     kept = [index for index in range(len(sheet.bids)) if index not in refused]
-    return BidSheet(
-        round_id=sheet.round_id,
-        expires_us=sheet.expires_us,
-        capacities=sheet.capacities,
-        bids=_chosen(sheet, kept),
-        groups=sheet.groups,
-    )
+    return replace(sheet, bids=_chosen(sheet, kept))
 
 
 def _chosen(sheet: BidSheet, kept: list[int]) -> Bids:

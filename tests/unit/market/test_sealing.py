@@ -152,6 +152,7 @@ def test_only_the_bids_that_use_a_wrong_capacity_or_group_are_invalid() -> None:
     assert found["groups.fixed_price_minor[0]"] == (0,)
     assert without_bids(made, frozenset({0, 1})).bids.id == ("c",)
     assert without_bids(made, frozenset()) is made
+    assert without_bids(replace(made, stands_by=True), frozenset({0})).stands_by
     assert without_bids(made, frozenset({0, 1, 2})).bids.item_offset == (0,)
 
 
