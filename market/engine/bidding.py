@@ -32,7 +32,7 @@ def answer(state: State, inbound: Inbound, command: _Answer, now_us: int) -> Dec
     seen = round_.received.get(inbound.sender, {})
     if inbound.sequence in seen:
         digest, position = seen[inbound.sequence]
-        if digest == inbound.digest:
+        if digest == inbound.digest or _stands(round_, inbound, command):
             return repeat(position, command.round_id)
         twice = refuse(
             "equivocation", "another answer has this number", field="sequence", value=inbound.sequence
@@ -70,6 +70,12 @@ def answer(state: State, inbound: Inbound, command: _Answer, now_us: int) -> Dec
         closed = events.RoundClosed(round_id=round_.id, at_us=now_us, reason="all_answered")
         return accept(received, closed, subject_id=round_.id)
     return accept(received, subject_id=round_.id)
+
+
+def _stands(round_: RoundRecord, inbound: Inbound, command: _Answer) -> bool:
+    """Return whether a sheet is the one that stands, which an earlier release digested without new fields."""
+    known = round_.answers.get(inbound.sender)
+    return known is not None and (known.sequence, known.sheet) == (inbound.sequence, command)
 
 
 def _turn_refused(state: State, round_: RoundRecord, inbound: Inbound, now_us: int) -> Decision | None:

@@ -60,6 +60,14 @@ def test_the_same_answer_again_is_a_retry_even_after_the_close(market: Market) -
     assert again == Repeated(position=first.position, subject_id="r-000001")
 
 
+def test_a_retry_of_what_an_earlier_release_digested_otherwise_is_one(market: Market) -> None:
+    market.accept("mill-a", one(market), sequence=3)
+    _, position = market.round.received["mill-a"][3]
+    market.round.received["mill-a"][3] = ("digest without the fields that are new", position)
+    assert isinstance(market.reply("mill-a", one(market), sequence=3), Repeated)
+    assert market.refuse("mill-a", one(market, price=90), sequence=3).code == "equivocation"
+
+
 def test_another_answer_under_the_same_number_is_equivocation(market: Market) -> None:
     market.accept("mill-a", one(market), sequence=3)
     refusal = market.refuse("mill-a", one(market, price=101), sequence=3)
