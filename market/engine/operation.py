@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from market.engine.decision import Decision, accept, refuse
+from market.engine.orders import cancellation
 from market.engine.snapshot import cleared_orders
 from market.engine.state import RoundRecord, State
 from market.engine.transitions import STANDING
@@ -66,7 +67,7 @@ def _void_undecided(state: State, round_: RoundRecord, command: VoidClearing, no
         else:  # the cancellation that was noted meanwhile takes effect
             returned += [
                 _returned(record.order.id, command, now_us),
-                events.OrderCancelled(order_id=record.order.id, at_us=now_us),
+                *cancellation(state, record, now_us),
             ]
     voided = events.RoundVoided(round_id=round_.id, at_us=now_us, reason=command.reason)
     return accept(voided, *returned, subject_id=round_.id)

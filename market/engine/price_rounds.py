@@ -12,6 +12,7 @@ from __future__ import annotations
 from market.clearing.problem import Problem
 from market.clearing.result import MICRO, Clearing
 from market.engine.decision import Decision, accept
+from market.engine.orders import cancellation
 from market.engine.snapshot import cleared_orders
 from market.engine.state import RoundRecord, State
 from market.model import events
@@ -49,7 +50,7 @@ def tell_prices(
             events.OrderReturned(order_id=record.order.id, round_id=round_.id, at_us=now_us, reason=REASON)
         )
         if record.cancel_position is not None:  # the cancellation that was noted meanwhile takes effect
-            returned.append(events.OrderCancelled(order_id=record.order.id, at_us=now_us))
+            returned += cancellation(state, record, now_us)
     return accept(told, *returned, subject_id=round_.id)
 
 

@@ -24,6 +24,8 @@ from tests.unit.market.engine.market import (
     cancellation,
     submission,
 )
+from tests.unit.market.engine.test_changes import ask, take
+from tests.unit.market.engine.test_reallocation import break_down, milling
 
 PAUSE = PauseMarket(reason="a price looks wrong")
 
@@ -125,6 +127,17 @@ def test_a_round_that_is_being_cleared_is_taken_back_and_the_solvers_answer_come
     market.accept(OPERATOR, VoidClearing(round_id=market.round.id, reason="stop"))
     assert market.refuse(HOST, report).code == "state"
     assert [market.order_of(key).state for key in ("o1", "o2")] == ["cancelled", "submitted"]
+
+
+def test_a_cancellation_of_an_order_that_has_contracts_ends_them_when_its_clearing_is_taken_back() -> None:
+    market = milling()
+    break_down(market)
+    market.tick()
+    market.close()
+    take(market, ask(market, cancel=True))
+    market.accept(OPERATOR, VoidClearing(round_id=market.round.id, reason="test"))
+    assert market.order_of("o1").state == "cancelled"
+    assert {known.state for known in market.state.contracts.values()} == {"ended"}
 
 
 def test_an_order_called_again_keeps_its_other_contracts_when_the_round_is_taken_back() -> None:

@@ -9,7 +9,9 @@ import pytest
 from market.adapters.codec import decode_envelope, decode_events
 from market.engine.price_rounds import REASON
 from takt_sdk.model.messages import CallForProposals, LotPrice, RoundResult
-from tests.unit.market.engine.market import CAST, RULES, Market, Offer, admission, cancellation
+from takt_sdk.model.values import HOUR_US
+from tests.unit.market.engine.market import CAST, CHAIN, RULES, Market, Offer, admission, cancellation
+from tests.unit.market.engine.test_changes import ask, take
 
 
 def market_of(price_rounds: int, sellers: int = 3) -> Market:
@@ -94,6 +96,30 @@ def test_a_cancellation_during_the_clearing_takes_effect_when_prices_are_told() 
     market.accept("ada", cancellation(market.order_of("o1").order.id))
     market.clear()
     assert market.order_of("o1").state == "cancelled"
+
+
+def test_a_cancellation_of_an_order_that_has_contracts_ends_them_when_prices_are_told() -> None:
+    market = Market(rules=replace(RULES, price_rounds=2))
+    market.order("o1", plan=CHAIN)
+    market.tick()
+    offers = (
+        ("steel-s", "steel", 20, (0.5, 1)),
+        ("mill-a", "mill", 10, (4, 5)),
+        ("mill-b", "paint", 10, (8, 9)),
+    )
+    for _ in range(2):
+        for name, lot, quantity, days in offers:
+            market.bid(name, {lot: Offer(lots={market.lot("o1", lot): quantity}, price=100, days=days)})
+        market.clear()
+        market.tick()
+    market.report("mill-a", "refused")
+    market.tick(market.now_us + HOUR_US)
+    market.bid("mill-b", {"again": Offer(lots={market.lot("o1", "mill"): 10}, price=100, days=(5, 6))})
+    market.close()
+    take(market, ask(market, cancel=True))
+    market.clear()
+    assert (market.round.state, market.order_of("o1").state) == ("priced", "cancelled")
+    assert {known.state for known in market.state.contracts.values()} == {"ended"}
 
 
 def test_a_restart_between_rounds_goes_on_with_the_prices() -> None:
