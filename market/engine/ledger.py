@@ -101,6 +101,7 @@ class _Postings:
         self.state, self.now_us = state, now_us
         self.made: list[Posting] = []
         self.failed = ""
+        self.released: set[str] = set()
 
     def take(self, event: Event) -> None:
         """Post what one event moves."""
@@ -130,6 +131,7 @@ class _Postings:
             case events.OrderPassedOver():
                 self.failed = event.order_id  # whatever gives way next gives way to it
             case events.OrderAwarded():
+                self.released.update(event.ended)
                 for contract_id in event.ended:
                     known = self.state.contracts[contract_id]
                     amount = cancellation_minor(self.state, known)
@@ -194,7 +196,7 @@ class _Postings:
 
     def _cancelled(self, record: OrderRecord) -> None:
         customer = participant_account(record.order.customer)
-        for contract_id in sorted(record.contracts):
+        for contract_id in sorted(set(record.contracts) - self.released):
             known = self.state.contracts[contract_id]
             paid = self.state.contracting.paid.get(contract_id, 0)
             amount = max(0, cancellation_minor(self.state, known) - paid)

@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 
 from market.engine.admission import OPERATOR
+from market.engine.ledger import postings
 from market.engine.pricing import shares
 from market.engine.queries import answer
+from market.model import events
 from market.model.contract_commands import RecordPayment
+from market.model.contract_events import LedgerPosted
 from market.model.contract_rules import ContractRules
 from market.model.ledger import Line, Posting
 from takt_sdk.model.errors import OutOfRangeError
@@ -167,3 +170,27 @@ def test_carriers_of_an_order_that_expires_are_paid_for_what_had_moved_by_rule(
     assert (order.state, order.charge_minor) == ("expired", 400)
     expected = {"participant/ada": -400 - carriers, "participant/steel-s": 400, "carriers": carriers}
     assert balances(market) == {name: amount for name, amount in expected.items() if amount}
+
+
+def test_a_contract_that_a_plan_releases_is_paid_for_once_though_its_order_is_cancelled_with_it() -> None:
+    market = milled(cancel_awarded_ppm=100_000)
+    known = market.contract_of("mill-a")
+    order_id = known.contract.order_id
+    awarded = events.OrderAwarded(
+        order_id=order_id,
+        round_id=market.round.id,
+        at_us=market.now_us,
+        pieces=10,
+        charge_minor=0,
+        production_minor=0,
+        transport_minor=0,
+        fee_minor=0,
+        promised_us=market.now_us,
+        contracts=(),
+        kept=(),
+        ended=(known.contract.id,),
+    )
+    cancelled = events.OrderCancelled(order_id=order_id, at_us=market.now_us)
+    (posted,) = postings(market.state, (awarded, cancelled), market.now_us)
+    assert isinstance(posted, LedgerPosted)
+    assert [posting.lines[0].amount_minor for posting in posted.postings] == [-30]
