@@ -9,7 +9,7 @@ from market.clearing.problem import Problem
 from market.clearing.result import Clearing, Move, Status
 from market.clearing.result_json import clearing_from_json
 from market.clearing.verify import verify
-from market.engine.contesting import outbid, overtaken
+from market.engine.contesting import agreed_us, outbid, overtaken
 from market.engine.decision import Decision, accept, refuse
 from market.engine.goods import KEPT, Piece, contract_of, kept_of, pieces, sunk_minor
 from market.engine.lottery import commitment
@@ -194,7 +194,8 @@ class _Awards:
         participant, local = bid_id.split("/", 1)
         if local.startswith(KEPT):
             piece, late = self.pieces[bid_id], self.pieces[bid_id].late_minor is not None
-            end_us = piece.end_us if late else piece.contract.end_us
+            contested = self.round.kept[piece.contract.id].contested
+            end_us = piece.end_us if contested else agreed_us(self.state, piece.contract)
             return _Won(contract=piece.contract, kept=True, end_us=end_us, late=late)
         sheet, index = self.bids[participant]
         bid = sheet.bid(index[local])

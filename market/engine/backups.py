@@ -30,7 +30,10 @@ def recorded(state: State, happened: Iterable[Event]) -> Iterator[Event]:
     won = [contract for event in awarded for contract in event.contracts]
     losers = _losers(round_, won, published)
     found: list[Backup] = []
+    cancelled = {event.order_id for event in told if isinstance(event, events.OrderCancelled)}
     for event in awarded if losers else ():
+        if event.order_id in cancelled:  # noted while the round was cleared
+            continue
         record = state.orders[event.order_id]
         plan = {id_: replace(state.contracts[id_].contract, shipments=ways) for id_, ways in event.kept}
         plan |= {contract.id: contract for contract in event.contracts}

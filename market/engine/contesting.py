@@ -17,13 +17,18 @@ from market.engine.transitions import CONTRACT_TRANSITIONS, UNSTARTED, require
 from market.model import contract_events as happened
 from market.model import events
 from market.model.events import Event
-from takt_sdk.model.contract import ContractItem, Shipment
+from takt_sdk.model.contract import Contract, ContractItem, Shipment
 from takt_sdk.model.values import MINUTE_US
 
 BETTER = "a better offer was awarded"
 """How the reason of a contested contract's end ends."""
 
 GOING_ON = frozenset({"awarded", "confirmed", "in_production"})
+
+
+def agreed_us(state: State, contract: Contract) -> int:
+    """Return by when a contract is to be finished: its end, or the later one that a clearing accepted."""
+    return max(contract.end_us, state.contracting.extended.get(contract.id, 0))
 
 
 def may_go_on(state: State, record: ContractRecord, end_us: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from market.engine.contesting import contest, may_go_on
+from market.engine.contesting import agreed_us, contest, may_go_on
 from market.engine.execution import reallocates
 from market.engine.ledger import BREACHES, PREEMPTED, RELEASED
 from market.engine.partly_done import done_items, reduced
@@ -105,8 +105,8 @@ def breaks(state: State, record: ContractRecord, end_us: int) -> bool:
     tolerance.
     """
     tolerance_us = state.rules.contracts.tolerance_us
-    agreed_us = max(record.contract.end_us, state.contracting.extended.get(record.contract.id, 0))
-    if tolerance_us is None or not reallocates(state) or end_us <= agreed_us + tolerance_us:
+    latest_us = agreed_us(state, record.contract) + (tolerance_us or 0)
+    if tolerance_us is None or not reallocates(state) or end_us <= latest_us:
         return False
     for shipment in record.contract.shipments:
         arrival_us = end_us + shipment.transit_minutes * MINUTE_US
@@ -202,7 +202,7 @@ def passed_over(state: State, event: Event, now_us: int) -> list[Event]:
     if not isinstance(event, events.OrderPassedOver) or event.final:
         return []
     record, rules = state.orders[event.order_id], state.rules.contracts
-    if record.state != "reallocating":
+    if record.state != "reallocating" or record.cancel_position is not None:
         return []
     failed = state.contracting.failed.get(event.order_id, 0) + 1
     given: list[Event] = []
@@ -212,7 +212,7 @@ def passed_over(state: State, event: Event, now_us: int) -> list[Event]:
                 contract_id=id_, at_us=now_us, cause=f"{RELEASED}what comes before it is late"
             )
             for id_ in record.contracts
-            if state.contracts[id_].state in UNSTARTED
+            if state.contracts[id_].state in UNSTARTED and id_ not in state.contracting.contested
         ]
     if rules.preempt_after and failed >= rules.preempt_after:
         given += _preempted(state, record, now_us)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, product
 
+from market.engine.contesting import agreed_us
 from market.engine.contracting import Disruption
 from market.engine.decision import Decision, accept
 from market.engine.execution import reallocates
@@ -128,6 +129,10 @@ def _good(state: State, backup: Backup, now_us: int) -> bool:
         return False
     if contract.site not in bidder.admission.sites or contract.id in state.contracts:
         return False
+    if set(contract.items) != set(
+        state.contracts[backup.backs].contract.items
+    ):  # its customer made it smaller
+        return False
     if any(
         not bidder.admission.qualification.eligible(lots[item.lot_id].requirement, order.terms.data_class)
         for item in contract.items
@@ -150,9 +155,12 @@ def _stops(state: State, known: Disruption, contract: Contract) -> bool:
 
 
 def _has_room(state: State, chosen: tuple[Backup, ...], taken: list[Backup]) -> bool:
-    """Return whether the bidders still have what they declared and may earn so much; no group is shared."""
-    groups = [group for one in (*chosen, *taken) for group in one.groups]
-    if len(set(groups)) < len(groups):
+    """Return whether the bidders still have what they declared and may earn so much.
+
+    No bid stands in twice (one may stand by for several contracts), and no group is shared.
+    """
+    names = [name for one in (*chosen, *taken) for name in (one.contract.id, *one.groups)]
+    if len(set(names)) < len(names):
         return False
     for participant in {one.contract.participant for one in chosen}:
         own = [one for one in (*chosen, *taken) if one.contract.participant == participant]
@@ -197,7 +205,7 @@ def _plan(state: State, record: OrderRecord, chosen: tuple[Backup, ...], lost: l
     if charge > terms.reservation_value_minor * record.pieces // terms.quantity:
         return None
     promised_us = max(
-        contract.end_us + shipment.transit_minutes * MINUTE_US
+        agreed_us(state, contract) + shipment.transit_minutes * MINUTE_US
         for contract in after.values()
         for shipment in contract.shipments
         if shipment.to_contract is None

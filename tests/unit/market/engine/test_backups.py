@@ -15,7 +15,17 @@ from market.model.contract_rules import ContractRules
 from takt_sdk.model.execution import NotifyDisruption
 from takt_sdk.model.messages import ContractAmended, OrderNotice, RoundResult
 from takt_sdk.model.values import DAY_US, HOUR_US, Window
-from tests.unit.market.engine.market import CAST, CHAIN, RULES, START_US, Market, Offer, admission
+from tests.unit.market.engine.market import (
+    CAST,
+    CHAIN,
+    RULES,
+    START_US,
+    Market,
+    Offer,
+    admission,
+    cancellation,
+)
+from tests.unit.market.engine.test_changes import ask, take
 
 BACKED = ContractRules(backups=2, tolerance_us=HOUR_US, recall_at_once=True, breach_ppm=100_000)
 SOON = START_US + 3 * DAY_US
@@ -225,6 +235,47 @@ def test_a_charge_above_the_customers_limit_is_not_awarded() -> None:
     market.clear()
     refused(market)
     assert market.order_of("o1").state == "reallocating"
+
+
+def test_a_bid_that_stands_by_for_two_contracts_takes_the_place_of_one_only() -> None:
+    rules = replace(RULES, contracts=BACKED)
+    market = Market(rules=rules, cast=(*CAST, admission("mill-c", "plant")))
+    market.order("o1")
+    market.tick()
+    lot = market.lot("o1", "mill")
+    half = Offer(lots={lot: 5}, unit=30, least=5, days=(4, 5))
+    market.bid("mill-a", {"a": half})
+    market.bid("mill-c", {"c": half})
+    market.bid("mill-b", {"b": Offer(lots={lot: 10}, unit=40, least=1, days=(4, 5))}, stands_by=True)
+    market.clear()
+    order_id = market.order_of("o1").order.id
+    assert [known.contract.bid_id for known in market.state.contracting.backups[order_id]] == ["b", "b"]
+    market.days(1.5)  # neither has confirmed
+    assert market.order_of("o1").state == "reallocating"
+    assert len(market.state.contracts) == 2
+
+
+def test_what_its_customer_has_made_smaller_since_is_called() -> None:
+    market = backed_market()
+    take(market, ask(market, quantity=5))
+    refused(market)
+    assert market.order_of("o1").state == "reallocating"
+    assert [lot.quantity for lot in market.round.lots] == [5]
+
+
+def test_nobody_stands_by_for_an_order_that_was_cancelled_while_it_was_cleared() -> None:
+    market = Market(rules=replace(RULES, contracts=BACKED))
+    market.order("o1")
+    market.tick()
+    lot = market.lot("o1", "mill")
+    market.bid("mill-a", {"a": Offer(lots={lot: 10}, price=300, days=(4, 5))})
+    market.bid("mill-b", {"b": Offer(lots={lot: 10}, price=350, days=(4, 5))}, stands_by=True)
+    market.close()
+    _, report = market.solve()
+    market.accept("ada", cancellation(market.order_of("o1").order.id))
+    market.accept(HOST, report)
+    assert market.order_of("o1").state == "cancelled"
+    assert not market.state.contracting.backups
 
 
 def test_the_state_with_backups_survives_a_restart() -> None:

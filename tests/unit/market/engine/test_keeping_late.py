@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from market.adapters.codec import state_digest
-from market.engine.admission import HOST
+from market.engine.admission import HOST, OPERATOR
+from market.model.commands import VoidClearing, VoidRound
 from market.model.contract_rules import ContractRules
 from takt_sdk.model.contract import ContractItem
 from takt_sdk.model.values import DAY_US, HOUR_US
@@ -189,3 +190,32 @@ def test_the_state_with_contested_contracts_survives_a_restart() -> None:
         market.restart()
         assert state_digest(market.state) == before
     assert market.contract_of("mill-b").contract.start_us == START_US + 6 * DAY_US
+
+
+def test_a_late_contract_that_goes_on_does_not_give_way_after_a_failed_round() -> None:
+    rules = replace(KEEPING, release_after=1, cancel_confirmed_ppm=100_000)
+    market = Market(rules=replace(RULES, contracts=rules))
+    market.order("o1")
+    market.tick()
+    market.bid("mill-a", {"a": Offer(lots={market.lot("o1", "mill"): 10}, price=300, days=(4, 5))})
+    market.clear()
+    market.report("mill-a", "confirmed")
+    market.report("mill-a", "delayed", expected_end_us=day(11.5))
+    market.tick()
+    market.close()
+    market.accept(HOST, VoidRound(round_id=market.round.id, reason="test"))
+    known = market.contract_of("mill-a")
+    assert (market.order_of("o1").state, known.state) == ("at_risk", "confirmed")
+    assert known.contract.id in market.state.contracting.contested
+    assert not any(market.state.contracting.balances.values()), "who is late is not paid for it"
+
+
+def test_the_late_end_that_was_accepted_is_promised_again_with_the_next_plan() -> None:
+    market = late_market()
+    market.clear()
+    assert market.order_of("o1").promised_us == day(11.5)
+    market.accept(OPERATOR, VoidClearing(round_id=market.round.id, reason="test"))
+    market.tick(market.now_us + HOUR_US)
+    market.clear()
+    order = market.order_of("o1")
+    assert (order.state, order.promised_us) == ("awarded", day(11.5))

@@ -15,6 +15,7 @@ from takt_sdk.model.contract import ContractItem
 from takt_sdk.model.execution import NotifyDisruption, ReportProgress
 from takt_sdk.model.values import DAY_US, HOUR_US, Window
 from tests.unit.market.engine.market import RULES, START_US, Market, Offer, milestone_of
+from tests.unit.market.engine.test_changes import ask, take
 from tests.unit.market.engine.test_disruptions import chain_market
 
 WATCHED = ContractRules(tolerance_us=HOUR_US, recall_at_once=True)
@@ -350,6 +351,21 @@ def test_work_for_a_later_order_gives_way_only_where_the_rules_say_so() -> None:
         if after:
             assert market.state.contracting.balances["participant/ada"] == -10
             assert market.state.contracting.balances["participant/mill-b"] == 10
+
+
+def test_nothing_gives_way_to_an_order_that_is_cancelled() -> None:
+    market = milling(watched(preempt_after=1, cancel_confirmed_ppm=100_000))
+    market.order("o2", customer="bob", due_us=day(13))
+    market.tick(market.now_us + HOUR_US)
+    market.bid("mill-b", {"m": Offer(lots={market.lot("o2", "mill"): 10}, price=100, days=(5, 6))})
+    market.clear()
+    market.report("mill-b", "confirmed")
+    break_down(market)
+    market.tick(market.now_us + HOUR_US)
+    market.close()
+    take(market, ask(market, cancel=True))
+    market.clear()
+    assert (state_of(market), market.order_of("o2").state) == ("cancelled", "confirmed")
 
 
 def test_everything_is_the_same_after_a_restart() -> None:
