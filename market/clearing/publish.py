@@ -128,18 +128,17 @@ def _clearing(p: Problem, terms: Terms, a: Allocation, found: Found, *, fallback
     )
 
 
-def _bound(
-    p: Problem, found: Found, objective: int
-) -> tuple[int | None, Literal["certified", "solver"] | None]:
-    """Return the tighter of the certified bound and the solver's, unless the answer refutes the latter."""
-    certified = None if found.multipliers is None else certified_bound(p, found.multipliers)
+def _bound(p: Problem, found: Found, objective: int) -> tuple[int, Literal["certified", "solver"]]:
+    """Return the tighter of the certified bound and the solver's, unless the answer refutes the latter.
+
+    Where nobody found one in time, that of prices of zero stands: at most what all orders are worth.
+    """
     tolerance = 1e-6 * max(1.0, abs(found.bound)) ** 0.5 if math.isfinite(found.bound) else 0.0
+    certified = certified_bound(p, found.multipliers or Multipliers())
     if not math.isfinite(found.bound) or found.bound + 1.0 + tolerance < objective:
-        return certified, None if certified is None else "certified"
-    proven = max(math.floor(found.bound + tolerance), objective)
-    if certified is not None and certified <= proven:
         return certified, "certified"
-    return proven, "solver"
+    proven = max(math.floor(found.bound + tolerance), objective)
+    return (certified, "certified") if certified <= proven else (proven, "solver")
 
 
 def _objective(a: Allocation | None) -> int | None:

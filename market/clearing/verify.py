@@ -12,7 +12,7 @@ from market.clearing.certificate import certified_bound
 from market.clearing.check import check_answer
 from market.clearing.errors import CliqueError
 from market.clearing.problem import NONE
-from market.clearing.result import Status, sealed
+from market.clearing.result import Multipliers, Status, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,12 +83,10 @@ def _bound(p: Problem, c: Clearing) -> Iterator[str]:
     """Recompute the bound where it says that it can be."""
     if (c.bound is None) != (c.bound_kind is None) or (c.bound is not None and c.objective is None):
         yield f"bound is {c.bound} of kind {c.bound_kind} with objective {c.objective}"
-    if c.multipliers is None:
-        if c.bound_kind == "certified":
-            yield "the bound is certified, yet there are no multipliers"
+    if c.objective is None and c.multipliers is None:
         return
     try:
-        certified = certified_bound(p, c.multipliers)
+        certified = certified_bound(p, c.multipliers or Multipliers())
     except CliqueError as error:
         yield str(error)
         return

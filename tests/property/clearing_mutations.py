@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any
 
+from market.clearing.certificate import certified_bound
 from market.clearing.problem import Problem
 from market.clearing.result import (
     Accepted,
@@ -127,6 +128,9 @@ def _money(p: Problem, c: Clearing) -> Iterator[Mutation]:
     yield "payments and charges withheld", replace(c, payments=None, charges=None)
     for k, paid in enumerate(c.payments):
         yield "payment dropped", replace(c, payments=_without(c.payments, k))
+        for j, h in enumerate(c.charges):
+            lower = _with(c.charges, j, Charge(h.order, h.amount - paid.amount))
+            yield "payment kept back", replace(c, payments=_without(c.payments, k), charges=lower)
         yield "payment twice", replace(c, payments=(*c.payments, paid))
         for by in (-1, 1):
             other = replace(paid, amount=paid.amount + by)
@@ -175,7 +179,8 @@ def _proof(p: Problem, c: Clearing) -> Iterator[Mutation]:
     if c.bound_kind == "certified":
         yield "bound and status", replace(c, bound=c.bound + 1, status=Status.FEASIBLE)
         yield "bound kind", replace(c, bound_kind="solver")
-        yield "multipliers withheld", replace(c, multipliers=None)
+        if c.bound != certified_bound(p, Multipliers()):
+            yield "multipliers withheld", replace(c, multipliers=None)
     if c.multipliers is not None:
         yield from _multipliers(c, c.multipliers)
         yield from _cliques(p, c, c.multipliers)
