@@ -258,6 +258,9 @@ class AnswerCheck:
                 self.fault(f"bid {entry.bid} is paid {entry.amount}, less than its price")
         if len(paid) != len(self.taken):
             self.fault("a winner is not paid")
+        for g in self.opened:
+            if p.group_fixed[g] > 0 and p.group_ids[g] not in opened:
+                self.fault(f"group {p.group_ids[g]} is opened and not paid")
         if c.charges is not None:
             self.charges(sum(entry.amount for entry in c.payments) + sum(self.transport.values()), paid)
 
