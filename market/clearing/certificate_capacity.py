@@ -96,10 +96,11 @@ def opening_groups(
 ) -> tuple[Ints, Flags]:
     """Return which group with an opening cost holds each resource, or ``NONE``, and which uses are by others.
 
-    It is the one whose bids could use most of it, the first of several.
+    It is the one whose bids could use most of it, the first of several. A use of nothing may have a price,
+    too, and pays it whoever holds the resource.
     """
     group = np.full(len(p.resource_ids), NONE, dtype=np.int64)
-    others = possible[user] & (amount > 0).astype(np.bool_)
+    others = possible[user]
     priced = p.group_fixed[p.bid_group] > 0
     if not priced.any():
         return group, np.zeros_like(others)
@@ -110,7 +111,7 @@ def opening_groups(
     uses = list(zip(live.tolist(), user[live].tolist(), p.use_resource[live].tolist(), strict=True))
     most: dict[tuple[int, int], int] = {}
     for k, b, r in uses:
-        for g in of[b]:
+        for g in of[b] if amount[k] else ():
             most[r, g] = most.get((r, g), 0) + int(amount[k])
     for r, g in sorted(most, key=lambda pair: (most[pair], -pair[1])):
         group[r] = g

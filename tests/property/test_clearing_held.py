@@ -15,10 +15,12 @@ from market.clearing.formulate import formulate
 from market.clearing.held_capacity import Held, with_held
 from market.clearing.multipliers import at_most_value, multipliers_of
 from market.clearing.problem import Problem
+from market.clearing.problem_json import problem_from_document
 from market.clearing.program import Answer, SolveLimits
 from market.clearing.result import Multipliers
 from market.clearing.terms import terms_of
 from takt_sdk.wall_clock import WallClock
+from tests.unit.market.clearing.documents import bid, document, order, use
 
 
 def relaxed(p: Problem) -> tuple[float, Multipliers]:
@@ -107,3 +109,19 @@ def test_prices_of_copies_are_shares_of_the_opening() -> None:
     paid = (prices.resource[extended.use_resource] * amount)[copies]
     assert folded.link.sum() - prices.link.sum() == pytest.approx(paid.sum())
     assert paid.sum() > 0
+
+
+def test_a_use_of_nothing_pays_its_price_whoever_holds_the_resource() -> None:
+    opening = {"id": "g", "max_accepted": None, "fixed_price": 1000}
+    p = problem_from_document(
+        document(
+            orders=[order("o", 10), order("q", 60)],
+            resources=[{"id": "r", "capacity": 10}],
+            bids=[
+                bid("member", "o", 40, uses=[use("r", 5)], groups=["g"]),
+                bid("other", "q", 10, uses=[use("r", 0)]),
+            ],
+            groups=[opening],
+        )
+    )
+    assert certified_bound(p, Multipliers(uses=(("other", "r", 50_000_000),))) >= 50
