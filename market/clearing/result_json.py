@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 from market.clearing.result import (
     Accepted,
@@ -26,9 +26,9 @@ def clearing_from_json(source: bytes | str) -> Clearing:
     Raises
     ------
     KeyError, TypeError, ValueError
-        If it is no such document.
+        If it is no such document, or anything but seconds has a fraction.
     """
-    document: dict[str, Any] = json.loads(source)
+    document = _read(source)
     if document["kind"] != "takt.clearing.v1":
         raise ValueError(f"kind must be takt.clearing.v1; was {document['kind']!r}")
     payments, charges = document["payments"], document["charges"]
@@ -62,6 +62,24 @@ def clearing_from_json(source: bytes | str) -> Clearing:
         work=document["work"],
         digest=document["digest"],
     )
+
+
+def _read(source: bytes | str) -> dict[str, Any]:
+    """Return a document in which only seconds are floats: what is checked in integers is integers."""
+    fractions: list[str] = []
+
+    def fraction(text: str) -> float:
+        fractions.append(text)
+        return float(text)
+
+    def refused(text: str) -> NoReturn:
+        raise ValueError(f"numbers must be finite; was {text}")
+
+    document: dict[str, Any] = json.loads(source, parse_float=fraction, parse_constant=refused)
+    seconds = sum(isinstance(value, float) for value in document["seconds"].values())
+    if len(fractions) != seconds:
+        raise ValueError(f"only seconds may have a fraction; numbers with one are {', '.join(fractions[:9])}")
+    return document
 
 
 def resource_prices(source: bytes | str) -> dict[str, int]:

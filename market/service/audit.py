@@ -222,7 +222,11 @@ class _Replay:
     def _check_clearing(self, position: int, command: ReportClearing) -> None:
         """Check feasibility, objective and payments of a clearing that another engine version took."""
         round_ = self.state.rounds[command.round_id]
-        clearing = clearing_from_json(command.result)
+        try:
+            clearing = clearing_from_json(command.result)
+        except (KeyError, TypeError, ValueError) as error:
+            detail = f"entry {position} publishes what is no clearing: {error}"
+            raise AuditError("clearing", position, detail) from error
         faults = verify(snapshot(self.state, round_, command.seed), clearing)
         if faults:
             detail = f"entry {position} publishes a clearing that is wrong: {'; '.join(faults[:3])}"
