@@ -56,6 +56,8 @@ class Case:
         self.infeasible = False
         self.cut = False
         """Whether the relaxation has been cut by cliques."""
+        self._plain: Multipliers | None = None
+        """Those of the relaxation before it was cut: single uses are priced from there."""
         self._known: tuple[Allocation, Floats] | None = None
         self.baseline: Allocation | None = None
         self.work = 0
@@ -126,7 +128,8 @@ class Case:
 
         if self.prices is None or self.multipliers is None:
             return True
-        base, start = replace(self.multipliers, cliques=()), self.prices
+        base, start = self._plain or self.multipliers, self.prices
+        self._plain = base
         if not self.cut and proceed():
             self.cut = True
             cut_by_cliques(self, proceed)

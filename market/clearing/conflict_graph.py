@@ -50,7 +50,7 @@ def conflict_graph(p: Problem, terms: Terms) -> ConflictGraph | None:
     weight = terms.profit_fixed.copy()
     np.add.at(weight, owner, p.order_value[p.lot_order[p.item_lot]])
     bid = np.flatnonzero(terms.usable & (weight > 0))
-    if _bends(p, terms)[bid].any():
+    if bending(p, terms)[bid].any():
         return None
     if not 1 < bid.size <= MOST_VERTICES or float(weight[bid].sum(dtype=np.float64)) > MOST_WORTH:
         return None
@@ -78,7 +78,7 @@ def conflicts_beside(p: Problem, terms: Terms) -> ConflictGraph | None:
     Other rules bind too: stable sets need not be allowed. The cliques named are not all edges. Where most
     capacity is shared its prices say more than those of cliques would.
     """
-    bid = np.flatnonzero(terms.usable & terms.whole & ~_bends(p, terms))
+    bid = np.flatnonzero(terms.usable & terms.whole & ~bending(p, terms))
     if not 1 < bid.size <= MOST_VERTICES:
         return None
     vertex = np.full(p.n_bids, NONE, dtype=np.int64)
@@ -122,7 +122,7 @@ def _exclusive(p: Problem, use: Ints, live: Flags) -> float:
     return float(count[alone].sum() / max(1, count[two].sum()))
 
 
-def _bends(p: Problem, terms: Terms) -> Flags:
+def bending(p: Problem, terms: Terms) -> Flags:
     """Return the bids that by their words may take less than they will: the checker knows no better."""
     bends: Flags = p.bid_divisible & (p.bid_min < terms.quantity)
     return bends

@@ -21,6 +21,7 @@ from market.clearing.allocation import Allocation, allocation_of
 from market.clearing.clique_list import with_dominated
 from market.clearing.components import parts_of
 from market.clearing.conflict import conflicting_orders
+from market.clearing.conflict_graph import bending
 from market.clearing.counterfactual import Budget, Counterfactuals
 from market.clearing.dominance import dominators, hopeless, needed
 from market.clearing.errors import HelperLostError
@@ -270,7 +271,8 @@ class Hunt:
         p, left_out = self.p, hopeless(self.p, self.terms)
         told = at_most_value(p, concatenated(parts))
         if told.cliques:
-            told = with_dominated(p, told, dominators(p, self.terms, self.terms.usable & ~left_out))
+            kept = self.terms.usable & ~left_out & ~bending(p, self.terms)
+            told = with_dominated(p, told, dominators(p, self.terms, kept))
         return without_charge(p, told, left_out)
 
     def joined(self, parts: list[Part], found: list[Allocation | None]) -> Allocation | None:

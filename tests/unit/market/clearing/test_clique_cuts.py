@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from threading import Event
 from typing import cast
 
 import numpy as np
@@ -15,15 +16,18 @@ from market.clearing.certificate import certified_bound
 from market.clearing.clear import Limits, clear
 from market.clearing.clique_cuts import cut_by_cliques
 from market.clearing.conflict_graph import conflict_graph, conflicts_beside
+from market.clearing.hunt import Hunt
 from market.clearing.incumbent import Incumbent
 from market.clearing.problem_json import problem_from_document
 from market.clearing.program import SolveLimits
-from market.clearing.result import Status
+from market.clearing.result import Multipliers, Status
 from market.clearing.terms import terms_of
 from market.clearing.verify import verify
 from takt_sdk.wall_clock import WallClock
 from tests.property.clearing_cliques import exclude
 from tests.property.clearing_markets import Document, random_market
+from tests.unit.market.clearing import documents
+from tests.unit.market.clearing.documents import document, order, split, use
 from tests.unit.market.clearing.test_stable_sets import auction, unpacked
 
 
@@ -91,3 +95,50 @@ def test_shared_capacity_is_priced_without_cliques() -> None:
         bid["uses"] = [{"resource": "budget", "fixed": 60 if k < 2 else 20, "per_unit": 0}]
     problem = problem_from_document(market)
     assert conflicts_beside(problem, terms_of(problem)) is None
+
+
+def test_single_uses_are_priced_from_the_relaxation_though_cliques_came_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is published proves what is claimed, however often pricing is left off and taken up again."""
+    monkeypatch.setattr(clique_cuts, "LEAST_COLUMNS", 0)
+    between = 0
+    for seed in range(30):
+        problem = problem_from_document(shared(seed, 40, 12))
+        case = Case(problem, terms_of(problem), PulpSolver(), Incumbent(0))
+        case.relax(SolveLimits())
+        case.sharpen(lambda case=case: case.decomposition is None)  # type: ignore[misc]
+        assert case.multipliers is not None
+        cut = bool(case.multipliers.cliques)
+        while not case.sharpen(lambda: True):
+            pass
+        assert case.prices is not None
+        assert case.decomposition is not None
+        assert case.published is not None
+        between += cut and not case.multipliers.cliques
+        claimed = case.prices.bound + case.decomposition.rounding + 1.0
+        assert certified_bound(problem, case.published) <= claimed, seed
+    assert between
+
+
+def test_a_dominated_bid_that_may_take_less_stands_in_no_clique() -> None:
+    """Goods flow in whole units, so both bids take all 20; one may take 5 by its words, which are checked."""
+    lots = [{"id": "x", "quantity": 1}, {"id": "y", "quantity": 20}]
+    arcs = [{"id": "x-y", "from": "x", "to": "y"}]
+    same = {"bidder": "p", "site": "s", "uses": [use("r", 0, 1)]}
+    problem = problem_from_document(
+        document(
+            orders=[order("o", 1000, lots=lots, arcs=arcs), order("q", 100, 15)],
+            resources=[{"id": "r", "capacity": 30}],
+            bids=[
+                split("a", "y", 1, 20, 20, **same),
+                split("b", "y", 2, 20, 5, **same),
+                documents.bid("c", "q", 10, 15, uses=[use("r", 15)]),
+                documents.bid("d", "x", 10, site="s"),
+            ],
+        )
+    )
+    hunt = Hunt(problem, PulpSolver(), Limits(work=1000), WallClock(), Event())
+    told = hunt.told([Multipliers(cliques=((("a", "c"), 5),))])
+    assert told.cliques == ((("a", "c"), 5),)
+    assert certified_bound(problem, told) >= 0
