@@ -274,11 +274,14 @@ def _check_participants(case: Case, profiles: list[Profile], breakdowns: tuple[B
 def _check_notices(case: Case, profiles: list[Profile]) -> None:
     everybody = {profile.participant for profile in profiles}
     customers = {profile.participant for profile in profiles if isinstance(profile, CustomerProfile)}
+    silent: set[str] = set()
     for index, one in enumerate(case.scenario.silences):
+        field = f"silences[{index}].participant"
         if one.participant not in everybody:
-            raise ScenarioFileError(
-                case.source, f"silences[{index}].participant", one.participant, "is no company"
-            )
+            raise ScenarioFileError(case.source, field, one.participant, "is no company")
+        if one.participant in silent:
+            raise ScenarioFileError(case.source, field, one.participant, "is silent more than once")
+        silent.add(one.participant)
     for index, told in enumerate(case.scenario.notices):
         if told.customer not in customers:
             raise ScenarioFileError(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
+from agents.policies import policy_named
 from agents.profile import (
     CustomerProfile,
     Disruption,
@@ -28,7 +29,7 @@ from scenarios.facts.tables import City, Facts, whole
 from scenarios.imports.tabled import Origin, TabledCentre, TabledCompany, TabledStock, Tables
 from scenarios.plans import envelope
 from takt_sdk.model.capability import Capability
-from takt_sdk.model.errors import ModelError
+from takt_sdk.model.errors import InvalidChoiceError, ModelError
 from takt_sdk.model.values import MINUTE_US
 
 BASIS_POINTS = 10_000
@@ -129,6 +130,10 @@ def _margin_bp(company: TabledCompany, facts: Facts, seed: int) -> int:
 
 
 def _pricing(company: TabledCompany, facts: Facts, seed: int) -> Pricing:
+    try:
+        policy_named(company.policy)
+    except InvalidChoiceError as error:
+        raise company.origin.wrong("policy", company.policy, f"must be {error.detail}") from error
     margin_ppm = company.margin_ppm
     if margin_ppm is None:
         margin_bp = _margin_bp(company, facts, seed)

@@ -22,6 +22,7 @@ from scenarios.sections import TablesSection
 from takt_sdk.model.plan import ProcessPlan
 from takt_sdk.model.values import MINUTE_US
 
+NAMES = frozenset({name for name in TablesSection.model_fields if name != "floor"} | {"orders"})
 NEEDED = ("companies", "routings", "orders")
 AFTER_DAYS = 7
 """From the last deadline to the end of the market."""
@@ -76,22 +77,31 @@ def scenario_of_tables(folder: Path, out: Path, *, currency: str) -> Made:
         companies=len(population.profiles),
         parts=len({command.part.id for _, command in population.parts}),
         orders=len(population.orders),
-        warnings=tuple(_undone(population)),
+        warnings=(*_left(folder), *_undone(population)),
     )
 
 
 def _tables(folder: Path) -> dict[str, Path]:
-    names = {name for name in TablesSection.model_fields if name != "floor"} | {"orders"}
-    found = {
-        path.stem.replace("-", "_"): path
-        for path in sorted(folder.glob("*.csv"))
-        if path.stem.replace("-", "_") in names
-    }
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.csv")):
+        name = path.stem.replace("-", "_")
+        if name in found:
+            raise ScenarioFileError(str(folder), path.name, found[name].name, "is there twice")
+        if name in NAMES:
+            found[name] = path
     for name in NEEDED:
         if name not in found:
             seen = ", ".join(sorted(path.name for path in folder.iterdir())) or "an empty folder"
             raise ScenarioFileError(str(folder), f"{name}.csv", seen, "is missing")
     return found
+
+
+def _left(folder: Path) -> Iterator[str]:
+    """Yield files that look like tables and have the name of none."""
+    for path in sorted(folder.glob("*.csv")):
+        if path.stem.replace("-", "_") not in NAMES:
+            tables = ", ".join(sorted(name.replace("_", "-") for name in NAMES))
+            yield f"{path.name} is no table of a case and was not read; tables are {tables}"
 
 
 def _text(

@@ -79,6 +79,8 @@ def _planned(line: Line, lot: LotSection) -> PlannedLot:
 
 def _lot(line: Line) -> LotSection:
     process = line.text("process", "")
+    if not process and line.text("run_seconds", ""):
+        raise line.wrong("run_seconds", line.text("run_seconds"), "must be empty where there is no process")
     material = line.text("material", "any" if process else None)
     return LotSection(
         id=line.text("lot"),

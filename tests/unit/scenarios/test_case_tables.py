@@ -212,6 +212,18 @@ WRONG = [
     ),
     ("routings.csv", "420;;", "420;turn;", "routings.csv, line 2: flows_into: of part gear"),
     ("routings.csv", "gear;cut;", "gear;turn;", "routings.csv, line 4: lot: is given twice for part gear"),
+    (
+        "routings.csv",
+        "cut;gear_cutting;",
+        "cut;;",
+        "line 4: run_seconds: must be empty where there is no process; was '780'",
+    ),
+    (
+        "companies.csv",
+        "certificates;margin_ppm\nhubertus;plant;linz;iso9001;",
+        "policy;margin_ppm\nhubertus;plant;linz;cost_pluss;",
+        "companies.csv, line 2: policy: must be adaptive",
+    ),
     ("routings.csv", ";780;", ";;", "routings.csv, line 4: run_seconds: must be a whole number; was ''"),
     ("orders.csv", "raba;gear;90", "raba;gaer;90", "orders[R-0885].part: is unknown; was 'gaer'"),
     ("orders.csv", ";560000;", ";5600.50;", "orders.csv, line 4: limit_minor"),
@@ -260,6 +272,20 @@ def test_a_missing_table_a_second_import_and_a_copy(folder: Path, tmp_path: Path
     (folder / "routings.csv").unlink()
     missing = takt.invoke(main, ["import", "case", str(folder)])
     assert "routings.csv: is missing; was " in missing.output
+
+
+def test_a_table_under_two_names_is_refused_and_one_that_is_none_is_told(folder: Path) -> None:
+    takt = CliRunner()
+    shutil.copy(folder / "closures.csv", folder / "closure.csv")
+    shutil.copy(folder / "work-centres.csv", folder / "work_centres.csv")
+    twice = takt.invoke(main, ["import", "case", str(folder)])
+    assert twice.exit_code == 1
+    assert "work_centres.csv: is there twice; was 'work-centres.csv'" in twice.output
+    assert not (folder / "scenario.toml").exists()
+    (folder / "work_centres.csv").unlink()
+    told = takt.invoke(main, ["import", "case", str(folder)])
+    assert told.exit_code == 0, told.output
+    assert "mind   closure.csv is no table of a case and was not read" in told.output
 
 
 def test_what_nobody_can_do_and_who_has_no_time_is_told(folder: Path) -> None:

@@ -50,6 +50,13 @@ participant = "cologne-mill"
 start = 2026-03-06T00:00:00Z
 end = 2026-03-12T00:00:00Z
 """
+TWICE = """[[silences]]
+participant = "cologne-mill"
+start = 2026-03-03T00:00:00Z
+end = 2026-03-04T00:00:00Z
+
+[[silences]]
+"""
 FLOOR = """work_centres = ["milling"]
 floor = { cycle_spread_ppm = 200_000, scrap_ppm = 20_000, mtbf_hours = 60, report_minutes = 720 }
 """
@@ -121,6 +128,11 @@ def test_reallocation_is_joint_order_by_order_or_off_by_rule() -> None:
             'participant = "cologne-mill"',
             'participant = "gone"',
             "silences[0].participant: is no company; was 'gone'",
+        ),
+        (
+            "[[silences]]\n",
+            TWICE,
+            "silences[1].participant: is silent more than once; was 'cologne-mill'",
         ),
     ],
 )
