@@ -1,9 +1,9 @@
 """Takt's engine beside Mesa, auctionsi and SCML on one workload in one run: ratios, and what each leaves out.
 
 ``python -m benchmarks.research.bench_engines [--plants 20] [--orders 2000] [--repeats 3]`` after
-``make bench-engines``. Every engine runs alone in a process of its own, one after the other, in turns;
-its figure is the median of the CPU seconds of its turns, without imports and set-up. Winners must be those
-of the plain loop.
+``make bench-engines``. Engines run one after the other, in turns, all but the loop and Takt in a process of
+their own; a figure is the median of the CPU seconds of its turns, without imports and set-up. Winners must be
+those of the plain loop.
 """
 
 from __future__ import annotations
