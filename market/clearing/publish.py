@@ -128,11 +128,16 @@ def _clearing(p: Problem, terms: Terms, a: Allocation, found: Found, *, fallback
     )
 
 
-def _bound(p: Problem, found: Found, objective: int) -> tuple[int, Literal["certified", "solver"]]:
+def _bound(
+    p: Problem, found: Found, objective: int
+) -> tuple[int | None, Literal["certified", "solver"] | None]:
     """Return the tighter of the certified bound and the solver's, unless the answer refutes the latter.
 
     Where nobody found one in time, that of prices of zero stands: at most what all orders are worth.
+    Order by order nobody looks for one.
     """
+    if p.mechanism == "greedy" and found.multipliers is None:
+        return None, None
     tolerance = 1e-6 * max(1.0, abs(found.bound)) ** 0.5 if math.isfinite(found.bound) else 0.0
     certified = certified_bound(p, found.multipliers or Multipliers())
     if not math.isfinite(found.bound) or found.bound + 1.0 + tolerance < objective:
