@@ -227,7 +227,7 @@ class EmbeddedNats:
     def _kept_name(self, entropy: Entropy) -> str:
         """Return the name that partners may insist on: the same after every restart of the market."""
         file = self.folder / "server-name"
-        if not file.exists():
+        if not file.exists() or not file.read_text(encoding="utf-8").strip():  # empty: the power went
             part = file.with_suffix(".new")
             part.write_text(f"takt-{self.market}-{entropy.token(12).hex()}\n", encoding="utf-8")
             part.replace(file)

@@ -108,6 +108,15 @@ async def test_two_servers_run_side_by_side(tmp_path: Path) -> None:
             await connect(one.url, other.market_creds(), client_name="t", server_name=one.name)
 
 
+def test_a_name_that_was_lost_with_the_power_is_drawn_anew(tmp_path: Path) -> None:
+    lost = EmbeddedNats(tmp_path, "m1").name
+    (tmp_path / "server-name").write_text("")
+    anew = EmbeddedNats(tmp_path, "m1").name
+    assert anew.startswith("takt-m1-")
+    assert anew != lost
+    assert EmbeddedNats(tmp_path, "m1").name == anew
+
+
 async def test_keys_are_for_the_owner_only_and_stay(tmp_path: Path) -> None:
     async with EmbeddedNats(tmp_path, "m1") as server:
         creds = server.participant_creds("acme")
