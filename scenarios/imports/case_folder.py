@@ -55,6 +55,7 @@ def scenario_of_tables(folder: Path, out: Path, *, currency: str) -> Made:
     orders = read_orders(tables["orders"])
     if not orders:
         raise ScenarioFileError(str(tables["orders"]), "", folder.name, "holds no order")
+    is_new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     written = [file]
     if out.resolve() != folder.resolve():
@@ -71,6 +72,8 @@ def scenario_of_tables(folder: Path, out: Path, *, currency: str) -> Made:
     except ScenarioError:
         for path in written:
             path.unlink()
+        if is_new:
+            out.rmdir()
         raise
     return Made(
         file=file,

@@ -269,6 +269,10 @@ def test_a_missing_table_a_second_import_and_a_copy(folder: Path, tmp_path: Path
         "scenario.toml: is there already" in again.output
         or "is there already; was 'scenario.toml'" in again.output
     )
+    (folder / "stock.csv").write_text("company\n", encoding="utf-8")
+    wrong = takt.invoke(main, ["import", "case", str(folder), "--out", str(tmp_path / "other")])
+    assert "stock.csv, line 1: cost_minor: is missing" in wrong.output
+    assert not (tmp_path / "other").exists()
     (folder / "routings.csv").unlink()
     missing = takt.invoke(main, ["import", "case", str(folder)])
     assert "routings.csv: is missing; was " in missing.output
