@@ -289,9 +289,10 @@ class _Awards:
             arrivals = [s.transit_minutes * MINUTE_US for s in shipments if s.to_contract is None]
             promised_us = max([promised_us, *(won.end_us + transit_us for transit_us in arrivals)])
             if won.kept:
-                if self.state.contracts[won.contract.id].state in STANDING:
+                known, planned = self.state.contracts[won.contract.id], self.round.kept[won.contract.id]
+                if known.state in STANDING and known.contract.items == planned.contract.items:
                     kept[won.contract.id] = (*kept.get(won.contract.id, ()), *shipments)
-                owed[won.contract.id] = settled_minor(self.round.kept[won.contract.id])
+                owed[won.contract.id] = settled_minor(planned)
             else:
                 new.append(won.contract)
         sunk = sunk_minor(self.state, order_id)

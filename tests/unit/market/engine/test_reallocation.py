@@ -320,6 +320,21 @@ def test_a_human_ends_what_is_not_worth_it() -> None:
     assert balances["participant/ada"] == -(400 + 120 + 30)
 
 
+def test_work_that_is_lost_while_a_round_is_cleared_ships_no_more_than_is_done() -> None:
+    market = milling()
+    market.report("mill-b", "refused")
+    market.tick()
+    paint = Offer(lots={market.lot("o1", "paint"): 10}, price=200, days=(8, 9))
+    market.bid("mill-b", {"again": paint})
+    market.close()
+    _, report = market.solve()
+    market.accept(HOST, NoteSilence(participant="mill-a", last_heard_us=market.now_us))
+    market.accept(HOST, report)
+    known = market.contract_of("mill-a")
+    assert (state_of(market), known.state) == ("at_risk", "finished")
+    assert (known.contract.items[0].quantity, known.contract.shipments) == (4, ())
+
+
 def test_unstarted_work_behind_a_gap_is_released_after_failed_rounds() -> None:
     market = milling(watched(release_after=2, cancel_confirmed_ppm=100_000))
     break_down(market)
