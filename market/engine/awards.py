@@ -11,6 +11,7 @@ from market.clearing.result_json import clearing_from_json
 from market.clearing.verify import verify
 from market.engine.contesting import agreed_us, outbid, overtaken
 from market.engine.decision import Decision, accept, refuse
+from market.engine.execution import resumed
 from market.engine.goods import KEPT, Piece, contract_of, kept_of, pieces, sunk_minor
 from market.engine.lottery import commitment
 from market.engine.orders import cancellation
@@ -136,9 +137,12 @@ class _Awards:
                 happened += pass_over(self.state, self.round, record, reason, self.now_us)
             elif served:
                 awarded = self._awarded(record)
-                happened += [awarded, *self._contested(record, awarded), *self._lost_meanwhile(record)]
+                lost = self._lost_meanwhile(record)
+                happened += [awarded, *self._contested(record, awarded), *lost]
                 if record.cancel_position is not None:
                     happened += self._cancelled(record, awarded)
+                elif not lost:
+                    happened += resumed(self.state, awarded)
             else:
                 happened += self._passed_over(record)
         return happened

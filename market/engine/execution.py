@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Literal
 
 from market.engine.decision import Decision, Inbound, accept, refuse, repeat
 from market.engine.numbering import own_contract
@@ -16,6 +17,7 @@ from market.model.events import Event
 from takt_sdk.model.contract import ContractState
 from takt_sdk.model.messages import OrderState, ReportBreakdown, ReportMilestone
 
+_Step = Literal["confirmed", "started", "at_risk", "shipped", "delivered"]
 _GONE = frozenset({"shipped", "delivered"})
 """Orders whose goods have left: no contract can be lost any more, whatever was left unreported."""
 
@@ -90,33 +92,63 @@ def progress(
     lost = any(
         states[id_] in {"ended", "at_risk"} and state.contracts[id_].state in STANDING for id_ in changed
     )
+    if lost:
+        at_risk = next_order_state(order.state, "at_risk") is not None
+        return (_progressed(order.order.id, "at_risk", now_us),) if at_risk else ()
     final = [
         known
         for id_, known in standing.items()
         if any(shipment.to_contract is None for shipment in state.contracts[id_].contract.shipments)
     ]
-    steps: list[events.OrderProgressed] = []
-    at: OrderState = order.state
+    return _steps(order.order.id, order.state, standing.values(), final, now_us)
 
-    def step(name: str) -> None:
+
+def resumed(state: State, awarded: events.OrderAwarded) -> tuple[events.OrderProgressed, ...]:
+    """Return the steps of an order awarded anew whose goods had all arrived when they were kept.
+
+    Nobody has anything left to report; elsewhere the next report tells the steps.
+    """
+    states = {contract_id: state.contracts[contract_id].state for contract_id, _ in awarded.kept}
+    final = [
+        states[contract_id]
+        for contract_id, shipments in awarded.kept
+        if any(shipment.to_contract is None for shipment in shipments)
+    ]
+    if awarded.contracts or not final or any(known != "delivered" for known in final):
+        return ()
+    return _steps(awarded.order_id, "awarded", states.values(), final, awarded.at_us)
+
+
+def _steps(
+    order_id: str,
+    at: OrderState,
+    standing: Collection[ContractState],
+    final: Collection[ContractState],
+    now_us: int,
+) -> tuple[events.OrderProgressed, ...]:
+    """Return an order's steps from a state; ``final`` are the contracts that deliver to the customer."""
+    steps: list[events.OrderProgressed] = []
+
+    def step(name: _Step) -> None:
         nonlocal at
         following = next_order_state(at, name)
         if following is not None:
             at = following
-            steps.append(events.OrderProgressed(order_id=order.order.id, step=name, at_us=now_us))  # type: ignore[arg-type]
+            steps.append(_progressed(order_id, name, now_us))
 
-    if lost:
-        step("at_risk")
-        return tuple(steps)
-    if at == "awarded" and all(known != "awarded" for known in standing.values()):
+    if at == "awarded" and all(known != "awarded" for known in standing):
         step("confirmed")
-    if at == "confirmed" and any(known in BEGUN for known in standing.values()):
+    if at == "confirmed" and any(known in BEGUN for known in standing):
         step("started")
     if at == "in_production" and final and all(known in {"shipped", "delivered"} for known in final):
         step("shipped")
     if at == "shipped" and final and all(known == "delivered" for known in final):
         step("delivered")
     return tuple(steps)
+
+
+def _progressed(order_id: str, step: _Step, now_us: int) -> events.OrderProgressed:
+    return events.OrderProgressed(order_id=order_id, step=step, at_us=now_us)
 
 
 def breakdown(state: State, inbound: Inbound, command: ReportBreakdown, now_us: int) -> Decision:

@@ -6,7 +6,7 @@ of it as it was at the close, so that nothing logged later changes the problem.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from market.engine.partly_done import reduced, settled_minor
 from market.engine.state import Kept, OrderRecord, RoundRecord, State
@@ -57,8 +57,24 @@ def kept_of(round_: RoundRecord, record: OrderRecord) -> list[Kept]:
 
 
 def pieces(state: State, round_: RoundRecord, record: OrderRecord) -> list[Piece]:
-    """Return the goods of an order's standing contracts by place, in order of their ids."""
-    return [piece for kept in kept_of(round_, record) for piece in _pieces_of(state, record, kept)]
+    """Return the goods of an order's standing contracts by place, in order of their ids.
+
+    Goods that were used up are where what became of them is: they go nowhere any more.
+    """
+    found = [piece for kept in kept_of(round_, record) for piece in _pieces_of(state, record, kept)]
+    begun = state.contracting.closed_begun
+    first: dict[str, Piece] = {}
+    for piece in found:
+        first.setdefault(piece.contract.id, piece)
+
+    def place(piece: Piece) -> str:
+        users = {s.to_contract for s in piece.moved if s.to_contract != piece.contract.id}
+        (user, *others) = users or {None}
+        if user is None or others or user not in begun or user not in first:
+            return piece.site
+        return place(first[user])
+
+    return [replace(piece, site=place(piece)) for piece in found]
 
 
 def _pieces_of(state: State, record: OrderRecord, kept: Kept) -> list[Piece]:

@@ -276,6 +276,31 @@ def test_goods_that_no_lane_takes_in_time_are_at_risk_until_one_does() -> None:
     assert set(market.state.network.lanes) == set(network.lanes)
 
 
+def test_goods_that_arrived_while_their_order_was_at_risk_are_delivered_and_cost_no_more() -> None:
+    market = chain_market(watched())
+    for participant in ("steel-s", "mill-a", "mill-b"):
+        market.report(participant, "confirmed")
+    charge = market.order_of("o1").charge_minor
+    market.days(1)
+    market.report("steel-s", "started", "finished", "shipped")
+    market.days(5)
+    market.report("mill-a", "started", "finished", "shipped")
+    market.days(8)
+    market.report("mill-b", "started")
+    for target in ("bonn", "lyon"):
+        market.accept(OPERATOR, lane(notice_id=f"to-{target}", lane_source="gent", lane_target=target))
+    assert state_of(market) == "at_risk"
+    market.days(9)
+    market.report("mill-b", "finished", "shipped", "delivered")
+    market.clear()
+    assert state_of(market) == "at_risk", "at the close the goods had not left, and no lane takes them"
+    market.tick(market.now_us + HOUR_US)
+    assert not market.round.lots, "nothing has to be made again"
+    market.clear()
+    assert state_of(market) == "delivered", "nobody has anything left to report"
+    assert market.order_of("o1").charge_minor == charge, "steel that was used up goes nowhere any more"
+
+
 def test_a_slower_lane_puts_at_risk_what_would_come_too_late() -> None:
     market = chain_market(watched())
     slower = lane(effect="lane_slower", transit_minutes=24 * 60)
