@@ -83,8 +83,8 @@ def _bound(p: Problem, c: Clearing) -> Iterator[str]:
     """Recompute the bound where it says that it can be."""
     if (c.bound is None) != (c.bound_kind is None) or (c.bound is not None and c.objective is None):
         yield f"bound is {c.bound} of kind {c.bound_kind} with objective {c.objective}"
-    if c.multipliers is None and (c.objective is None or (p.mechanism == "greedy" and c.bound is None)):
-        return
+    if c.multipliers is None and c.bound is None:
+        return  # nothing is claimed, as by the fallback that goes order by order
     try:
         certified = certified_bound(p, c.multipliers or Multipliers())
     except CliqueError as error:

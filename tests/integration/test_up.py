@@ -134,7 +134,8 @@ def test_nothing_is_left_of_a_market_with_companies_on_ray(
 
 @pytest.mark.slow
 def test_ctrl_c_ends_a_run_and_leaves_nothing(tmp_path: Path) -> None:
-    arguments = ("run", str(SMOKE), "--transport", "nats", "--out", str(tmp_path / "out"))
+    weeks = SMOKE.with_name("european-job-shops")  # not over before it is told to stop
+    arguments = ("run", str(weeks), "--transport", "nats", "--out", str(tmp_path / "out"))
     with program(arguments, tmp_path / "run.log") as running:
         wait_for((tmp_path / "out" / "market" / "market.json").exists, "a running market")
         family = running.family()
