@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from functools import cache
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, TypeAdapter
-from pydantic_core import to_json
 
 from market.engine.state import State
 from market.model.commands import Body
 from market.model.events import Event
+from takt_sdk.canonical import KindReader, encode
 from takt_sdk.codec import STRICT, WireEnvelope, adapter_of, decode, read, unwrap
 from takt_sdk.model.messages import Envelope
+
+_BODIES = KindReader(get_args(Body))
 
 
 @cache
@@ -47,12 +49,12 @@ def decode_envelope(data: bytes) -> Envelope[Body]:
     DecodeError
         Naming the first wrong field and its value.
     """
-    return unwrap(_envelope(), data)
+    return unwrap(_BODIES, _envelope, data)
 
 
 def read_envelope(data: bytes) -> tuple[Envelope[Body], str]:
     """Return what `decode_envelope` does, and the `takt_sdk.codec.digest_of` its body."""
-    return read(_envelope(), data)
+    return read(_BODIES, _envelope, data)
 
 
 def decode_body(data: bytes) -> Body:
@@ -63,7 +65,7 @@ def decode_body(data: bytes) -> Body:
 
 def encode_events(events: tuple[Event, ...]) -> bytes:
     """Return the canonical JSON array of an entry's events."""
-    return to_json(events)
+    return encode(events)
 
 
 def decode_events(data: bytes) -> tuple[Event, ...]:
@@ -77,7 +79,7 @@ def decode_events(data: bytes) -> tuple[Event, ...]:
 
 def encode_state(state: State) -> bytes:
     """Return the state as JSON, without its index."""
-    return to_json({name: getattr(state, name) for name in State.__slots__ if name != "index"})
+    return encode({name: getattr(state, name) for name in State.__slots__ if name != "index"})
 
 
 def decode_state(data: bytes) -> State:

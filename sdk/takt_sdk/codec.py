@@ -2,25 +2,41 @@
 
 One schema per union, built by pydantic from the vocabulary's own dataclasses, which never import it.
 Strict means: exact types (no float for an integer, no number for a string), no unknown field, no
-duplicate key, no NaN. Decides nothing.
+duplicate key, no NaN. Messages that are canonical are read by `takt_sdk.canonical`, several times as
+fast; all others are judged here. Decides nothing.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from typing import Annotated, Any, Generic, Never, TypeVar
+from typing import Annotated, Any, Generic, Never, TypeVar, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_core import to_json
 
+from takt_sdk.canonical import KindReader, encode
 from takt_sdk.errors import TaktError
 from takt_sdk.model.errors import ModelError
 from takt_sdk.model.messages import Envelope, Reply, WireBody
 
-_BODY = b',"body":'
+__all__ = [
+    "STRICT",
+    "DecodeError",
+    "WireEnvelope",
+    "adapter_of",
+    "decode",
+    "decode_envelope",
+    "decode_reply",
+    "digest_of",
+    "encode",
+    "read",
+    "read_envelope",
+    "unwrap",
+]
+
 STRICT = ConfigDict(strict=True, extra="forbid")
 
 
@@ -62,11 +78,6 @@ def adapter_of(schema: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - a type or an 
     return TypeAdapter(tuple[schema], config=STRICT)
 
 
-def encode(value: object) -> bytes:
-    """Return canonical JSON of a value: fields in declaration order, no spaces, UTF-8."""
-    return to_json(value, inf_nan_mode="strings")
-
-
 def digest_of(value: object) -> str:
     """Return the SHA-256 (hex) of the canonical encoding."""
     return sha256(encode(value)).hexdigest()
@@ -80,18 +91,21 @@ def decode_envelope(data: bytes) -> Envelope[WireBody]:
     DecodeError
         Naming the first wrong field and its value.
     """
-    return unwrap(_envelope(), data)
+    return unwrap(_WIRE, _envelope, data)
 
 
 def read_envelope(data: bytes) -> tuple[Envelope[WireBody], str]:
     """Return what `decode_envelope` does, and the `digest_of` its body; raises `DecodeError`."""
-    return read(_envelope(), data)
+    return read(_WIRE, _envelope, data)
 
 
 def decode_reply(data: bytes) -> Reply:
     """Return the market's reply that ``data`` holds; raises `DecodeError`."""
     reply: Reply = decode(_reply(), data)
     return reply
+
+
+_WIRE = KindReader(get_args(WireBody))
 
 
 @cache
@@ -104,17 +118,19 @@ def _reply() -> TypeAdapter[Any]:
     return adapter_of(Annotated[Reply, Field(discriminator="kind")])
 
 
-def unwrap(adapter: TypeAdapter[Any], data: bytes) -> Envelope[Any]:
-    """Return the envelope that a reader of `WireEnvelope` finds; raises `DecodeError`."""
-    return _opened(decode(adapter, data))
+def unwrap(kinds: KindReader, strict: Callable[[], TypeAdapter[Any]], data: bytes) -> Envelope[Any]:
+    """Return the envelope of one of ``kinds``; ``strict`` gives the reader of all. Raises `DecodeError`."""
+    found = kinds.envelope(data)
+    return _opened(decode(strict(), data)) if found is None else found[0]
 
 
-def read(adapter: TypeAdapter[Any], data: bytes) -> tuple[Envelope[Any], str]:
-    """Return what `unwrap` does, and the digest of the body, which a canonical message ends with."""
-    wire, is_canonical = _decoded(adapter, data)
-    # The body is the last field, and no text before it can hold a bare quote.
-    body = data[data.index(_BODY) + len(_BODY) : -1] if is_canonical else encode(wire.body)
-    return _opened(wire), sha256(body).hexdigest()
+def read(kinds: KindReader, strict: Callable[[], TypeAdapter[Any]], data: bytes) -> tuple[Envelope[Any], str]:
+    """Return what `unwrap` does, and the `digest_of` its body."""
+    found = kinds.envelope(data)
+    if found is not None:
+        return found[0], sha256(found[1]).hexdigest()
+    envelope = _opened(decode(strict(), data))
+    return envelope, digest_of(envelope.body)
 
 
 def _opened(wire: WireEnvelope[Any]) -> Envelope[Any]:
@@ -134,20 +150,14 @@ def _opened(wire: WireEnvelope[Any]) -> Envelope[Any]:
 
 def decode(adapter: TypeAdapter[Any], data: bytes) -> Any:  # noqa: ANN401 - the adapter's type is dynamic
     """Return what a strict reader finds in ``data``; raises `DecodeError`."""
-    return _decoded(adapter, data)[0]
-
-
-def _decoded(adapter: TypeAdapter[Any], data: bytes) -> tuple[Any, bool]:
-    """Return what a strict reader finds, and whether ``data`` is its canonical encoding."""
     try:
         found = adapter.validate_json(b"[" + data + b"]")[0]
     except ValidationError as error:
         _check_json(data)
         raise _decode_error(error) from error
-    is_canonical = encode(found) == data
-    if not is_canonical:  # what is canonical gives no key twice and holds nothing but JSON
+    if encode(found) != data:  # what is canonical gives no key twice and holds nothing but JSON
         _check_json(data)
-    return found, is_canonical
+    return found
 
 
 def _check_json(data: bytes) -> None:
