@@ -137,11 +137,14 @@ class _Awards:
                 happened += pass_over(self.state, self.round, record, reason, self.now_us)
             elif served:
                 awarded = self._awarded(record)
-                lost = self._lost_meanwhile(record)
-                happened += [awarded, *self._contested(record, awarded), *lost]
+                happened += [awarded, *self._contested(record, awarded)]
+                if awarded.lost:
+                    happened.append(
+                        events.OrderProgressed(order_id=record.order.id, step="at_risk", at_us=self.now_us)
+                    )
                 if record.cancel_position is not None:
                     happened += self._cancelled(record, awarded)
-                elif not lost:
+                elif not awarded.lost:
                     happened += resumed(self.state, awarded)
             else:
                 happened += self._passed_over(record)
@@ -284,6 +287,7 @@ class _Awards:
         order_id = record.order.id
         new: list[Contract] = []
         kept: dict[str, tuple[Shipment, ...]] = {}
+        lost: dict[str, tuple[Shipment, ...]] = dict.fromkeys(self._lost_meanwhile(record), ())
         owed: dict[str, int] = {}
         promised_us = transport = 0
         for bid_id in self.by_order.get(order_id, ()):
@@ -296,6 +300,8 @@ class _Awards:
                 known, planned = self.state.contracts[won.contract.id], self.round.kept[won.contract.id]
                 if known.state in STANDING and known.contract.items == planned.contract.items:
                     kept[won.contract.id] = (*kept.get(won.contract.id, ()), *shipments)
+                if won.contract.id in lost:
+                    lost[won.contract.id] = (*lost[won.contract.id], *shipments)
                 owed[won.contract.id] = settled_minor(planned)
             else:
                 new.append(won.contract)
@@ -320,6 +326,7 @@ class _Awards:
             promised_us=promised_us,
             contracts=tuple(new),
             kept=tuple(kept.items()),
+            lost=tuple(lost.items()),
             ended=tuple(
                 sorted(
                     {id_ for id_ in record.contracts if self.state.contracts[id_].state == "at_risk"}
@@ -350,10 +357,10 @@ class _Awards:
     def _leaves_out_begun_work(self, record: OrderRecord) -> bool:
         return any(self.state.contracts[id_].state in BEGUN for id_ in self._left_out(record))
 
-    def _lost_meanwhile(self, record: OrderRecord) -> list[Event]:
-        """Put the order at risk again if a contract that the close counted on is lost since."""
-        lost = [
-            kept for kept in kept_of(self.round, record)
+    def _lost_meanwhile(self, record: OrderRecord) -> list[str]:
+        """Return the contracts that the close counted on and that are lost since."""
+        return [
+            kept.contract.id for kept in kept_of(self.round, record)
             if (
                 self.state.contracts[kept.contract.id].state not in STANDING
                 or (kept.contract.id in self.state.contracting.contested and not kept.contested)
@@ -361,9 +368,6 @@ class _Awards:
             )
             and kept.contract.id not in self._left_out(record)
         ]  # fmt: skip
-        if not lost:
-            return []
-        return [events.OrderProgressed(order_id=record.order.id, step="at_risk", at_us=self.now_us)]
 
     def _cancelled(self, record: OrderRecord, awarded: events.OrderAwarded) -> tuple[Event, ...]:
         ended = tuple(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from market.engine import backups, ledger, pricing, reallocation, reliability
+from market.engine import backups, ledger, pricing, reallocation, reliability, risks
 from market.engine.decision import Decision
 from market.engine.state import State
 from market.model import events
@@ -41,7 +41,7 @@ def _told(state: State, happened: tuple[Event, ...], now_us: int) -> tuple[Event
     told = (*happened, *reallocation.consequences(state, happened, now_us))
     return (
         *told,
-        *reallocation.risks(state, told, now_us),
+        *risks.risks(state, told, now_us),
         *pricing.terms(state, told, now_us),
         *backups.recorded(state, told),
         *ledger.postings(state, told, now_us),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from market.engine import contesting
@@ -18,8 +19,9 @@ from market.engine.contracting import (
     StatementLine,
 )
 from market.engine.posterior import MILLI, decayed, on_time_ppm, probation_left_minor
+from market.engine.risks import open_risks
 from market.engine.state import State
-from market.engine.transitions import BEGUN, CONTRACT_TRANSITIONS, ORDER_TRANSITIONS, require
+from market.engine.transitions import BEGUN, CONTRACT_TRANSITIONS, ORDER_TRANSITIONS, STANDING, require
 from market.model import contract_events as happened
 from market.model import events
 from market.model.contract_rules import PPM
@@ -132,16 +134,20 @@ def _risk_noted(state: State, event: happened.RiskNoted) -> None:
             lost=event.lost,
             remaining=event.remaining,
             occurred_us=event.occurred_us,
+            value_minor=event.value_minor,
         )
     )
 
 
 def _order_held(state: State, event: happened.OrderHeld) -> None:
-    state.contracting.risks[event.order_id][-1].held_us = event.at_us
+    for risk in open_risks(state, event.order_id):
+        risk.held_us = risk.held_us or event.at_us
     _move_order(state, event.order_id, "held", event.at_us, "waits for approval of its reallocation")
 
 
 def _reallocation_approved(state: State, event: happened.ReallocationApproved) -> None:
+    for risk in open_risks(state, event.order_id):
+        risk.held_us = risk.held_us or risk.at_us
     _move_order(state, event.order_id, "approved", event.at_us, "reallocation approved")
 
 
@@ -155,10 +161,11 @@ def _call_hastened(state: State, event: happened.CallHastened) -> None:
 def _promise_changed(state: State, event: happened.PromiseChanged) -> None:
     record = state.orders[event.order_id]
     record.reasons = (UnservedReason(code="reallocated", detail=event.cause),)
-    for risk in state.contracting.risks.get(event.order_id, ()):
-        if risk.awarded_us is None:
+    extra_minor = event.charge_minor - event.charge_before_minor
+    for risk in open_risks(state, event.order_id):
+        if set(event.lost).isdisjoint(risk.lost):
             risk.awarded_us, risk.promised_us = event.at_us, event.promised_us
-            risk.extra_minor = event.charge_minor - event.charge_before_minor
+            risk.extra_minor, extra_minor = extra_minor, 0
 
 
 def _participant_silent(state: State, event: happened.ParticipantSilent) -> None:
@@ -278,6 +285,10 @@ def _awarded(state: State, event: events.OrderAwarded) -> None:
     """Goods that had moved go on from where they lay; what their new way costs is spent."""
     book = state.contracting
     contesting.extended(state, event)
+    for contract_id, shipments in event.lost:
+        lost = state.contracts[contract_id]
+        if lost.state not in STANDING:
+            lost.contract = replace(lost.contract, shipments=shipments)
     new = 0
     for contract_id, shipments in event.kept:
         if contract_id in book.moved:

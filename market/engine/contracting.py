@@ -98,7 +98,11 @@ class Contested:
 
 @dataclass(slots=True, kw_only=True)
 class Risk:
-    """An order that was at risk: since when, when the market knew, its new award, its extra cost."""
+    """A loss that put an order at risk: since when, when the market knew, its new award, its extra cost.
+
+    One new award may answer several; the first of them bears the extra cost. ``value_minor`` are the
+    payments lost.
+    """
 
     cause: str
     source_id: str
@@ -110,6 +114,7 @@ class Risk:
     awarded_us: int | None = None
     promised_us: int | None = None
     extra_minor: int = 0
+    value_minor: int = 0
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,26 +6,20 @@ reduced to it, and paid for it. Finished goods stay where they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from market.engine.contesting import agreed_us, contest, may_go_on
 from market.engine.execution import reallocates
-from market.engine.ledger import BREACHES, PREEMPTED, RELEASED
+from market.engine.ledger import PREEMPTED, RELEASED
 from market.engine.partly_done import done_items, reduced
+from market.engine.risks import lost_contract, remaining
 from market.engine.state import ContractRecord, OrderRecord, State
 from market.engine.transitions import STANDING, UNSTARTED, next_order_state
 from market.engine.ways import logistics
 from market.model import events
 from market.model.contract_events import (
-    CallHastened,
-    ContractContested,
     ContractReduced,
-    DisruptionNoted,
-    OrderHeld,
-    ParticipantSilent,
     ProgressReported,
-    PromiseChanged,
-    RiskNoted,
 )
 from market.model.events import Event
 from market.model.network import Network
@@ -34,9 +28,6 @@ from takt_sdk.model.messages import OrderState
 from takt_sdk.model.values import MINUTE_US
 
 GONE = frozenset({"shipped", "delivered"})
-_GIVEN_WAY = (RELEASED, PREEMPTED)
-"""Causes that a failed round brings about: the next takt is soon enough."""
-
 _BEFORE_SHIPPING: tuple[OrderState, ...] = ("awarded", "confirmed", "in_production")
 
 
@@ -71,7 +62,7 @@ def steps(state: State, lost: Iterable[Event], now_us: int) -> list[events.Order
     """Return the steps to at risk of the orders that lose contracts."""
     orders: dict[str, None] = {}
     for event in lost:
-        contract_id = _lost_contract(event)
+        contract_id = lost_contract(event)
         if contract_id is not None:
             orders[state.contracts[contract_id].contract.order_id] = None
     return [
@@ -79,20 +70,6 @@ def steps(state: State, lost: Iterable[Event], now_us: int) -> list[events.Order
         for id_ in orders
         if next_order_state(state.orders[id_].state, "at_risk") is not None
     ]
-
-
-def _lost_contract(event: Event) -> str | None:
-    match event:
-        case events.ContractAtRisk() | events.ContractEnded():
-            return event.contract_id
-        case events.MilestoneReported(milestone="refused"):
-            return event.contract_id
-        case ContractContested():
-            return event.contract_id
-        case ContractReduced() if not event.by_customer:
-            return event.contract.id
-        case _:
-            return None
 
 
 # --- what breaks -----------------------------------------------------------------------------
@@ -224,7 +201,7 @@ def _preempted(state: State, record: OrderRecord, now_us: int) -> list[Event]:
 
     An order gives way once: two of them can not push each other out for ever.
     """
-    open_lots = {lot_id for lot_id, _ in _remaining(state, record, {})}
+    open_lots = {lot_id for lot_id, _ in remaining(state, record, {})}
     wanted = {lot.requirement.process for lot in record.order.lots if lot.id in open_lots}
     rivals = []
     for participant in sorted(state.index.active_contracts):
@@ -254,7 +231,7 @@ def _preempted(state: State, record: OrderRecord, now_us: int) -> list[Event]:
 def consequences(state: State, happened: tuple[Event, ...], now_us: int) -> list[Event]:
     """Return what reports, networks and failed rounds bring about."""
     following: list[Event] = []
-    gone = {_lost_contract(event) for event in happened} - {None}
+    gone = {lost_contract(event) for event in happened} - {None}
     risky = {
         event.order_id
         for event in happened
@@ -267,7 +244,7 @@ def consequences(state: State, happened: tuple[Event, ...], now_us: int) -> list
             *short(state, event, now_us),
             *passed_over(state, event, now_us),
         ):
-            contract_id = _lost_contract(one)
+            contract_id = lost_contract(one)
             if contract_id not in gone:
                 gone.add(contract_id)
                 lost.append(one)
@@ -277,118 +254,3 @@ def consequences(state: State, happened: tuple[Event, ...], now_us: int) -> list
         following += [*lost, *(one for one in stepped if one.order_id not in risky)]
         risky |= {one.order_id for one in stepped}
     return following
-
-
-def risks(state: State, happened: Iterable[Event], now_us: int) -> Iterator[Event]:
-    """Yield what is said of orders that become at risk, and of those that get a new promise."""
-    told = tuple(happened)
-    hastened = False
-    for event in told:
-        if isinstance(event, events.OrderAwarded):
-            yield from _promise(state, event, now_us)
-        if not isinstance(event, events.OrderProgressed) or event.step != "at_risk":
-            continue
-        record = state.orders[event.order_id]
-        lost = {id_: e for e in told if (id_ := _lost_contract(e)) is not None and id_ in record.contracts}
-        cause, source = _cause(told, lost)
-        yield RiskNoted(
-            order_id=event.order_id,
-            at_us=now_us,
-            cause=cause,
-            source_id=source,
-            lost=tuple(sorted(lost)),
-            remaining=_remaining(state, record, lost),
-            occurred_us=_occurred_us(state, told, lost, now_us),
-        )
-        value = sum(_value(state, id_, e) for id_, e in lost.items())
-        limit = state.rules.contracts.approve_above_minor
-        if limit is not None and value > limit:
-            yield OrderHeld(order_id=event.order_id, at_us=now_us, value_minor=value)
-        elif state.rules.contracts.recall_at_once and not hastened and not cause.startswith(_GIVEN_WAY):
-            hastened = True
-            yield CallHastened(at_us=now_us)
-
-
-def _promise(state: State, event: events.OrderAwarded, now_us: int) -> Iterator[Event]:
-    record = state.orders[event.order_id]
-    if record.state != "reallocating":
-        return
-    known = state.contracting.risks.get(event.order_id)
-    yield PromiseChanged(
-        order_id=event.order_id,
-        at_us=now_us,
-        before_us=record.promised_us or 0,
-        promised_us=event.promised_us,
-        charge_before_minor=record.charge_minor or 0,
-        charge_minor=event.charge_minor,
-        cause=known[-1].cause if known else "reallocated",
-    )
-
-
-def _cause(told: tuple[Event, ...], lost: dict[str, Event]) -> tuple[str, str]:
-    """Return why an order is at risk, and the notice that says so."""
-    source = next((e.notice.notice_id for e in told if isinstance(e, DisruptionNoted)), "")
-    source = source or next((e.notice_id for e in told if isinstance(e, events.BreakdownReported)), "")
-    for event in lost.values():
-        if isinstance(event, events.ContractAtRisk):
-            return event.cause, source
-        if isinstance(event, events.ContractEnded | ContractReduced | ContractContested):
-            return event.reason, source
-    if any(isinstance(e, events.NetworkPublished) for e in told):
-        return "a lane is closed or slower", source
-    return "a contract was refused", source
-
-
-def _occurred_us(state: State, told: tuple[Event, ...], lost: dict[str, Event], now_us: int) -> int:
-    """Return since when the work was lost: the breakdown, the last sign of life, or what was missed."""
-    for event in told:
-        match event:
-            case events.BreakdownReported():
-                return min(now_us, event.window.start_us)
-            case DisruptionNoted() if event.notice.window is not None:
-                return min(now_us, event.notice.window.start_us)
-            case ParticipantSilent():
-                return event.last_heard_us
-            case _:
-                pass
-    missed = [
-        known.awarded_us if event.reason == "not confirmed in time" else known.expected_end_us
-        for id_, event in lost.items()
-        if isinstance(event, events.ContractEnded) and event.reason in BREACHES
-        for known in (state.contracts[id_],)
-    ]
-    return min(now_us, *missed) if missed else now_us
-
-
-def _remaining(state: State, record: OrderRecord, lost: dict[str, Event]) -> tuple[tuple[str, int], ...]:
-    """Return the units of each lot that nobody is to make any more."""
-    covered: dict[str, int] = {}
-    for id_ in record.contracts:
-        event = lost.get(id_)
-        if state.contracts[id_].state not in STANDING or (
-            event is not None and not isinstance(event, ContractReduced | ContractContested)
-        ):
-            continue
-        for item in _still_made(state, id_, event):
-            covered[item.lot_id] = covered.get(item.lot_id, 0) + item.quantity
-    return tuple(
-        (lot.id, rest)
-        for lot in record.order.lots
-        if (rest := lot.quantity * record.pieces // record.order.terms.quantity - covered.get(lot.id, 0)) > 0
-    )
-
-
-def _still_made(state: State, contract_id: str, event: Event | None) -> tuple[ContractItem, ...]:
-    if isinstance(event, ContractReduced):
-        return event.contract.items
-    if isinstance(event, ContractContested):
-        return event.done
-    return state.contracts[contract_id].contract.items
-
-
-def _value(state: State, contract_id: str, event: Event) -> int:
-    record = state.contracts[contract_id]
-    payment = record.contract.payment_minor
-    if isinstance(event, ContractContested):
-        return payment - reduced(record.contract, event.done).payment_minor
-    return payment - event.contract.payment_minor if isinstance(event, ContractReduced) else payment

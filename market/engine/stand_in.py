@@ -19,6 +19,7 @@ from market.engine.ledger import CHANGED
 from market.engine.posterior import probation_left_minor
 from market.engine.pricing import forecast_ppm
 from market.engine.replanning import joined
+from market.engine.risks import cause_of, open_risks
 from market.engine.snapshot import fee_minor
 from market.engine.state import OrderRecord, State
 from market.engine.transitions import BEGUN, STANDING
@@ -56,19 +57,19 @@ def _awards(state: State, now_us: int) -> list[Event]:
     taken: list[Backup] = []
     for order_id in sorted(state.index.callable_orders):
         record = state.orders[order_id]
-        known = state.contracting.risks.get(order_id)
-        if record.state == "at_risk" and known and order_id in state.contracting.backups:
-            cause = known[-1].cause
-            if cause != CHANGED and record.order.terms.deadline_us > now_us:
-                lost = _lost(state, record, known[-1].lost)
+        if record.state == "at_risk" and order_id in state.contracting.backups:
+            known = open_risks(state, order_id)
+            changed = any(risk.cause == CHANGED for risk in known)
+            if not changed and record.order.terms.deadline_us > now_us:
+                lost = _lost(state, record, {id_ for risk in known for id_ in risk.lost})
                 plan = _best(state, record, lost, taken, now_us) if lost else None
                 if plan is not None:
                     taken += plan.backups
-                    happened += _awarded(state, record, plan, cause, now_us)
+                    happened += _awarded(state, record, plan, cause_of(known), now_us)
     return happened
 
 
-def _lost(state: State, record: OrderRecord, lost: tuple[str, ...]) -> list[str]:
+def _lost(state: State, record: OrderRecord, lost: set[str]) -> list[str]:
     """Return the contracts lost before their work began that are all that an order misses; else none."""
     if any(id_ in state.contracting.contested for id_ in record.contracts):
         return []

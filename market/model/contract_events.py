@@ -163,7 +163,10 @@ class DisruptionNoted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskNoted:
-    """An order is at risk: what remains of its lots in units, why, and since when (``occurred_us``)."""
+    """An order loses contracts worth ``value_minor``: what remains of its lots in units, why, since when.
+
+    Each loss has its own, also in an order that is at risk already.
+    """
 
     kind: Literal["takt.risk_noted.v1"] = "takt.risk_noted.v1"
     order_id: str
@@ -173,6 +176,7 @@ class RiskNoted:
     lost: tuple[str, ...]
     remaining: tuple[tuple[str, int], ...]
     occurred_us: int = 0
+    value_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +208,10 @@ class CallHastened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromiseChanged:
-    """An order has a new promise after a reallocation, and its customer the reason."""
+    """An order has a new promise after a reallocation, and its customer the reason.
+
+    It does not answer the loss of the contracts in ``lost``, which the new plan counts on.
+    """
 
     kind: Literal["takt.promise_changed.v1"] = "takt.promise_changed.v1"
     order_id: str
@@ -214,6 +221,7 @@ class PromiseChanged:
     charge_before_minor: int
     charge_minor: int
     cause: str
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -353,10 +353,9 @@ class RecordsRetired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderAwarded:
-    """``contracts`` are new; the money covers them and those of earlier rounds that still stand.
+    """``contracts`` are new; the money covers them and those of earlier rounds that the plan counts on.
 
-    ``kept`` are (contract id, its shipments anew) of earlier rounds; ``ended`` were replaced.
-    charge = production + transport + fee, at most the reservation value.
+    ``kept`` are (id, its shipments anew) of these, ``lost`` of those lost since; ``ended`` were replaced.
     """
 
     kind: Literal["takt.order_awarded.v1"] = "takt.order_awarded.v1"
@@ -371,6 +370,7 @@ class OrderAwarded:
     promised_us: int
     contracts: tuple[Contract, ...]
     kept: tuple[tuple[str, tuple[Shipment, ...]], ...] = ()
+    lost: tuple[tuple[str, tuple[Shipment, ...]], ...] = ()
     ended: tuple[str, ...] = ()
 
 

@@ -197,7 +197,9 @@ DISRUPTION_METRICS: Mapping[str, Metric] = {
         unit="days", formula="longest run of days on which that share is below 90 %", of=_time_to_recover
     ),
     "risks": Metric(
-        unit="risks", formula="times that an order was at risk", of=lambda run: resilience(run.state).risks
+        unit="risks",
+        formula="losses that put orders at risk; one order may have several",
+        of=lambda run: resilience(run.state).risks,
     ),
     "reallocated": Metric(unit="%", formula="risks that a new award ended / risks", of=_reallocated),
     "detection_time": Metric(
