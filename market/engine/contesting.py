@@ -20,6 +20,9 @@ from market.model.events import Event
 from takt_sdk.model.contract import Contract, ContractItem, Shipment
 from takt_sdk.model.values import MINUTE_US
 
+LATE = "late beyond tolerance"
+"""Why work is lost, or offered to others, that its own participant said would be late."""
+
 BETTER = "a better offer was awarded"
 """How the reason of a contested contract's end ends."""
 
@@ -110,7 +113,7 @@ def _contested(state: State, event: happened.ContractContested) -> None:
     if known is None:
         book[event.contract_id] = Contested(end_us=event.end_us, reason=event.reason)
     else:
-        known.end_us, known.reason = event.end_us, event.reason
+        known.end_us = event.end_us
 
 
 CONTEST_APPLIERS: Mapping[type, Callable[[State, Any], None]] = {happened.ContractContested: _contested}

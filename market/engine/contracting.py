@@ -85,7 +85,7 @@ class Disruption:
 
 @dataclass(slots=True, kw_only=True)
 class Contested:
-    """A late contract held against new offers: its forecast, what was done when its rest was called.
+    """A late contract held against new offers: its forecast, why at first, what was done when it was called.
 
     ``round_id`` is the round that last called it, empty before.
     """

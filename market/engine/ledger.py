@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from market.engine.contesting import BETTER
+from market.engine.contesting import LATE
 from market.engine.state import ContractRecord, OrderRecord, State
 from market.engine.transitions import STANDING
 from market.model import events
@@ -30,6 +30,9 @@ from takt_sdk.model.values import DAY_US
 
 BREACHES = frozenset({"not confirmed in time", "silent past its end", "heartbeat missed"})
 """Reasons for which a contract ends by its participant's fault."""
+
+BREAKDOWN = "breakdown"
+"""How the reason begins for which a contract is lost to a breakdown that was told."""
 
 RELEASED, PREEMPTED, CHANGED = "released: ", "pre-empted by rule", "changed by the customer"
 _GIVEN_UP = (RELEASED, PREEMPTED, CHANGED)
@@ -116,8 +119,8 @@ class _Postings:
                 self._cancelled(self.state.orders[event.order_id])
             case events.MilestoneReported():
                 self._milestone(self.state.contracts[event.contract_id], event)
-            case events.ContractEnded() if event.reason in BREACHES:
-                self._breach(event.contract_id, self.state.rules.contracts.breach_ppm, event.reason)
+            case events.ContractEnded():
+                self._lost(event.contract_id, event.reason)
             case PaymentRecorded():
                 account = participant_account(event.participant)
                 self._post(
@@ -139,15 +142,13 @@ class _Postings:
             case ContractReduced() if event.by_customer:
                 known = self.state.contracts[event.contract.id]
                 self._compensate(known, cut_minor(self.state, known, event.contract), event.reason)
+            case ContractReduced():
+                self._lost(event.contract.id, event.reason, event.contract.payment_minor)
             case events.ContractAtRisk() if event.cause.startswith(_GIVEN_UP):
                 known = self.state.contracts[event.contract_id]
                 self._compensate(known, cancellation_minor(self.state, known), event.cause)
-            case events.ContractEnded() if event.reason.startswith("breakdown") and event.reason.endswith(
-                BETTER
-            ):
-                self._breach(event.contract_id, self.state.rules.contracts.breakdown_ppm, event.reason)
-            case events.ContractAtRisk() if event.cause.startswith("breakdown"):
-                self._breach(event.contract_id, self.state.rules.contracts.breakdown_ppm, event.cause)
+            case events.ContractAtRisk():
+                self._lost(event.contract_id, event.cause)
             case _:
                 pass
 
@@ -181,7 +182,7 @@ class _Postings:
         """Pay on account what is finished; refusing an award that binds is a breach."""
         rules, contract = self.state.rules.contracts, record.contract
         if event.milestone == "refused":
-            self._breach(contract.id, rules.breach_ppm, "refused")
+            self._breach(contract.id, rules.breach_ppm, "refused", 0)
         if event.milestone != "finished":
             return
         units = sum(item.quantity for item in contract.items)
@@ -220,12 +221,22 @@ class _Postings:
         lines = ((customer, -amount), (earner, amount))
         self._post("cancellation", order_id, contract_id, *lines, detail=cause)
 
-    def _breach(self, contract_id: str, share_ppm: int, detail: str) -> None:
+    def _lost(self, contract_id: str, reason: str, left_minor: int = 0) -> None:
+        """Book what a contract's participant owes for losing it, but for ``left_minor`` of its payment."""
+        rules, contested = self.state.rules.contracts, self.state.contracting.contested.get(contract_id)
+        if contested is not None and reason == LATE:  # it is late because of that
+            reason = contested.reason
+        if reason in BREACHES:
+            self._breach(contract_id, rules.breach_ppm, reason, left_minor)
+        elif reason.startswith(BREAKDOWN):
+            self._breach(contract_id, rules.breakdown_ppm, reason, left_minor)
+
+    def _breach(self, contract_id: str, share_ppm: int, detail: str, left_minor: int) -> None:
         record = self.state.contracts.get(contract_id)
         if record is None or record.state not in STANDING:
             return
         contract = record.contract
-        amount = contract.payment_minor * share_ppm // PPM
+        amount = (contract.payment_minor - left_minor) * share_ppm // PPM
         order = self.state.orders[contract.order_id].order
         self._post(
             "breach",

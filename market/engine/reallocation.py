@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from market.engine.contesting import agreed_us, contest, may_go_on
+from market.engine.contesting import LATE, agreed_us, contest, may_go_on
 from market.engine.execution import reallocates
 from market.engine.ledger import PREEMPTED, RELEASED
 from market.engine.partly_done import done_items, reduced
@@ -117,10 +117,9 @@ def late(state: State, event: Event, now_us: int) -> list[Event]:
             for item in record.contract.items
             if (quantity := min(item.quantity, _done(state, record, event, item.lot_id)))
         )
-    reason = "late beyond tolerance"
     if may_go_on(state, record, end_us):
-        return contest(state, record, end_us, reason, now_us, done)
-    return lose(state, record, reason, now_us, done)
+        return contest(state, record, end_us, LATE, now_us, done)
+    return lose(state, record, LATE, now_us, done)
 
 
 def _done(state: State, record: ContractRecord, event: ProgressReported, lot_id: str) -> int:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from market.engine.contesting import BETTER
-from market.engine.ledger import BREACHES
+from market.engine.contesting import LATE
+from market.engine.ledger import BREACHES, BREAKDOWN
 from market.engine.posterior import base_rate_ppm
 from market.engine.state import ContractRecord, State
 from market.model import events
 from market.model.contract_events import ContractReduced, ReliabilityObserved
 from market.model.events import Event
+
+_LATE = (BREAKDOWN, LATE)
+"""How the reasons begin for which work is lost because it would be late."""
 
 
 def processes(state: State, record: ContractRecord) -> tuple[str, ...]:
@@ -51,9 +54,9 @@ def _observed(state: State, event: Event) -> tuple[str, bool] | None:
             return event.contract_id, event.at_us <= state.contracts[event.contract_id].contract.end_us
         case events.MilestoneReported(milestone="refused"):
             return event.contract_id, False
-        case events.ContractEnded() if event.reason in BREACHES or event.reason.endswith(BETTER):
+        case events.ContractEnded() if event.reason in BREACHES or event.reason.startswith(_LATE):
             return event.contract_id, False
-        case events.ContractAtRisk() if event.cause.startswith(("breakdown", "late")):
+        case events.ContractAtRisk() if event.cause.startswith(_LATE):
             return event.contract_id, False
         case ContractReduced() if not event.by_customer:
             return event.contract.id, False

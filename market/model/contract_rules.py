@@ -25,7 +25,8 @@ class ContractRules:
     cancel_awarded_ppm, cancel_confirmed_ppm, cancel_begun_ppm
         Price of a contract that its customer cancels, by state; work that is done is paid in full.
     breach_ppm, breakdown_ppm
-        Penalty of a participant whose contract ends by its fault, or by a breakdown that it reported.
+        Penalty of a participant that loses a contract, or the rest of it, by its fault or by a breakdown that
+        it reported: a share of the payment that is lost.
     penalty_cap_ppm
         Most that a contract pays for lateness; 0 books none.
     on_account_ppm

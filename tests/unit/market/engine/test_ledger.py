@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from market.engine.admission import OPERATOR
+from market.engine.admission import HOST, OPERATOR
 from market.engine.ledger import postings
 from market.engine.pricing import shares
 from market.engine.queries import answer
 from market.model import events
-from market.model.contract_commands import RecordPayment
+from market.model.contract_commands import NoteSilence, RecordPayment
 from market.model.contract_events import LedgerPosted
 from market.model.contract_rules import ContractRules
 from market.model.ledger import Line, Posting
@@ -20,6 +20,8 @@ from takt_sdk.model.execution import QueryStatement, StatementReply
 from takt_sdk.model.values import DAY_US
 from tests.unit.market.engine.market import RULES, START_US, Market, Offer, cancellation
 from tests.unit.market.engine.test_disruptions import chain_market
+from tests.unit.market.engine.test_keeping_late import late_market, offer
+from tests.unit.market.engine.test_reallocation import break_down, progress
 
 ALL = ("confirmed", "started", "finished", "shipped", "delivered")
 
@@ -106,6 +108,61 @@ def test_who_does_not_confirm_pays_the_breach() -> None:
     market.days(1.5)
     assert market.contract_of("mill-a").state == "ended"
     assert balances(market) == {"participant/mill-a": -30, "participant/ada": 30}
+
+
+@pytest.mark.parametrize(("done", "penalty"), [(0, 30), (4, 18)])
+@pytest.mark.parametrize("keep_late", [False, True])
+def test_a_breakdown_costs_its_share_of_what_is_lost_contested_or_not(
+    done: int, penalty: int, keep_late: bool
+) -> None:
+    market = late_market(done=done, ends=5, breakdown_ppm=100_000, keep_late=keep_late)
+    break_down(market, until=11)
+    market.tick()
+    offer(market, 100, units=10 - done)
+    market.clear()
+    assert breaches(market) == [("mill-a", penalty)]
+
+
+def test_a_breakdown_that_gets_later_is_still_a_breakdown() -> None:
+    market = late_market(done=0, ends=5, breakdown_ppm=100_000)
+    break_down(market, until=11)
+    lot = market.lot("o1", "mill")
+    progress(market, "mill-a", lot, 0, ends=13)
+    assert market.state.contracting.contested
+    progress(market, "mill-a", lot, 0, ends=16)
+    assert market.contract_of("mill-a").state == "ended"
+    assert breaches(market) == [("mill-a", 30)]
+
+
+def test_lateness_that_was_told_is_no_breakdown_and_what_goes_on_pays_nothing() -> None:
+    market = late_market(done=0, ends=11.5, breakdown_ppm=100_000)
+    offer(market, 100, units=10)
+    market.clear()
+    assert market.contract_of("mill-a").state == "ended"
+    assert breaches(market) == []
+    market = late_market(done=0, ends=5, breakdown_ppm=100_000)
+    break_down(market, until=11)
+    market.tick()
+    offer(market, 900, units=10)
+    market.clear()
+    assert market.contract_of("mill-a").state == "in_production"
+    assert breaches(market) == []
+
+
+def test_silence_costs_its_share_of_what_is_not_done() -> None:
+    market = late_market(done=4, ends=5, breach_ppm=100_000)
+    market.accept(HOST, NoteSilence(participant="mill-a", last_heard_us=market.now_us))
+    assert breaches(market) == [("mill-a", 18)]
+
+
+def breaches(market: Market) -> list[tuple[str, int]]:
+    """Return who paid a penalty for work that it lost, and how much."""
+    return [
+        (participant, -line.amount_minor)
+        for participant, lines in market.state.contracting.statements.items()
+        for line in lines
+        if line.kind == "breach" and line.amount_minor < 0
+    ]
 
 
 def test_an_award_that_costs_to_cancel_is_not_cancelled_at_once() -> None:
