@@ -245,6 +245,7 @@ class MarketResource(Resource):
     response_s: Annotated[float, Field(description="Time that bidders have to answer.")]
     fee_ppm: int
     rules_version: int
+    auditors: Annotated[list[str], Field(description="Who reads the whole log, restricted orders too.")]
     round_id: str | None
     paused: Annotated[str | None, Field(description="Why no round opens; null while they do.")]
     sites: list[SiteResource]
@@ -262,6 +263,7 @@ class MarketResource(Resource):
             response_s=rules.response_us / 1_000_000,
             fee_ppm=rules.fee_ppm,
             rules_version=rules.version,
+            auditors=list(rules.auditors),
             round_id=None if health.round_id is None or is_hidden(health.round_id) else health.round_id,
             paused=health.pause_reason or None,
             sites=[

@@ -29,6 +29,7 @@ COMMANDS = {
     "backup": ("scenarios.backup_command", "backup"),
     "restore": ("scenarios.backup_command", "restore"),
     "verify": ("scenarios.verify_command", "verify"),
+    "audit": ("scenarios.audit_command", "audit"),
 }
 """Name → (module, attribute)."""
 

@@ -62,13 +62,18 @@ def expiry_us(days: int | None) -> int | None:
 
 
 def limits_of(
-    max_payload: int | None, max_subscriptions: int | None, max_connections: int | None
+    max_payload: int | None,
+    max_subscriptions: int | None,
+    max_connections: int | None,
+    *,
+    reads_only: bool = False,
 ) -> ConnectionLimits:
     """Return the limits that the command line asks for."""
     return ConnectionLimits(
         payload_bytes=max_payload or DEFAULT_LIMITS.payload_bytes,
         subscriptions=max_subscriptions or DEFAULT_LIMITS.subscriptions,
         connections=max_connections or DEFAULT_LIMITS.connections,
+        reads_only=reads_only,
     )
 
 
@@ -93,6 +98,7 @@ def write_credentials(text: str, path: Path) -> None:
 @click.option("--renew", "how", flag_value="renew", help="The same key, a later end.")
 @click.option("--rotate", "how", flag_value="rotate", help="Another key; what was issued before ends.")
 @click.option("--revoke", "how", flag_value="revoke", help="Nothing new; what was issued before ends.")
+@click.option("--auditor", is_flag=True, help="They let NAME ask, and do nothing else.")
 @EXPIRES
 @KEY
 @LIMITS[0]
@@ -103,6 +109,7 @@ def issue(
     folder: Path,
     out: Path,
     how: str | None,
+    auditor: bool,  # noqa: FBT001 - a flag
     expires_days: int | None,
     user_key: str | None,
     max_payload: int | None,
@@ -126,7 +133,7 @@ def issue(
         elif how == "revoke":
             issuer.revoke(name)
         else:
-            limits = limits_of(max_payload, max_subscriptions, max_connections)
+            limits = limits_of(max_payload, max_subscriptions, max_connections, reads_only=auditor)
             text = issuer.issue(name, expires_us=end_us, limits=limits, user_key=user_key)
     except CredentialsError as error:
         raise click.ClickException(str(error)) from error

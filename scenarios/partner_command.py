@@ -92,7 +92,7 @@ def add(
     text = None
     try:
         if issuer is not None:
-            limits = limits_of(max_payload, max_subscriptions, max_connections)
+            limits = limits_of(max_payload, max_subscriptions, max_connections, reads_only="auditor" in roles)
             text = issuer.issue(name, expires_us=expiry_us(expires_days), limits=limits, user_key=user_key)
             document["signing_key"] = _key_in(text)
         elif user_key is None:
@@ -106,6 +106,8 @@ def add(
         raise click.ClickException(str(error)) from error
     market.ask("PUT", f"/v1/operator/participants/{name}", document)
     click.echo(f"admitted {name} ({', '.join(document['roles'])})")
+    if "auditor" in roles:
+        _name_in_rules(market, name)
     if {"plant", "supplier"} & set(roles) and not (
         document["sites"] and document.get("qualification", {}).get("capabilities")
     ):
@@ -120,6 +122,8 @@ def add(
     click.echo(f"nats         {market.address.nats_url}")
     if key is not None:
         click.echo(f"API key      {key}   (shown once; the market keeps only its hash)")
+    if "auditor" in roles:
+        click.echo(f"\nnext: takt audit COPY --creds {creds} --nats-url {market.address.nats_url}")
     if {"plant", "supplier"} & set(roles):
         click.echo(f"\nnext: takt join PROFILE --creds {creds} --nats-url {market.address.nats_url}")
 
@@ -235,6 +239,16 @@ def _admission(name: str, profile: Path | None, capabilities: Path | None) -> di
     except (ProfileFileError, json.JSONDecodeError, OSError) as error:
         raise click.ClickException(str(error)) from error
     return document
+
+
+def _name_in_rules(market: OperatorClient, name: str) -> None:
+    """Let the rules name an auditor: only then the log is open to it, and everybody can know."""
+    rules = market.ask("GET", "/v1/operator/rules")["rules"]
+    if name in rules["auditors"]:
+        return
+    rules |= {"version": rules["version"] + 1, "auditors": [*rules["auditors"], name]}
+    market.ask("PUT", "/v1/operator/rules", {"rules": rules})
+    click.echo(f"rules {rules['version']} name it as an auditor: it reads the whole log")
 
 
 def _issuer(market: OperatorClient) -> Issuer | None:

@@ -38,7 +38,7 @@ from market.adapters.journal_checks import (
     is_intact,
 )
 from market.adapters.journal_projection import Projection
-from market.adapters.journal_rows import stored_of
+from market.adapters.journal_rows import entry_values, head_values, stored_of
 from market.adapters.journal_schema import (
     ENTRIES,
     FRONTIERS,
@@ -58,7 +58,6 @@ from market.leaf import SALT_SIZE, entry_leaf
 from market.merkle import EMPTY_ROOT, HASH_SIZE, Frontier
 from market.ports import (
     Decided,
-    Entry,
     HeadSigner,
     OutboxMessage,
     ReadModel,
@@ -190,13 +189,13 @@ class SqlJournal:
             for at, decided in enumerate(batch):
                 salt = salts[at * SALT_SIZE : (at + 1) * SALT_SIZE]
                 leaves.append(entry_leaf(decided.entry, salt))
-                entries.append(_entry_values(first + at, decided.entry, salt, leaves[-1]))
+                entries.append(entry_values(first + at, decided.entry, salt, leaves[-1]))
             frontier = self._frontier.extend(leaves)
             head = TreeHead(size=frontier.size, root=frontier.root())
             head = head if sign is None else sign(head)
             with self._transaction() as connection:
                 self._store.write(connection, _INSERT_ENTRY, entries)
-                self._store.write(connection, _INSERT_HEAD, [_head_values(head)])
+                self._store.write(connection, _INSERT_HEAD, [head_values(head)])
                 if head.size // FRONTIER_INTERVAL > first // FRONTIER_INTERVAL:
                     peaks = b"".join(frontier.peaks)
                     self._store.write(connection, _INSERT_FRONTIER, [{"size": head.size, "peaks": peaks}])
@@ -429,27 +428,7 @@ class SqlJournal:
         return whole, head
 
 
-def _head_values(head: TreeHead) -> dict[str, int | bytes]:
-    return {"size": head.size, "root": head.root, "at_us": head.at_us, "signature": head.signature}
-
-
 def read_head(row: Row[*tuple[Any, ...]]) -> TreeHead:
     """Return the head that a row of its table holds."""
     size, root, at_us, signature = row
     return TreeHead(size=size, root=root, at_us=at_us, signature=signature)
-
-
-def _entry_values(position: int, entry: Entry, salt: bytes, leaf: bytes) -> dict[str, int | str | bytes]:
-    return {
-        "position": position,
-        "now_us": entry.now_us,
-        "source": entry.source,
-        "message": entry.message,
-        "events": entry.events,
-        "engine_version": entry.engine_version,
-        "rules_version": entry.rules_version,
-        "salt": salt,
-        "leaf": leaf,
-        "signature": entry.signature,
-        "key": entry.key,
-    }

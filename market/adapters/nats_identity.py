@@ -31,6 +31,7 @@ from takt_sdk.nats.subjects import (
     market_id,
     participant_id,
     stream_name,
+    subject,
     tape_subject,
 )
 from takt_sdk.ports import Entropy
@@ -63,11 +64,15 @@ KeyRole = Literal["operator", "account", "user"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLimits:
-    """What the server lets one participant use. ``connections`` holds for all of its users together."""
+    """What the server lets one participant use. ``connections`` holds for all of its users together.
+
+    ``reads_only`` leaves nothing but questions: no bid, report or order, no mailbox, no tape.
+    """
 
     payload_bytes: int = MAX_PAYLOAD_BYTES
     subscriptions: int = MAX_SUBSCRIPTIONS
     connections: int = MAX_CONNECTIONS
+    reads_only: bool = False
 
 
 DEFAULT_LIMITS = ConnectionLimits()
@@ -300,9 +305,13 @@ def participant_user_jwt(
     connection at ``expires_us`` (whole seconds count). ``issued_s`` is now where it is not given; it must
     lie after what the account's claim revokes.
     """
+    sends = [*_requests(market, participant), *_mailbox(stream_name(market, participant))]
+    hears = [f"{inbox_prefix(participant)}.>", tape_subject(market)]
+    if limits.reads_only:
+        sends, hears = [subject(market, "query", participant)], hears[:1]
     claim = {
-        "pub": {"allow": [*_requests(market, participant), *_mailbox(stream_name(market, participant))]},
-        "sub": {"allow": [f"{inbox_prefix(participant)}.>", tape_subject(market)]},
+        "pub": {"allow": sends},
+        "sub": {"allow": hears},
         "subs": limits.subscriptions,
         "payload": limits.payload_bytes,
         **({"tags": [MARKET_KEY_TAG + market_key]} if market_key else {}),

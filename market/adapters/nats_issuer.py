@@ -60,6 +60,7 @@ class Register:
             payload_bytes=user["payload"],
             subscriptions=user["subs"],
             connections=DEFAULT_LIMITS.connections if account is None else account["nats"]["limits"]["conn"],
+            reads_only=len(user["pub"]["allow"]) == 1,
         )
         return Issued(
             participant=participant,

@@ -13,7 +13,7 @@ from market.model.contract_commands import ContractOperatorCommand, NoteSilence
 from market.model.network import Network
 from market.model.rules import Rules
 from takt_sdk.model.capability import Qualification
-from takt_sdk.model.errors import EmptyError
+from takt_sdk.model.errors import EmptyError, InvalidChoiceError
 from takt_sdk.model.keys import check_key
 from takt_sdk.model.messages import ROLES, DeclineCall, ParticipantCommand, Role, Tick, WireBody
 from takt_sdk.model.sheet import BidSheet
@@ -96,6 +96,8 @@ class AdmitParticipant:
         for index, role in enumerate(self.roles):
             check_choice(f"roles[{index}]", role, ROLES)
         check_ids("roles", self.roles)
+        if "auditor" in self.roles and len(self.roles) > 1:
+            raise InvalidChoiceError("roles", self.roles, "an auditor reads everything and trades nothing")
         check_ids("sites", self.sites)
         if self.api_key_sha256 is not None:
             check_sha256("api_key_sha256", self.api_key_sha256)

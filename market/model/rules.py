@@ -8,7 +8,16 @@ from typing import Literal, get_args
 
 from market.model.contract_rules import AS_BEFORE, ContractRules
 from takt_sdk.model.errors import InvalidChoiceError
-from takt_sdk.model.values import DAY_US, HOUR_US, MAX_MINOR, PeriodGrid, check_choice, check_int
+from takt_sdk.model.values import (
+    DAY_US,
+    HOUR_US,
+    MAX_MINOR,
+    PeriodGrid,
+    check_choice,
+    check_count,
+    check_int,
+    check_participant_id,
+)
 
 Mechanism = Literal["pay_as_bid", "second_price", "vcg", "core", "uniform", "greedy"]
 MECHANISMS: tuple[str, ...] = get_args(Mechanism)
@@ -17,6 +26,7 @@ Signatures = Literal["optional", "required"]
 
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 SECOND_US = 1_000_000
+MAX_AUDITORS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +85,8 @@ class Rules:
         Time after a sealed round's close within which its key must be released; then the round is void.
     signatures
         Whether every message over the bus must be signed. Whoever has a key signs either way.
+    auditors
+        Participants of the role ``auditor`` who may read the whole log, as it is written.
     contracts
         What holds after an award: money, watching, reallocation, reliability, changes.
     """
@@ -111,6 +123,7 @@ class Rules:
     price_rounds: int = 1
     tell_estimates: bool = False
     opening_us: int = 60 * SECOND_US
+    auditors: tuple[str, ...] = ()
     contracts: ContractRules = AS_BEFORE
 
     def __post_init__(self) -> None:
@@ -143,3 +156,6 @@ class Rules:
         check_int("opening_us", self.opening_us, 1, 366 * DAY_US)
         check_int("price_rounds", self.price_rounds, 1, 20)
         check_choice("signatures", self.signatures, get_args(Signatures))
+        check_count("auditors", self.auditors, MAX_AUDITORS)
+        for index, auditor in enumerate(self.auditors):
+            check_participant_id(f"auditors[{index}]", auditor)

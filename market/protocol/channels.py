@@ -19,7 +19,7 @@ from takt_sdk.model.messages import (
     SyncReply,
     Tape,
 )
-from takt_sdk.model.proof import ProofReply
+from takt_sdk.model.proof import LogAnswer
 from takt_sdk.nats.subjects import inbox_prefix, stream_name, subject, tape_subject
 
 
@@ -78,7 +78,7 @@ CHANNELS: tuple[Channel, ...] = (
         action="send",
         summary="Ask for everything that concerns you, your statement, your score, or proofs of the log.",
         bodies=get_args(Query),
-        replies=(SyncReply, *get_args(ContractReply), ProofReply, Refused),
+        replies=(SyncReply, *get_args(ContractReply), *get_args(LogAnswer), Refused),
     ),
     Channel(
         name="tape",

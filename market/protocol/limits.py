@@ -34,7 +34,7 @@ from takt_sdk.model.messages import (
 )
 from takt_sdk.model.order import MAX_TAKTS, OrderTerms
 from takt_sdk.model.plan import MAX_PLAN_LOTS, Document, Part, PlannedArc, PlannedLot, ProcessPlan
-from takt_sdk.model.proof import MAX_PROVEN, QueryProof
+from takt_sdk.model.proof import MAX_PROVEN, QueryLog, QueryProof
 from takt_sdk.model.sealed import SEALED_SIZES, SealedSheet, base64_size
 from takt_sdk.model.sheet import MAX_BIDS, MAX_PERIOD, Bids, BidSheet, Capacities, Groups
 from takt_sdk.model.values import (
@@ -212,6 +212,7 @@ _OF_QUERIES: Mapping[type, Mapping[str, Fragment]] = {
         "positions": _list(_integer(0, 2**53 - 1), MAX_PROVEN),
         "since_size": _integer(0, 2**53 - 1),
     },
+    QueryLog: {"start": _integer(0, 2**53 - 1), "offset": _integer(0, 2**53 - 1)},
 }
 
 _SHARED: Mapping[type, Mapping[str, Fragment]] = {

@@ -77,8 +77,7 @@ def check_chain(log: Log, sizes: Iterable[int] = ()) -> Chain:
                 "edited", expected, f"entry {expected} does not have the leaf that the tree holds"
             )
         leaves.append(leaf)
-        if any(kind in stored.entry.events for kind in _NAMING):
-            keys += [(expected, key) for key in _keys_in(stored)]
+        keys += [(expected, key) for key in keys_in(stored)]
         expected += 1
         if expected == stop:
             frontier = frontier.extend(leaves[first_unhashed:])
@@ -103,7 +102,10 @@ _NAMING = (b'"takt.market_opened.v1"', b'"takt.market_key_published.v1"')
 """Events that name a key of the market's."""
 
 
-def _keys_in(stored: Stored) -> list[str]:
+def keys_in(stored: Stored) -> list[str]:
+    """Return the keys of the market's own that an entry names; raises `AuditError` if it cannot be read."""
+    if not any(kind in stored.entry.events for kind in _NAMING):
+        return []
     try:
         happened = decode_events(stored.entry.events)
     except ValueError as error:

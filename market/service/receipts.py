@@ -16,8 +16,9 @@ from market.engine.state import State
 from market.leaf import opening
 from market.ports import Entry, Journal, Stored, TreeHead
 from market.proofs import Proofs
+from market.service.log_pages import log_page, not_an_auditor
 from takt_sdk.model.messages import Receipt
-from takt_sdk.model.proof import ProofReply, ProvenEntry, QueryProof
+from takt_sdk.model.proof import LogAnswer, LogQuery, ProofReply, ProvenEntry, QueryLog, QueryProof
 from takt_sdk.ports import REQUEST_CHANNELS
 from takt_sdk.signing import Signer, head_bytes, to_text
 
@@ -88,9 +89,16 @@ class Receipts:
 
     # --- proofs ------------------------------------------------------------------------------
 
-    async def prove(self, participant: str, query: QueryProof) -> ProofReply | Refusal:
-        """Return proofs of a participant's own entries; another's are as unknown as those never written."""
-        return await asyncio.to_thread(self._prove, participant, query)
+    async def prove(self, participant: str, query: LogQuery) -> LogAnswer | Refusal:
+        """Return proofs of a participant's own entries; another's are as unknown as those never written.
+
+        An auditor whom the rules name gets the log itself.
+        """
+        if not isinstance(query, QueryLog):
+            return await asyncio.to_thread(self._prove, participant, query)
+        if (refused := not_an_auditor(self._state(), participant)) is not None:
+            return refused
+        return await asyncio.to_thread(log_page, self._journal, participant, query)
 
     def _prove(self, participant: str, query: QueryProof) -> ProofReply | Refusal:
         head = self._journal.head()

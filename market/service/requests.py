@@ -32,7 +32,7 @@ from takt_sdk.model.messages import (
     ReportCommand,
     WireBody,
 )
-from takt_sdk.model.proof import ProofReply, QueryProof
+from takt_sdk.model.proof import LogAnswer, LogQuery, QueryLog, QueryProof
 from takt_sdk.ports import RequestChannel
 
 _ALLOWED: Mapping[RequestChannel, tuple[type, ...]] = {
@@ -79,7 +79,7 @@ class RequestHandler:
         kernel: Callable[[], Kernel],
         submit: Submit,
         read: Callable[[str, Callable[[Kernel], bytes]], Awaitable[bytes]],
-        prove: Callable[[str, QueryProof], Awaitable[ProofReply | Refusal]],
+        prove: Callable[[str, LogQuery], Awaitable[LogAnswer | Refusal]],
         now_us: Callable[[], int],
         monotonic_s: Callable[[], float],
     ) -> None:
@@ -131,7 +131,7 @@ class RequestHandler:
         if isinstance(signed, Refusal):
             return encode(refused_as(envelope.message_id, signed))
         try:
-            if isinstance(envelope.body, QueryProof):
+            if isinstance(envelope.body, QueryProof | QueryLog):
                 proof = await self._prove(request.participant, envelope.body)
                 return encode(refused_as(envelope.message_id, proof) if isinstance(proof, Refusal) else proof)
             if isinstance(envelope.body, QuerySync | ContractQuery):

@@ -38,7 +38,7 @@ from takt_sdk.model.messages import (
 )
 from takt_sdk.model.order import OrderTerms
 from takt_sdk.model.plan import Document, Part, PlannedArc, PlannedLot, ProcessPlan
-from takt_sdk.model.proof import QueryProof
+from takt_sdk.model.proof import QueryLog, QueryProof
 from takt_sdk.model.sealed import SEAL_OVERHEAD, SEALED_SIZES, SealedSheet
 from takt_sdk.model.values import Window
 
@@ -118,6 +118,7 @@ SAMPLES: tuple[ParticipantCommand | Query | Heartbeat, ...] = (
     QueryRisks(),
     QuerySync(),
     QueryProof(positions=(3, 9), since_size=2),
+    QueryLog(start=3, offset=7),
     Heartbeat(),
 )
 

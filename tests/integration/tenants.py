@@ -40,6 +40,8 @@ CUSTOMERS = ("qalice", "qbob", "qcarol")
 PLANTS = ("pmill-1", "pmill-2", "pmill-3")
 CLEARED = ("psafe-1", "psafe-2", "psafe-3")
 EVERYBODY = (*CUSTOMERS, *PLANTS, *CLEARED)
+AUDITOR = "qeve"
+"""Reads the log, and has no other part in the market."""
 ORDERS: tuple[tuple[str, str, DataClass], ...] = (
     ("qalice", "a1", "open"),
     ("qalice", "a2", "open"),
@@ -193,7 +195,13 @@ class Tenants:
 
 
 async def _opened(tenants: Tenants, keys: dict[str, str]) -> None:
-    rules = Rules(takt_us=HOUR_US, response_us=10 * MINUTE_US, early_close=False, confirm_us=5 * DAY_US)
+    rules = Rules(
+        takt_us=HOUR_US,
+        response_us=10 * MINUTE_US,
+        early_close=False,
+        confirm_us=5 * DAY_US,
+        auditors=(AUDITOR,),
+    )
     network = Network(sites=(Site(id=SITE, name="Hall", country="DE"),), lanes=())
     await tenants.command(OPERATOR, OpenMarket(market=MARKET, rules=rules, network=network), "open")
     able = Qualification(capabilities=(Capability(process="milling", materials=("steel",)),))
@@ -209,6 +217,9 @@ async def _opened(tenants: Tenants, keys: dict[str, str]) -> None:
         )
         await tenants.command(OPERATOR, admission, f"admit-{name}")
         tenants.mark(name, name)
+    hashed = sha256(keys[AUDITOR].encode()).hexdigest()
+    reading = AdmitParticipant(participant=AUDITOR, roles=("auditor",), api_key_sha256=hashed)
+    await tenants.command(OPERATOR, reading, f"admit-{AUDITOR}")
 
 
 @contextlib.asynccontextmanager
@@ -223,7 +234,7 @@ async def tenants_at_work() -> AsyncIterator[Tenants]:
         lottery=Lottery(bytes(32)),
         tick_s=None,
     )
-    keys = {name: f"key-of-{word(name)}" for name in (*EVERYBODY, OPERATOR)}
+    keys = {name: f"key-of-{word(name)}" for name in (*EVERYBODY, AUDITOR, OPERATOR)}
     async with service, contextlib.AsyncExitStack() as stack:
         settings = GatewaySettings(
             operator_key_sha256=sha256(keys[OPERATOR].encode()).hexdigest(),

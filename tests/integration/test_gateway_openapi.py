@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ import pytest_asyncio
 from gateway.settings import GatewaySettings
 from market.adapters.journal_memory import MemoryJournal
 from market.model.contract_rules import ContractRules
+from takt_sdk.codec import encode
 from takt_sdk.model.execution import AppealScore
 from tests.integration.gateway_market import (
     OPERATOR_KEY,
@@ -40,7 +42,7 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
     ("PUT", "/v1/parts/bracket", PART),
     ("PUT", "/v1/operator/participants/bob", {"roles": ["customer"], "agent": False}),
     ("POST", "/v1/operator/participants/bob/suspend", {}),
-    ("PUT", "/v1/operator/rules", {"rules": asdict(RULES) | {"version": 2}}),
+    ("PUT", "/v1/operator/rules", {"rules": json.loads(encode(RULES)) | {"version": 2}}),
     ("POST", "/v1/operator/pause", {"reason": "x"}),
     ("POST", "/v1/operator/resume", {"reason": "x"}),
     ("PUT", "/v1/operator/participants/dora", {"roles": ["supplier"]}),

@@ -20,8 +20,18 @@ from takt_sdk.codec import encode
 from takt_sdk.model.errors import ModelError
 from takt_sdk.model.execution import NotifyDisruption, RequestChange
 from takt_sdk.model.messages import Envelope
+from takt_sdk.model.proof import QueryLog
 from tests.docs.protocol_samples import SAMPLES
-from tests.integration.tenants import CLEARED, CUSTOMERS, EVERYBODY, PLANTS, Tenants, tenants_at_work, traded
+from tests.integration.tenants import (
+    AUDITOR,
+    CLEARED,
+    CUSTOMERS,
+    EVERYBODY,
+    PLANTS,
+    Tenants,
+    tenants_at_work,
+    traded,
+)
 from tests.unit.market.service.small_market import until
 
 NEVER = {
@@ -79,7 +89,7 @@ async def test_no_endpoint_shows_or_changes_what_is_anothers(tenants: Tenants) -
             names = " ".join(p["name"] for p in operation.get("parameters", ()) if p["in"] == "path")
             if method != "get" and not names:
                 continue  # creates something of one's own
-            for reader in (*EVERYBODY, "nobody"):
+            for reader in (*EVERYBODY, AUDITOR, "nobody"):
                 asked = foreign(tenants, reader) if names else [("", "")]
                 cells += [(reader, method, path, kind if kind in names else "", id_) for kind, id_ in asked]
     slots = asyncio.Semaphore(48)
@@ -190,12 +200,15 @@ async def test_no_subject_shows_or_changes_what_is_anothers(tenants: Tenants) ->
     cells, kinds = 0, set()
     for channel, bodies in _ALLOWED.items():
         for body in bodies:
-            for reader in EVERYBODY:
+            for reader in (*EVERYBODY, AUDITOR):
+                if (reader, body) == (AUDITOR, QueryLog):
+                    continue  # it alone, and this alone: below
                 if (own := _made(body, "", "")) is not None:
                     kinds.add(body)
                     cells += 1
                     answer = await _request(tenants, channel, reader, own)
                     assert tenants.leaks(reader, answer) == [], (reader, body, answer)
+                    assert reader != AUDITOR or b"takt.receipt" not in answer, (body, answer)
                 for kind, id_ in foreign(tenants, reader):
                     made, never = _made(body, kind, id_), _made(body, kind, NEVER[kind])
                     if made is None or never is None or made == never:
@@ -221,6 +234,20 @@ async def test_proofs_are_given_of_ones_own_entries_only(tenants: Tenants) -> No
         for position in range(size):
             answer = await _request(tenants, "query", reader, body(positions=(position,)))
             assert tenants.leaks(reader, answer) == [], (reader, position, answer)
+
+
+async def test_an_auditor_reads_the_whole_log_and_nobody_else_any_of_it(tenants: Tenants) -> None:
+    await traded(tenants)
+    assert not [message for message in tenants.journal.sent if message.participant == AUDITOR]
+    size, read = tenants.service.state_of().state.size, b""
+    refusals = set()
+    for start in range(size + 2):
+        for reader in EVERYBODY:
+            refusals.add(await _request(tenants, "query", reader, QueryLog(start=start)))
+        read += await _request(tenants, "query", AUDITOR, QueryLog(start=start))
+    assert len(refusals) == 1
+    assert b"not_allowed" in refusals.pop()
+    assert {mark for mark in tenants.marks if mark not in read} == set()
 
 
 async def _request(tenants: Tenants, channel: Any, reader: str, body: Any) -> bytes:  # noqa: ANN401

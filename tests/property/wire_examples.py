@@ -41,7 +41,7 @@ from takt_sdk.model.messages import (
     UnservedReason,
 )
 from takt_sdk.model.plan import Document, Part, PlannedLot, ProcessPlan
-from takt_sdk.model.proof import ProofReply, ProvenEntry, QueryProof
+from takt_sdk.model.proof import CommitHead, LogEntry, LogReply, ProofReply, ProvenEntry, QueryLog, QueryProof
 from takt_sdk.model.sealed import SEAL_OVERHEAD, SEALED_SIZES, SealedSheet
 from tests.property.engine_walk import Walk
 from tests.property.plain_values import plain
@@ -100,6 +100,29 @@ PROOF = ProofReply(
     ),
 )
 
+LOG = LogReply(
+    participant="ada",
+    size=9,
+    start=7,
+    offset=0,
+    entries=(
+        LogEntry(
+            now_us=5,
+            source="bid",
+            message="{}",
+            events="[]",
+            engine_version="2",
+            rules_version=1,
+            key=signer_of("ada").key,
+            signature="c2ln",
+            salt="ef" * 16,
+        ),
+    ),
+    part="",
+    part_of=0,
+    heads=(CommitHead(size=8, root="ab" * 32, at_us=5, signature="c2ln"),),
+)
+
 SEEN = EquivocationSeen(
     participant="mill-a",
     conversation="r-1",
@@ -143,7 +166,9 @@ def explicit() -> tuple[Body, ...]:
         Refused(message_id="m", code="limit", detail="too much", field="a[0]", value="9", retryable=True),
         ReinstateParticipant(participant="ada"),
         QueryProof(positions=(1, 7), since_size=3),
+        QueryLog(start=7, offset=9),
         PROOF,
+        LOG,
         VoidRound(round_id="r-1", reason="away"),
         DeclineCall(round_id="r-1", code="dates", detail="no"),
         SealedSheet(round_id="r-1", ciphertext=b64encode(bytes(SEALED_SIZES[0] + SEAL_OVERHEAD)).decode()),

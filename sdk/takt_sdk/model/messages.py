@@ -21,7 +21,7 @@ from takt_sdk.model.execution import (
 )
 from takt_sdk.model.order import Lot, OrderTerms
 from takt_sdk.model.plan import Document, Part, ProcessPlan
-from takt_sdk.model.proof import ProofReply, QueryProof
+from takt_sdk.model.proof import LogAnswer, LogQuery
 from takt_sdk.model.sealed import SealedSheet
 from takt_sdk.model.sheet import BidSheet
 from takt_sdk.model.values import (
@@ -37,7 +37,7 @@ from takt_sdk.model.values import (
     check_time,
 )
 
-Role = Literal["customer", "plant", "supplier"]
+Role = Literal["customer", "plant", "supplier", "auditor"]
 ROLES: tuple[str, ...] = get_args(Role)
 
 
@@ -470,11 +470,11 @@ class SyncReply:
 CustomerCommand = PublishPart | SubmitOrder | CancelOrder | ChangeCommand
 BidderCommand = BidSheet | DeclineCall | SealedSheet
 ReportCommand = ReportMilestone | ReportBreakdown | ExecutionReport
-Query = QuerySync | ContractQuery | QueryProof
+Query = QuerySync | ContractQuery | LogQuery
 ParticipantCommand = CustomerCommand | BidderCommand | ReportCommand
 Notice = RoundResult | BidsRefused | ContractNotice | ContractAmended | OrderNotice | ChangeQuote
 Downlink = CallForProposals | Notice
-Reply = Receipt | Refused | SyncReply | ContractReply | ProofReply
+Reply = Receipt | Refused | SyncReply | ContractReply | LogAnswer
 WireBody = ParticipantCommand | Query | Heartbeat | Downlink | Tape | Reply
 
 
