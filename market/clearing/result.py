@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
+
+import msgspec
 
 
 class Status(StrEnum):
@@ -161,8 +162,7 @@ def sealed(clearing: Clearing) -> Clearing:
     """Return the clearing with its digest: equal for equal file, seed, version and work limit."""
     document = clearing_to_document(clearing)
     del document["seconds"], document["digest"]
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return replace(clearing, digest="sha256:" + hashlib.sha256(text.encode()).hexdigest())
+    return replace(clearing, digest="sha256:" + hashlib.sha256(_with_sorted_keys(document)).hexdigest())
 
 
 def clearing_to_document(c: Clearing) -> dict[str, Any]:
@@ -225,6 +225,11 @@ def _multipliers(m: Multipliers) -> dict[str, Any]:
     )
 
 
+def _with_sorted_keys(document: dict[str, Any]) -> bytes:
+    """Write a document as ``json.dumps`` does without spaces, several times as fast."""
+    return msgspec.json.encode(document, order="deterministic")
+
+
 def clearing_to_json(clearing: Clearing) -> bytes:
     """Write the document with sorted keys, one line."""
-    return json.dumps(clearing_to_document(clearing), sort_keys=True, ensure_ascii=False).encode()
+    return msgspec.json.format(_with_sorted_keys(clearing_to_document(clearing)), indent=0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
+import msgspec
+
 from market.clearing.result import (
     Accepted,
     Charge,
@@ -18,6 +20,20 @@ from market.clearing.result import (
     Status,
     Unserved,
 )
+
+
+class _ResourcePrice(msgspec.Struct):
+    price_micro: int
+    resource: str = ""
+
+
+class _Prices(msgspec.Struct):
+    """What `resource_prices` reads of a document; the rest is passed over."""
+
+    prices: list[_ResourcePrice]
+
+
+_prices = msgspec.json.Decoder(_Prices)
 
 
 def clearing_from_json(source: bytes | str) -> Clearing:
@@ -84,8 +100,7 @@ def _read(source: bytes | str) -> dict[str, Any]:
 
 def resource_prices(source: bytes | str) -> dict[str, int]:
     """Return the prices of resources alone, in 10^-6 minor units, of a document as `clearing_from_json`."""
-    rows = json.loads(source)["prices"]
-    return {row["resource"]: row["price_micro"] for row in rows if row.get("resource")}
+    return {row.resource: row.price_micro for row in _prices.decode(source).prices if row.resource}
 
 
 def _multipliers(rows: dict[str, Any]) -> Multipliers:

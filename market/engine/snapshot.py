@@ -9,10 +9,11 @@ tight. Pure: the same state and seed give the same problem, whatever the order o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from operator import le
 
 from market.clearing.problem import NO_TIME, NONE, Problem
 from market.clearing.problem_builder import ProblemBuilder
+from market.engine.columns import appended, counts_of, elements, places, spread
 from market.engine.goods import KEPT, kept_of, pieces, sunk_minor
 from market.engine.partly_done import settled_minor
 from market.engine.posterior import expected_lateness_minor, prior_late_ppm
@@ -27,8 +28,6 @@ from takt_sdk.model.values import DAY_US, MINUTE_US
 PPM = 1_000_000
 LATEST_US = 2**62
 """When work that has begun at the latest begins: nothing is too late for it."""
-
-_Value = TypeVar("_Value")
 
 
 def fee_minor(rules: Rules, cost_minor: int) -> int:
@@ -81,7 +80,9 @@ class _Snapshot:
         self.records = cleared_orders(state, round_)
         self.lot_index: dict[str, int] = {}
         self.final_lots: dict[str, Order] = {}
-        self.sites_of_lot: dict[str, set[str]] = {}
+        self.places: set[tuple[str, str]] = set()
+        """Which lots could be where, as (lot, site)."""
+        self.latest_end_us = _LatestEnds(self)
         self.lateness: dict[str, tuple[str, int]] = {
             lot.id: (lot.requirement.process, record.order.terms.lateness_penalty_minor_per_day)
             for record in self.records
@@ -89,7 +90,6 @@ class _Snapshot:
         }
         self.ways = ways(state.network)
         self.transit_us: dict[tuple[str, str], int] = {}
-        """What moving from a site to another takes, 0 where no way leads there; filled as it is asked for."""
         self.hurry: Hurry | None = None
         rules = state.rules
         self.scored = bool(
@@ -174,8 +174,7 @@ class _Snapshot:
                 end=self.minutes((piece.end_us,), up=True),
                 use_counts=(0,),
             )
-            for item in piece.items:
-                self.sites_of_lot.setdefault(item.lot_id, set()).add(site)
+            self.places.update((item.lot_id, site) for item in piece.items)
 
     def add_sheet(self, participant: str, sheet: BidSheet) -> None:
         bids, capacities, groups = sheet.bids, sheet.capacities, sheet.groups
@@ -191,54 +190,60 @@ class _Snapshot:
             max_accepted=[NONE if limit is None else limit for limit in groups.max_accepted],
             fixed_price=groups.fixed_price_minor,
         )
-        items = _ragged(bids.item_offset, kept)
-        lots = _at(bids.item_lot, items)
-        sites = _at(bids.site, kept)
+        items = places(bids.item_offset, kept)
+        lots = elements(bids.item_lot, items)
+        sites = elements(bids.site, kept)
         if self.hurry is not None:
             sites = [self._from(bids.site[k], bids.end_us[k], _lots(sheet, k)) for k in kept]
+        place = {site: self.builder.site(site) for site in dict.fromkeys(sites)}
+        counts = counts_of(bids.item_offset, kept)
         self.builder.add_bids(
-            [f"{participant}/{name}" for name in _at(bids.id, kept)],
+            [f"{participant}/{name}" for name in elements(bids.id, kept)],
             bidder=self.builder.bidder(participant),
-            site=[self.builder.site(site) for site in sites],
-            item_counts=_counts(bids.item_offset, kept),
+            site=[place[site] for site in sites],
+            item_counts=counts,
             item_lot=[self.lot_index[lot] for lot in lots],
-            item_quantity=_at(bids.item_quantity, items),
-            divisible=[least > 0 for least in _at(bids.min_quantity, kept)],
-            min_quantity=_at(bids.min_quantity, kept),
-            fixed_price=_at(bids.fixed_price_minor, kept),
-            unit_price=_at(bids.unit_price_minor, kept),
+            item_quantity=elements(bids.item_quantity, items),
+            divisible=[least > 0 for least in elements(bids.min_quantity, kept)],
+            min_quantity=elements(bids.min_quantity, kept),
+            fixed_price=elements(bids.fixed_price_minor, kept),
+            unit_price=elements(bids.unit_price_minor, kept),
             score=[self._score(participant, sheet, k) for k in kept] if self.scored else [0] * len(kept),
-            start=self.minutes(_at(bids.start_us, kept), up=False),
-            end=self.minutes(_at(bids.end_us, kept), up=True),
+            start=self.minutes(elements(bids.start_us, kept), up=False),
+            end=self.minutes(elements(bids.end_us, kept), up=True),
             **self._uses(participant, sheet, kept, resource),
-            group_counts=_counts(bids.group_offset, kept),
-            groups=[group + index for index in _at(bids.group_index, _ragged(bids.group_offset, kept))],
+            group_counts=counts_of(bids.group_offset, kept),
+            groups=[group + index for index in elements(bids.group_index, places(bids.group_offset, kept))],
         )
-        for k, site in zip(kept, sites, strict=True):
-            for lot in bids.item_lot[bids.item_offset[k] : bids.item_offset[k + 1]]:
-                self.sites_of_lot.setdefault(lot, set()).add(site)
+        self.places.update(zip(lots, spread(sites, counts, len(lots)), strict=True))
 
     def _uses(
         self, participant: str, sheet: BidSheet, kept: Sequence[int], resource: int
     ) -> dict[str, list[int]]:
         """Return the columns of what bids use; what a newcomer may win is a capacity in money."""
         bids = sheet.bids
-        uses = _ragged(bids.use_offset, kept)
-        counts = _counts(bids.use_offset, kept)
-        resources = [resource + index for index in _at(bids.use_capacity, uses)]
-        fixed, unit = list(_at(bids.use_fixed, uses)), list(_at(bids.use_per_unit, uses))
+        uses = places(bids.use_offset, kept)
+        counts = counts_of(bids.use_offset, kept)
+        resources = [resource + index for index in elements(bids.use_capacity, uses)]
+        fixed, unit = list(elements(bids.use_fixed, uses)), list(elements(bids.use_per_unit, uses))
         left = self.state.contracting.closed_probation.get(participant)
         if left is not None:
             money = self.builder.add_resources([f"{participant}/{KEPT}probation/0"], [left])
-            resources = _appended(counts, resources, [money] * len(kept))
-            fixed = _appended(counts, fixed, _at(bids.fixed_price_minor, kept))
-            unit = _appended(counts, unit, _at(bids.unit_price_minor, kept))
+            resources = appended(counts, resources, [money] * len(kept))
+            fixed = appended(counts, fixed, elements(bids.fixed_price_minor, kept))
+            unit = appended(counts, unit, elements(bids.unit_price_minor, kept))
             counts = [count + 1 for count in counts]
         return {"use_counts": counts, "use_resource": resources, "use_fixed": fixed, "use_unit": unit}
 
     def _eligible_bids(self, sheet: BidSheet) -> Sequence[int]:
         """Return the bids on orders still in the round whose goods can arrive by the deadline."""
         bids, final = sheet.bids, self.final_lots
+        if self.hurry is None:
+            lots, counts = bids.item_lot, counts_of(bids.item_offset, range(len(bids)))
+            pairs = zip(lots, spread(bids.site, counts, len(lots)), strict=True)
+            ends_us = spread(bids.end_us, counts, len(lots))
+            if all(map(le, ends_us, map(self.latest_end_us.__getitem__, pairs))):
+                return range(len(bids))
         eligible = []
         for k, (site, end_us) in enumerate(zip(bids.site, bids.end_us, strict=True)):
             for lot in bids.item_lot[bids.item_offset[k] : bids.item_offset[k + 1]]:
@@ -289,13 +294,17 @@ class _Snapshot:
     def _arrival_us(self, site: str, end_us: int, order: Order) -> int:
         if self.hurry is not None:
             return self.hurry.arrival_us(site, end_us, order)
-        pair = (site, order.terms.destination)
+        return end_us + self.transit(site, order.terms.destination)
+
+    def transit(self, site: str, destination: str) -> int:
+        """Return what moving from a site to another takes, in microseconds; 0 where no way leads there."""
+        pair = (site, destination)
         transit_us = self.transit_us.get(pair)
         if transit_us is None:
             route = self.ways.cheapest.route(*pair)
             transit_us = 0 if route is None else route.transit_minutes * MINUTE_US
             self.transit_us[pair] = transit_us
-        return end_us + transit_us
+        return transit_us
 
     def _score(self, participant: str, sheet: BidSheet, k: int) -> int:
         """Return what a bid's emissions and its lateness take from the objective, rounded against it.
@@ -326,15 +335,18 @@ class _Snapshot:
         return expected_lateness_minor(self.state, worst, daily)
 
     def add_transport(self) -> None:
+        sites_of_lot: dict[str, set[str]] = {}
+        for lot, site in self.places:
+            sites_of_lot.setdefault(lot, set()).add(site)
         pairs: set[tuple[str, str]] = set()
         for record in self.records:
             for arc in record.order.arcs:
                 targets = (
                     {record.order.terms.destination}
                     if arc.target is None
-                    else self.sites_of_lot.get(arc.target, set())
+                    else sites_of_lot.get(arc.target, set())
                 )
-                pairs |= {(a, b) for a in self.sites_of_lot.get(arc.source, set()) for b in targets if a != b}
+                pairs |= {(a, b) for a in sites_of_lot.get(arc.source, set()) for b in targets if a != b}
         rows = [(pair, self.ways.between(*pair)) for pair in sorted(pairs)]
         known = [(pair, route) for pair, route in rows if route is not None]
         self.builder.add_transport(
@@ -356,30 +368,21 @@ def _keep_latest(starts_us: dict[str, int], site: str, start_us: int) -> None:
     starts_us[site] = max(start_us, starts_us.get(site, start_us))
 
 
-def _at(column: Sequence[_Value], rows: Sequence[int]) -> Sequence[_Value]:
-    """Return the elements of a column at some rows; a range of all of them is the column itself."""
-    return column if isinstance(rows, range) else [column[row] for row in rows]
+class _LatestEnds(dict[tuple[str, str], int]):
+    """When the work on a lot at a site must be over, as (lot, site); found when it is asked for.
 
+    Negative for a lot that is not in the round; late enough for one whose goods stay in the order.
+    """
 
-def _ragged(offset: Sequence[int], rows: Sequence[int]) -> Sequence[int]:
-    """Return the places of the elements of some rows; a range where these are all of them."""
-    if isinstance(rows, range) or len(offset) <= 1 or not offset[-1]:
-        return range(offset[-1] if offset else 0)
-    return [k for row in rows for k in range(offset[row], offset[row + 1])]
+    def __init__(self, made: _Snapshot) -> None:
+        self.made = made
 
-
-def _counts(offset: Sequence[int], rows: Sequence[int]) -> list[int]:
-    if len(offset) <= 1:
-        return [0] * len(rows)
-    return [offset[row + 1] - offset[row] for row in rows]
-
-
-def _appended(counts: Sequence[int], column: Sequence[int], last: Sequence[int]) -> list[int]:
-    """Return a ragged column with one more element at the end of each row."""
-    longer: list[int] = []
-    start = 0
-    for count, value in zip(counts, last, strict=True):
-        longer += column[start : start + count]
-        longer.append(value)
-        start += count
-    return longer
+    def __missing__(self, place: tuple[str, str]) -> int:
+        lot, site = place
+        order = self.made.final_lots.get(lot)
+        if order is None:
+            latest_us = LATEST_US if lot in self.made.lot_index else -1
+        else:
+            latest_us = order.terms.deadline_us - self.made.transit(site, order.terms.destination)
+        self[place] = latest_us
+        return latest_us
