@@ -13,6 +13,7 @@ from market.model import contract_events as happened
 from market.model import events
 from market.model.contract_events import Backup
 from market.model.views import HistoryEntry
+from takt_sdk.model.contract import Contract, Shipment
 
 
 def _recorded(state: State, event: happened.BackupsRecorded) -> None:
@@ -26,6 +27,7 @@ def _awarded(state: State, event: happened.BackupAwarded) -> None:
     at_us, order = event.at_us, state.orders[event.order_id]
     for contract_id, shipments in event.kept:
         known = state.contracts[contract_id]
+        _move_on(state, known.contract, shipments)
         known.contract = replace(known.contract, shipments=shipments)
         state.index.watch_contract(known)
     for contract_id in event.ended:
@@ -54,6 +56,15 @@ def _awarded(state: State, event: happened.BackupAwarded) -> None:
     gone = {one.backs for one in _of(state, event.order_id) if one.contract.id in used}
     groups = {group for one in _of(state, event.order_id) if one.contract.id in used for group in one.groups}
     _drop(state, lambda one: one.backs in gone or not groups.isdisjoint(one.groups))
+
+
+def _move_on(state: State, before: Contract, shipments: tuple[Shipment, ...]) -> None:
+    """Let goods that had left go on, to who takes a lost place; what that costs is spent."""
+    book = state.contracting
+    if before.id in book.moved:
+        book.moved[before.id] = shipments
+        more = sum(new.cost_minor for new in shipments if new not in before.shipments)
+        book.sunk[before.order_id] = book.sunk.get(before.order_id, 0) + more
 
 
 def _of(state: State, order_id: str) -> tuple[Backup, ...]:

@@ -42,7 +42,7 @@ def recorded(state: State, happened: Iterable[Event]) -> Iterator[Event]:
                 known
                 for bid in losers.get(frozenset(item.lot_id for item in contract.items), ())
                 if (known := _backup(bid, contract, published.at_us)) is not None
-                and joined(state, record, plan, {contract.id: known.contract}) is not None
+                and joined(state, record, plan, {contract.id: known.contract}, published.at_us) is not None
             )
             ranked = sorted(fitting, key=lambda known: (known.contract.payment_minor, known.draw))
             found += ranked[: state.rules.contracts.backups]

@@ -7,18 +7,22 @@ from dataclasses import replace
 
 from market.engine.state import OrderRecord, State
 from market.engine.transitions import UNSTARTED
-from market.engine.ways import logistics
+from market.engine.ways import hurried, ways
 from takt_sdk.model.contract import Contract, Shipment
 from takt_sdk.model.values import MINUTE_US
 
 
 def joined(
-    state: State, record: OrderRecord, before: Mapping[str, Contract], places: Mapping[str, Contract]
+    state: State,
+    record: OrderRecord,
+    before: Mapping[str, Contract],
+    places: Mapping[str, Contract],
+    now_us: int,
 ) -> dict[str, Contract] | None:
     """Return an order's contracts by id, their goods going to and from who takes a place.
 
-    None where goods have left for who was lost, no way leads there, or they would come too late for who
-    waits for them.
+    Goods that have left for who was lost go on from there; such a shipment costs its new way alone. None
+    where no way leads there in time for who waits.
     """
     joined: dict[str, Contract] = {}
     for id_, contract in before.items():
@@ -29,40 +33,44 @@ def joined(
             if maker is contract and target is None:
                 shipments.append(shipment)
                 continue
-            if id_ in state.contracting.moved:
-                return None
             if shipment.to_contract == id_:
                 shipments.append(replace(shipment, to_contract=maker.id, to_site=maker.site))
                 continue
-            new = _way(state, maker, shipment, target)
-            if new is None or _ready_us(state, maker, new) > _awaited_us(
-                state, record, target or before.get(shipment.to_contract or "")
-            ):
+            awaited_us = _awaited_us(state, record, target or before.get(shipment.to_contract or ""))
+            new = _way(state, maker, shipment, target, awaited_us, now_us)
+            if new is None:
                 return None
             shipments.append(new)
         joined[maker.id] = replace(maker, shipments=tuple(shipments))
     return joined
 
 
-def _way(state: State, maker: Contract, shipment: Shipment, target: Contract | None) -> Shipment | None:
-    to_site = shipment.to_site if target is None else target.site
-    route = logistics(state.network).route(maker.site, to_site)
-    if route is None:
-        return None
-    return replace(
-        shipment,
-        to_site=to_site,
-        to_contract=shipment.to_contract if target is None else target.id,
-        transit_minutes=route.transit_minutes,
-        cost_minor=route.cost_minor(shipment.quantity),
-        emissions_g=route.total_emissions_g(shipment.quantity),
-    )
+def _way(
+    state: State, maker: Contract, shipment: Shipment, target: Contract | None, awaited_us: int, now_us: int
+) -> Shipment | None:
+    """Return a shipment by the cheapest way that is in time; by the fastest only under the rule ``hurry``.
 
-
-def _ready_us(state: State, maker: Contract, shipment: Shipment) -> int:
-    known = state.contracts.get(maker.id)
+    What has left lies where it was going to, from when it came there, and leaves from now on.
+    """
+    moved = maker.id in state.contracting.moved
+    site, known = shipment.to_site if moved else maker.site, state.contracts.get(maker.id)
     end_us = maker.end_us if known is None else known.expected_end_us
-    return end_us + shipment.transit_minutes * MINUTE_US
+    gone_minutes = shipment.transit_minutes if moved else 0
+    leaves_us = max(end_us + gone_minutes * MINUTE_US, now_us)
+    to_site = shipment.to_site if target is None else target.site
+    both = ways(state.network)
+    for fast in (False, True) if state.rules.contracts.hurry else (False,):
+        route = both.between(hurried(site) if fast else site, to_site)
+        if route is not None and leaves_us + route.transit_minutes * MINUTE_US <= awaited_us:
+            return replace(
+                shipment,
+                to_site=to_site,
+                to_contract=shipment.to_contract if target is None else target.id,
+                transit_minutes=gone_minutes + route.transit_minutes,
+                cost_minor=route.cost_minor(shipment.quantity),
+                emissions_g=route.total_emissions_g(shipment.quantity),
+            )
+    return None
 
 
 def _awaited_us(state: State, record: OrderRecord, receiver: Contract | None) -> int:

@@ -41,12 +41,8 @@ MOST_PLANS = 100
 
 
 def fill(state: State, now_us: int) -> Decision | None:
-    """Award to backups what they fill of orders at risk; None where there is nothing to do.
-
-    Not while a round is under way, in which what a bidder has left may be on offer.
-    """
-    idle = state.round is None and state.paused_us is None
-    if not idle or not state.contracting.backups or not reallocates(state):
+    """Award to backups what they fill of orders at risk; None where there is nothing to do."""
+    if state.paused_us is not None or not state.contracting.backups or not reallocates(state):
         return None
     happened = _awards(state, now_us)
     return accept(*happened) if happened else None
@@ -63,7 +59,7 @@ def _awards(state: State, now_us: int) -> list[Event]:
             if not changed and record.order.terms.deadline_us > now_us:
                 lost = _lost(state, record, {id_ for risk in known for id_ in risk.lost})
                 plan = _best(state, record, lost, taken, now_us) if lost else None
-                if plan is not None:
+                if plan is not None and not any(_is_on_offer(state, one) for one in plan.backups):
                     taken += plan.backups
                     happened += _awarded(state, record, plan, cause_of(known), now_us)
     return happened
@@ -113,7 +109,8 @@ def _best(
     plans = (
         plan
         for chosen in islice(product(*choices), MOST_PLANS)
-        if _has_room(state, chosen, taken) and (plan := _plan(state, record, chosen, lost)) is not None
+        if _has_room(state, chosen, taken)
+        and (plan := _plan(state, record, chosen, lost, now_us)) is not None
     )
     return min(plans, key=lambda plan: (plan.cost, [one.draw for one in plan.backups]), default=None)
 
@@ -142,6 +139,23 @@ def _good(state: State, backup: Backup, now_us: int) -> bool:
     return not any(
         known.sender == contract.participant and known.resolved_us is None and _stops(state, known, contract)
         for known in state.contracting.disruptions.values()
+    )
+
+
+def _is_on_offer(state: State, backup: Backup) -> bool:
+    """Return whether the round under way may award what a backup needs, or what its bidder may still win."""
+    round_, name = state.round, backup.contract.participant
+    if round_ is None or name not in round_.eligible:
+        return False
+    if round_.state != "clearing":
+        return True
+    answer = round_.answers.get(name)
+    if answer is None or answer.sheet is None:
+        return False
+    rows = answer.sheet.capacities
+    offered = set(zip(rows.resource, rows.period, strict=True))
+    return probation_left_minor(state, name) is not None or any(
+        (use.resource, use.period) in offered for use in backup.contract.uses
     )
 
 
@@ -183,13 +197,15 @@ def _has_room(state: State, chosen: tuple[Backup, ...], taken: list[Backup]) -> 
     return True
 
 
-def _plan(state: State, record: OrderRecord, chosen: tuple[Backup, ...], lost: list[str]) -> _Plan | None:
+def _plan(
+    state: State, record: OrderRecord, chosen: tuple[Backup, ...], lost: list[str], now_us: int
+) -> _Plan | None:
     """Return the order with backups in the places of lost contracts; None where it does not hold together."""
     places = {id_: one.contract for id_, one in zip(lost, chosen, strict=True)}
     terms = record.order.terms
     standing = [id_ for id_ in record.contracts if state.contracts[id_].state in STANDING]
     before = {id_: state.contracts[id_].contract for id_ in (*standing, *lost)}
-    after = joined(state, record, before, places)
+    after = joined(state, record, before, places, now_us)
     if after is None:
         return None
     participants = {contract.participant for contract in after.values()}
@@ -201,6 +217,12 @@ def _plan(state: State, record: OrderRecord, chosen: tuple[Backup, ...], lost: l
         contract.payment_minor - before[id_].payment_minor for id_, contract in places.items()
     )
     transport = (record.transport_minor or 0) + _moving_minor(after) - _moving_minor(before)
+    transport += sum(  # spent already, whatever way the goods go on
+        old.cost_minor
+        for id_ in before.keys() & state.contracting.moved.keys()
+        for old, new in zip(before[id_].shipments, after[id_].shipments, strict=True)
+        if old != new
+    )
     fee = fee_minor(state.rules, production + transport)
     charge = production + transport + fee
     if charge > terms.reservation_value_minor * record.pieces // terms.quantity:

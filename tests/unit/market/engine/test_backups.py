@@ -8,13 +8,22 @@ from market.adapters.codec import state_digest
 from market.engine.admission import HOST, OPERATOR
 from market.engine.outbox import outgoing
 from market.engine.state import ContractRecord
-from market.model.commands import PauseMarket, ResumeMarket, SuspendParticipant, VoidClearing
+from market.model.commands import (
+    AdmitParticipant,
+    PauseMarket,
+    PublishNetwork,
+    ResumeMarket,
+    SuspendParticipant,
+    VoidClearing,
+)
 from market.model.contract_commands import NoteSilence
 from market.model.contract_events import BackupAwarded, BackupsRecorded, LedgerPosted
 from market.model.contract_rules import ContractRules
+from takt_sdk.model.capability import Capability, Qualification, Requirement
 from takt_sdk.model.execution import NotifyDisruption
 from takt_sdk.model.messages import ContractAmended, OrderNotice, RoundResult
-from takt_sdk.model.values import DAY_US, HOUR_US, Window
+from takt_sdk.model.plan import PlannedLot, ProcessPlan
+from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US, Window
 from tests.unit.market.engine.market import (
     CAST,
     CHAIN,
@@ -293,10 +302,23 @@ def test_the_state_with_backups_survives_a_restart() -> None:
 # --- chains ----------------------------------------------------------------------------------
 
 
-def backed_chain() -> Market:
+CASTING = Qualification(capabilities=(Capability(process="casting", materials=("any",)),))
+CAST_PLAN = ProcessPlan(
+    lots=(
+        PlannedLot(
+            id="cast",
+            kind="operation",
+            requirement=Requirement(process="casting", material="steel"),
+            run_time_us=MINUTE_US,
+        ),
+    )
+)
+
+
+def backed_chain(*, more: tuple[AdmitParticipant, ...] = (), **changes: object) -> Market:
     """Return a chain whose milling mill-a won in Bonn, with mill-c in Gent standing by."""
-    rules = replace(RULES, contracts=BACKED)
-    market = Market(rules=rules, cast=(*CAST, admission("mill-c", "plant", site="gent")))
+    rules = replace(RULES, contracts=replace(BACKED, **changes))  # type: ignore[arg-type]
+    market = Market(rules=rules, cast=(*CAST, admission("mill-c", "plant", site="gent"), *more))
     market.order("o1", plan=CHAIN)
     market.tick()
     market.bid("steel-s", {"s": Offer(lots={market.lot("o1", "steel"): 20}, price=400, days=(0.5, 1))})
@@ -330,8 +352,82 @@ def test_a_backup_takes_over_the_goods_and_the_ways_of_who_it_replaces() -> None
     assert amended == ["steel-s"]
 
 
-def test_goods_that_have_left_for_who_was_lost_are_called_for() -> None:
+def test_goods_that_have_left_for_who_was_lost_go_on_to_its_backup() -> None:
     market = backed_chain()
     market.report("steel-s", "confirmed", "started", "finished", "shipped")
     refused(market)
+    order, steel = market.order_of("o1"), market.contract_of("steel-s").contract
+    new = contract_of_bid(market, "fits").contract
+    assert order.state == "awarded"
+    (shipment,) = steel.shipments
+    assert (shipment.to_contract, shipment.to_site) == (new.id, "gent")
+    assert shipment.transit_minutes == 60 + 60, "by way of Bonn"
+    assert shipment.cost_minor == 10 + 20, "the way from Bonn alone"
+    assert order.transport_minor == (10 + 20) + (10 + 20) + 0 + (10 + 10)
+    assert market.state.contracting.sunk[order.order.id] == 2 * (10 + 20)
+    before = state_digest(market.state)
+    market.restart()
+    assert state_digest(market.state) == before
+    for name in ("mill-c", "mill-b"):
+        market.report(name, "confirmed", "started", "finished", "shipped", "delivered")
+    market.days(14)
+    assert market.order_of("o1").state == "settled"
+    assert market.state.contracting.balances["carriers"] == 80
+    assert market.state.contracting.balances[f"order/{order.order.id}"] == 0
+
+
+def test_goods_that_have_left_and_come_too_late_for_the_backup_are_called_for() -> None:
+    market = backed_chain()
+    market.report("steel-s", "confirmed", "started", "finished", "shipped")
+    market.report("mill-a", "confirmed")
+    market.report("mill-b", "confirmed")
+    market.days(5 - 0.5 / 24)  # the backup begins on day 5, and the way from Bonn takes an hour
+    refused(market)
     assert market.order_of("o1").state == "reallocating"
+
+
+def test_by_rule_a_backup_takes_the_fastest_way_where_the_cheapest_is_too_late() -> None:
+    for hurry, state in ((True, "awarded"), (False, "reallocating")):
+        market = backed_chain(hurry=hurry)
+        slow = replace(
+            market.state.network.lanes[0], source="lyon", target="gent", transit_minutes=6 * 24 * 60
+        )
+        lanes = (
+            *(lane for lane in market.state.network.lanes if (lane.source, lane.target) != ("lyon", "gent")),
+            replace(slow, fixed_minor=0, unit_minor=0),
+        )
+        market.accept(OPERATOR, PublishNetwork(network=replace(market.state.network, lanes=lanes)))
+        refused(market)
+        assert market.order_of("o1").state == state
+        if hurry:
+            (shipment,) = market.contract_of("steel-s").contract.shipments
+            assert (shipment.transit_minutes, shipment.cost_minor) == (120, 2 * (10 + 20)), "by way of Bonn"
+
+
+def test_a_backup_with_nothing_on_offer_does_not_wait_for_a_round() -> None:
+    market = backed_chain(more=(admission("cast-d", "plant", qualification=CASTING),))
+    market.order("o2", plan=CAST_PLAN)
+    market.tick(market.now_us + HOUR_US)
+    assert list(market.round.eligible) == ["cast-d"]
+    refused(market)
+    assert market.order_of("o1").state == "awarded"
+    assert market.round.state == "open"
+
+
+def test_in_a_round_that_has_closed_a_backup_waits_only_for_what_it_has_on_offer_itself() -> None:
+    for period, state in ((4, "at_risk"), (6, "awarded")):
+        market = backed_market()
+        market.report("mill-a", "confirmed")
+        market.order("o2")
+        market.tick(market.now_us + HOUR_US)
+        lot = market.lot("o2", "mill")
+        for_two = Offer(lots={lot: 10}, price=10, days=(period, period + 1), uses=(("w", period, 60, 0),))
+        market.bid("mill-b", {"two": for_two})
+        market.close()
+        _, report = market.solve()
+        refused(market)
+        assert market.order_of("o1").state == state
+        market.accept(HOST, report)
+        market.tick()
+        assert (market.order_of("o1").state, market.order_of("o2").state) == ("awarded", "awarded")
+        assert contract_of_bid(market, "b").state == "awarded"
