@@ -75,8 +75,6 @@ function reasons(order) {
 // A lot is named in full in the answer; beside its order its own name is enough.
 const about = (order, detail) => (detail.startsWith(`${order.id}.`) ? `lot ${detail.slice(order.id.length + 1)}` : detail);
 
-const instant = (us) => new Date(us / 1000).toISOString();
-
 function risks(timeline) {
   if (!timeline?.risks.length) return null;
   return element(
@@ -86,20 +84,20 @@ function risks(timeline) {
     element("ul", {}, timeline.risks.map((risk) => element(
       "li",
       {},
-      `${risk.cause.replaceAll("_", " ")}, ${moment(instant(risk.at_us))}: `,
-      risk.awarded_us === null ? "not awarded anew" : `awarded anew ${moment(instant(risk.awarded_us))}`,
-      risk.promised_us === null ? "" : `, promised for ${moment(instant(risk.promised_us))}`,
+      `${risk.cause.replaceAll("_", " ")}, ${moment(risk.at)}: `,
+      risk.awarded === null ? "not awarded anew" : `awarded anew ${moment(risk.awarded)}`,
+      risk.promised === null ? "" : `, promised for ${moment(risk.promised)}`,
     ))),
   );
 }
 
 function facts(order, timeline) {
-  const expected = timeline?.predicted_us && timeline.predicted_us !== timeline.promised_us;
+  const expected = timeline?.predicted && timeline.predicted !== timeline.promised;
   const rows = [
     ["Destination", order.destination],
     ["Due", time(order.due)],
     ["Promised", order.promised ? time(order.promised) : "–"],
-    ...(expected ? [["Expected", time(instant(timeline.predicted_us))]] : []),
+    ...(expected ? [["Expected", time(timeline.predicted)]] : []),
     ["Deadline", time(order.deadline)],
     ["Not before", time(order.release)],
     ["Pieces promised", order.pieces ? `${number(order.pieces)} of ${number(order.quantity)}` : "–"],
@@ -177,8 +175,8 @@ function planCells(plans) {
   const cell = (text) => element("td", { class: "plan" }, plans.map((plan) => element("div", {}, plan ? text(plan) : "–")));
   return [
     cell((plan) => `${number(plan.done)} of ${number(plan.quantity)}${plan.scrapped ? `, ${number(plan.scrapped)} scrapped` : ""}`),
-    cell((plan) => time(instant(plan.planned_end_us))),
-    cell((plan) => time(instant(plan.actual_end_us ?? plan.predicted_end_us))),
+    cell((plan) => time(plan.planned_end)),
+    cell((plan) => time(plan.actual_end ?? plan.predicted_end)),
   ];
 }
 

@@ -146,7 +146,7 @@ async function readTimeline(orderId) {
   if (page.selected !== orderId || !order?.lots.some((lot) => lot.contracts.length)) return;
   try {
     const { timeline } = await page.client.request("GET", `/v1/orders/${encodeURIComponent(orderId)}/timeline`);
-    const plan = (given) => given && JSON.stringify([given.entries, given.risks, given.predicted_us]);
+    const plan = (given) => given && JSON.stringify([given.entries, given.risks, given.predicted, given.quotes]);
     const same = plan(page.timelines.get(orderId)) === plan(timeline);
     page.timelines.set(orderId, timeline);
     if (!same && page.selected === orderId) drawDetail(page.orders.get(orderId));

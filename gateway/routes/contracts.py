@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -14,6 +14,15 @@ from starlette.responses import Response
 from gateway.auth import customer_of
 from gateway.bodies import read_json
 from gateway.context import Context, context_of
+from gateway.contract_resources import (
+    ContractResource,
+    QuoteResource,
+    RisksResource,
+    ScorecardResource,
+    StatementResource,
+    TimelineResource,
+    in_http_terms,
+)
 from gateway.errors import ProblemError
 from gateway.order_events import order_row, watching
 from gateway.refusals import accepted, refusal_problem
@@ -29,7 +38,6 @@ from market.model.views import ContractView
 from takt_sdk.model.errors import ModelError
 from takt_sdk.model.execution import (
     AcceptChange,
-    ChangeQuote,
     ContractQuery,
     ContractReply,
     QueryRisks,
@@ -88,47 +96,47 @@ class AppealRequest(Body):
 
 
 class QuoteAnswer(BaseModel):
-    """What a change costs, until when, and on which side of the clearing it lies. Times in microseconds."""
+    """What a change costs, until when, and on which side of the clearing it lies."""
 
-    quote: ChangeQuote
+    quote: QuoteResource
 
 
 class TimelineAnswer(BaseModel):
-    """Plan against actual of an order. Times in microseconds UTC."""
+    """Plan against actual of an order."""
 
-    timeline: TimelineReply
+    timeline: TimelineResource
 
 
 class RisksAnswer(BaseModel):
-    """Own orders that were at risk and are not settled. Times in microseconds UTC."""
+    """What put own orders at risk that are not over."""
 
-    risks: RisksReply
+    risks: RisksResource
 
 
 class StatementAnswer(BaseModel):
     """Own account with the market, in minor units of its currency."""
 
     currency: str
-    statement: StatementReply
+    statement: StatementResource
 
 
 class ScorecardAnswer(BaseModel):
     """Own record as a bidder and as a buyer."""
 
-    scorecard: ScorecardReply
+    scorecard: ScorecardResource
 
 
 class ContractList(BaseModel):
     """Own contracts, by id, and where the next page begins."""
 
-    contracts: list[ContractView]
+    contracts: list[ContractResource]
     next: str | None
 
 
 class ContractAnswer(BaseModel):
     """An own contract."""
 
-    contract: ContractView
+    contract: ContractResource
 
 
 async def _ask(context: Context, participant: str, query: ContractQuery) -> ContractReply:
@@ -146,12 +154,16 @@ async def _timeline(context: Context, customer: str, order_id: str) -> TimelineR
     return reply
 
 
+def _shown(reply: TimelineReply) -> TimelineResource:
+    return TimelineResource.model_validate(in_http_terms(reply))
+
+
 @router.get("/v1/orders/{order_id}/timeline", response_model=TimelineAnswer, responses=problems(*_READING))
 async def show_timeline(request: Request, order_id: OrderId) -> Response:
     """Show plan against actual of an own order, its forecast, its risks and open quotes."""
     context = context_of(request)
     customer = await customer_of(request, context.desk)
-    return answer(TimelineAnswer(timeline=await _timeline(context, customer, order_id)))
+    return answer(TimelineAnswer(timeline=_shown(await _timeline(context, customer, order_id))))
 
 
 @router.get(
@@ -179,9 +191,9 @@ async def _timelines(context: Context, customer: str, order_id: str) -> AsyncGen
     async with watching(context, customer, order_id) as inbox:
         while await order_row(context, customer, order_id) is not None:
             reply = await _timeline(context, customer, order_id)
-            now = asdict(reply) | {"now_us": 0}
+            now = in_http_terms(replace(reply, now_us=0))
             if now != shown:
-                yield sse_event("timeline", asdict(reply))
+                yield sse_event("timeline", in_http_terms(reply))
                 shown = now
             if reply.state in TERMINAL_ORDER_STATES:
                 yield sse_event("end", {"state": reply.state})
@@ -199,7 +211,7 @@ async def list_risks(request: Request) -> Response:
     context = context_of(request)
     reply = await _ask(context, await customer_of(request, context.desk), QueryRisks())
     assert isinstance(reply, RisksReply), reply
-    return answer(RisksAnswer(risks=reply))
+    return answer(RisksAnswer(risks=RisksResource.model_validate(in_http_terms(reply))))
 
 
 @router.post(
@@ -226,7 +238,7 @@ async def request_change(request: Request, order_id: OrderId) -> Response:
         receipt = accepted(await context.submit(customer, command, f"change-{order_id}"))
     timeline = await _timeline(context, customer, order_id)
     quote = next(known for known in timeline.quotes if known.quote_id == receipt.subject_id)
-    return answer(QuoteAnswer(quote=quote), 201)
+    return answer(QuoteAnswer(quote=QuoteResource.model_validate(in_http_terms(quote))), 201)
 
 
 @router.post(
@@ -257,7 +269,8 @@ async def show_statement(
     reply = await _ask(context, await customer_of(request, context.desk), QueryStatement(after=after))
     assert isinstance(reply, StatementReply), reply
     currency = (await context.desk.terms()).rules.currency
-    return answer(StatementAnswer(currency=currency, statement=reply))
+    statement = StatementResource.model_validate(in_http_terms(reply))
+    return answer(StatementAnswer(currency=currency, statement=statement))
 
 
 @router.get("/v1/scorecard", response_model=ScorecardAnswer, responses=problems(*_LISTING))
@@ -266,7 +279,7 @@ async def show_scorecard(request: Request) -> Response:
     context = context_of(request)
     reply = await _ask(context, await customer_of(request, context.desk), QueryScorecard())
     assert isinstance(reply, ScorecardReply), reply
-    return answer(ScorecardAnswer(scorecard=reply))
+    return answer(ScorecardAnswer(scorecard=ScorecardResource.model_validate(in_http_terms(reply))))
 
 
 @router.get("/v1/contracts", response_model=ContractList, responses=problems("invalid_content", *_LISTING))
@@ -277,7 +290,7 @@ async def list_contracts(request: Request, after: After = "", limit: Limit = 100
     page = await read_page(
         context, "contracts", path="/v1/contracts", tenant=participant, after=after, limit=limit
     )
-    contracts = [_CONTRACT.validate_json(row.document or b"") for row in page.rows]
+    contracts = [_contract(row.document) for row in page.rows]
     return answer(ContractList(contracts=contracts, next=page.next))
 
 
@@ -290,7 +303,11 @@ async def show_contract(request: Request, contract_id: OrderId) -> Response:
     rows = await context.rows("contracts", tenant=participant, key=contract_id) if known else ()
     if not rows:
         raise ProblemError("not_found", "no such contract")
-    return answer(ContractAnswer(contract=_CONTRACT.validate_json(rows[0].document or b"")))
+    return answer(ContractAnswer(contract=_contract(rows[0].document)))
+
+
+def _contract(document: bytes | None) -> ContractResource:
+    return ContractResource.model_validate(in_http_terms(_CONTRACT.validate_json(document or b"")))
 
 
 # --- the operator ----------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from gateway.instants import parse_instant
 from market.model.contract_commands import NoteSilence
 from market.model.contract_rules import ContractRules
 from takt_sdk.model.values import HOUR_US
@@ -51,8 +52,11 @@ async def test_a_timeline_holds_plan_beside_actual_and_is_nobody_elses() -> None
         timeline = (await market.alice.get(path)).json()["timeline"]
         (entry,) = timeline["entries"]
         assert (entry["state"], entry["quantity"], entry["done"]) == ("in_production", 10, 0)
-        assert entry["actual_start_us"] is not None
-        assert timeline["first_promised_us"] == timeline["promised_us"] == timeline["predicted_us"]
+        assert parse_instant(entry["actual_start"]) <= parse_instant(timeline["now"])
+        order_view = (await market.alice.get(f"/v1/orders/{order}")).json()
+        told = [timeline[name] for name in ("first_promised", "promised", "predicted")]
+        assert told == [order_view["promised"]] * 3, "one form for one instant"
+        assert timeline["due"] == order_view["due"]
         for client, status in ((market.bob, 404), (market.nobody, 401)):
             assert (await client.get(path)).status_code == status
         assert (await market.alice.get("/v1/orders/o-none/timeline")).status_code == 404
@@ -74,6 +78,7 @@ async def test_a_timeline_is_followed_until_the_order_is_over() -> None:
                         path = f"/v1/orders/{order}/changes/{quote['quote_id']}/accept"
                         assert (await market.alice.post(path)).status_code == 200
         assert events[0][1]["state"] == "awarded"
+        assert parse_instant(events[0][1]["now"])
         assert events[-1] == ("end", {"state": "cancelled"})
 
 
@@ -96,6 +101,16 @@ async def test_a_change_is_priced_then_accepted_once_and_booked() -> None:
         booked = await market.operator.post("/v1/operator/participants/alice/payments", json=paid)
         assert booked.status_code == 200, booked.text
         assert (await market.alice.get("/v1/statement")).json()["statement"]["balance_minor"] == 0
+
+
+async def test_no_answer_about_contracts_holds_an_instant_in_microseconds() -> None:
+    async with live_market(rules=PRICED) as market:
+        order = await awarded(market)
+        await change(market, order, {"cancel": True})
+        reads = (f"/v1/orders/{order}/timeline", "/v1/risks", "/v1/statement", "/v1/scorecard")
+        for text in [(await market.alice.get(path)).text for path in reads]:
+            assert "_us" not in text
+            assert '"kind"' not in text
 
 
 async def test_what_is_asked_wrongly_or_of_an_order_that_is_over_is_a_problem() -> None:
@@ -142,6 +157,9 @@ async def test_a_plant_sees_its_contracts_and_its_record() -> None:
             own = [id_ for id_, c in state.contracts.items() if c.contract.participant == "plant-1"]
             listed = (await plant.get("/v1/contracts")).json()["contracts"]
             assert [one["contract"]["id"] for one in listed] == own
+            assert [parse_instant(one["contract"]["start"]) for one in listed] == [
+                state.contracts[id_].contract.start_us for id_ in own
+            ]
             for id_ in state.contracts:
                 expected = 200 if id_ in own else 404
                 assert (await plant.get(f"/v1/contracts/{id_}")).status_code == expected
