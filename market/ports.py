@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from takt_sdk.model.quickly_built import quickly_built
 from takt_sdk.ports import RequestChannel
 
 # --- clock, chance ---------------------------------------------------------------------------
@@ -20,6 +21,7 @@ from takt_sdk.ports import RequestChannel
 ReadModel = Literal["orders", "contracts", "ledger", "participants", "parts", "clearings", "idempotency"]
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One decided message: exactly what was received, and the events it caused.
@@ -39,6 +41,7 @@ class Entry:
     key: str = ""
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowChange:
     """A row of a read model to write (``document`` set) or delete (``document`` None).
@@ -54,6 +57,7 @@ class RowChange:
     document: bytes | None
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxMessage:
     """A message that must reach a participant: stored with its cause, sent after the commit.
@@ -67,6 +71,7 @@ class OutboxMessage:
     body: bytes
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """One entry with what must be stored in the same transaction."""
@@ -94,6 +99,7 @@ HeadSigner = Callable[[TreeHead], TreeHead]
 """Returns a head with its time and signature."""
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """An entry read back, with its position (0-based), salt and leaf hash."""

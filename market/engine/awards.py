@@ -205,37 +205,40 @@ class _Awards:
             end_us = piece.end_us if contested else agreed_us(self.state, piece.contract)
             return _Won(contract=piece.contract, kept=True, end_us=end_us, late=late)
         sheet, index = self.bids[participant]
-        bid = sheet.bid(index[local])
-        whole = bid.min_quantity == 0
-        items = tuple(ContractItem(lot_id=lot, quantity=q if whole else quantity) for lot, q in bid.items)
-        capacities = sheet.capacities
-        uses = tuple(
+        bids, capacities, k = sheet.bids, sheet.capacities, index[local]
+        at = slice(bids.item_offset[k], bids.item_offset[k + 1])
+        lots, full = bids.item_lot[at], sum(bids.item_quantity[at])
+        whole = bids.min_quantity[k] == 0
+        items = [
+            ContractItem(lot_id=lot, quantity=offered if whole else quantity)
+            for lot, offered in zip(lots, bids.item_quantity[at], strict=True)
+        ]
+        uses = [
             ResourceUse(
-                resource=capacities.resource[row],
-                period=capacities.period[row],
-                amount=fixed + per_unit * quantity,
+                resource=capacities.resource[bids.use_capacity[use]],
+                period=capacities.period[bids.use_capacity[use]],
+                amount=bids.use_fixed[use] + bids.use_per_unit[use] * quantity,
             )
-            for row, fixed, per_unit in bid.uses
-        )
-        full = sum(q for _, q in bid.items)
+            for use in range(bids.use_offset[k], bids.use_offset[k + 1])
+        ]
         return _Won(
             contract=Contract(
                 id=contract_id(self.round.id, participant, local),
-                order_id=self.order_of_lot[bid.items[0][0]],
+                order_id=self.order_of_lot[lots[0]],
                 round_id=self.round.id,
                 participant=participant,
                 bid_id=local,
-                site=bid.site,
-                items=items,
+                site=bids.site[k],
+                items=tuple(items),
                 payment_minor=self.payment.get(bid_id, 0),
-                start_us=bid.start_us,
-                end_us=bid.end_us,
-                uses=uses,
+                start_us=bids.start_us[k],
+                end_us=bids.end_us[k],
+                uses=tuple(uses),
                 shipments=tuple(self.shipments.get(bid_id, ())),
-                emissions_g=-(-bid.emissions_g * quantity // full),
+                emissions_g=-(-bids.emissions_g[k] * quantity // full),
             ),
             kept=False,
-            end_us=bid.end_us,
+            end_us=bids.end_us[k],
         )
 
     def _site(self, bid_id: str) -> str:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from market.model.commands import Command
 from market.model.events import EquivocationSeen, Event
+from takt_sdk.model.quickly_built import quickly_built
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inbound:
     """A message as the engine sees it: who sent it is vouched for by the host that took it.
@@ -25,6 +27,7 @@ class Inbound:
     signed_by: str | None = None
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """The message has its effect. ``subject_id`` names what it created or changed."""
@@ -81,6 +84,7 @@ REFUSAL_CODES = frozenset(
 """Every code that a refusal can carry, on the wire and as the type of an HTTP problem."""
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """Events to journal and apply, in order, and the reply. A refusal has no events but evidence."""

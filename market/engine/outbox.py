@@ -30,11 +30,26 @@ from takt_sdk.model.messages import (
     RoundResult,
     Tape,
 )
+from takt_sdk.model.quickly_built import quickly_built
 from takt_sdk.model.sealed import smallest_size
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
+QUIET: frozenset[type] = frozenset(
+    {
+        events.OrderSubmitted,
+        events.SheetReceived,
+        events.SealedReceived,
+        events.CallDeclined,
+        events.MilestoneReported,
+        contract_events.ContractsPriced,
+        contract_events.LedgerPosted,
+    }
+)
+"""Frequent kinds, of which nobody is told anything."""
 
+
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
     """A message for one participant; on the tape, for everybody (``participant`` is the market).
@@ -59,6 +74,8 @@ def outgoing(state: State, happened: Sequence[Event], position: int) -> list[Out
     contracts: dict[str, tuple[int, str]] = {}
     amended: dict[str, int] = {}
     for event in happened:
+        if type(event) in QUIET:
+            continue
         match event:
             case events.RoundOpened():
                 told += _calls(state, state.rounds[event.round_id])

@@ -199,12 +199,9 @@ def open_lots(state: State, record: OrderRecord, now_us: int) -> list[Lot]:
             last_us = order.terms.deadline_us - state.rules.transit_us
             start_us, end_us = max(before, default=start_us), min(after, default=last_us)
         start_us = max(start_us, now_us)
+        end_us = max(end_us, start_us + 1)
+        same = (quantity, start_us, end_us) == (lot.quantity, lot.earliest_start_us, lot.latest_end_us)
         lots.append(
-            replace(
-                lot,
-                quantity=quantity,
-                earliest_start_us=start_us,
-                latest_end_us=max(end_us, start_us + 1),
-            )
+            lot if same else replace(lot, quantity=quantity, earliest_start_us=start_us, latest_end_us=end_us)
         )
     return lots

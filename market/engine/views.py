@@ -18,13 +18,18 @@ from market.model import contract_events, events
 from market.model.views import ClearingView, ContractView, LotView, OrderView, ParticipantView
 from takt_sdk.model.messages import ContractStatus, SheetStatus, SyncReply
 from takt_sdk.model.plan import Part
+from takt_sdk.model.quickly_built import quickly_built
 
 if TYPE_CHECKING:
     from market.model.events import Event
 
+SHOWN = STANDING | {"settled"}
+"""Contracts of which an order's customer is told."""
+
 RowModel = Literal["orders", "contracts", "ledger", "participants", "parts", "clearings"]
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A row of a read model before encoding."""
@@ -155,7 +160,7 @@ def _row(state: State, model: RowModel, key: str, owner: str = "") -> Row:
 def order_view(state: State, record: OrderRecord) -> OrderView:
     """Return an order as its customer sees it."""
     order, terms = record.order, record.order.terms
-    standing = [id_ for id_ in record.contracts if state.contracts[id_].state in STANDING | {"settled"}]
+    standing = [id_ for id_ in record.contracts if state.contracts[id_].state in SHOWN]
     by_lot: dict[str, list[str]] = {}
     emissions_g = 0
     for contract_id in standing:
@@ -183,13 +188,15 @@ def order_view(state: State, record: OrderRecord) -> OrderView:
         pieces=record.pieces,
         promised_us=record.promised_us,
         lots=tuple(
-            LotView(
-                lot_id=lot.id,
-                process=lot.requirement.process,
-                quantity=lot.quantity,
-                contracts=tuple(by_lot.get(lot.id, ())),
-            )
-            for lot in order.lots
+            [
+                LotView(
+                    lot_id=lot.id,
+                    process=lot.requirement.process,
+                    quantity=lot.quantity,
+                    contracts=tuple(by_lot.get(lot.id, ())),
+                )
+                for lot in order.lots
+            ]
         ),
         reasons=record.reasons,
         rounds=tuple(record.rounds),

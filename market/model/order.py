@@ -9,6 +9,7 @@ from takt_sdk.model.capability import Requirement
 from takt_sdk.model.errors import EmptyError, OutOfRangeError
 from takt_sdk.model.order import Lot, OrderTerms
 from takt_sdk.model.plan import Document, ProcessPlan
+from takt_sdk.model.quickly_built import quickly_built
 from takt_sdk.model.values import (
     MAX_QUANTITY,
     check_count,
@@ -17,6 +18,7 @@ from takt_sdk.model.values import (
 )
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arc:
     """Goods flow from a lot into another lot, or (``target`` None) to the order's destination."""
@@ -26,6 +28,7 @@ class Arc:
     target: str | None
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """An accepted order, its plan multiplied out into lots and arcs.

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from market.model.commands import AdmitParticipant
 from takt_sdk.model.contract import Contract, ContractState
 from takt_sdk.model.messages import OrderState, UnservedReason
+from takt_sdk.model.quickly_built import quickly_built
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
     """A change of state: when, into what, and the event or reason that caused it."""
@@ -18,6 +20,7 @@ class HistoryEntry:
     cause: str
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LotView:
     """A lot of an order and the contracts that stand for it."""
@@ -28,6 +31,7 @@ class LotView:
     contracts: tuple[str, ...]
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderView:
     """An order as its customer sees it. Read model ``orders``, key and status: id and state.
@@ -60,6 +64,7 @@ class OrderView:
     history: tuple[HistoryEntry, ...]
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractView:
     """A contract as its participant sees it. Read model ``contracts``, tenant = participant."""

@@ -19,11 +19,13 @@ from market.model.events import Event
 from market.ports import Decided, Entry, OutboxMessage, RowChange
 from takt_sdk.codec import encode
 from takt_sdk.model.messages import CallForProposals, Downlink, Envelope, Refused, Tape
+from takt_sdk.model.quickly_built import quickly_built
 
 FEW_LOTS = 10
 """Calls for fewer lots are encoded whole."""
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handled:
     """What one message came to.
@@ -139,15 +141,17 @@ class CallEncoder:
 def encode_rows(rows: Sequence[Row], now_us: int) -> tuple[RowChange, ...]:
     """Return rows with their documents encoded."""
     return tuple(
-        RowChange(
-            model=row.model,
-            key=row.key,
-            tenant=row.tenant,
-            status=row.status,
-            updated_us=now_us,
-            document=encode(row.view),
-        )
-        for row in rows
+        [
+            RowChange(
+                model=row.model,
+                key=row.key,
+                tenant=row.tenant,
+                status=row.status,
+                updated_us=now_us,
+                document=encode(row.view),
+            )
+            for row in rows
+        ]
     )
 
 

@@ -6,12 +6,15 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from takt_sdk.model.quickly_built import quickly_built
+
 ContractState = Literal[
     "awarded", "confirmed", "in_production", "finished", "shipped", "delivered", "at_risk", "ended", "settled"
 ]
 CONTRACT_STATES: tuple[str, ...] = get_args(ContractState)
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractItem:
     """Units of one lot that a contract makes or supplies."""
@@ -20,6 +23,7 @@ class ContractItem:
     quantity: int
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceUse:
     """What a contract takes of a resource of its participant in one period (minutes or stock)."""
@@ -29,6 +33,7 @@ class ResourceUse:
     amount: int
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
     """Goods that leave a contract's site along an arc.
@@ -45,6 +50,7 @@ class Shipment:
     emissions_g: int
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
     """An accepted bid: all its items belong to one order.

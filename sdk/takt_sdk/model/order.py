@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from takt_sdk.model.capability import DATA_CLASSES, DataClass, LotKind, Requirement
 from takt_sdk.model.errors import InvalidWindowError
+from takt_sdk.model.quickly_built import quickly_built
 from takt_sdk.model.values import (
     MAX_QUANTITY,
     check_choice,
@@ -19,6 +20,7 @@ from takt_sdk.model.values import (
 MAX_TAKTS = 1000
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderTerms:
     """The customer's side of an order, sealed but for what a call must say.
@@ -78,6 +80,7 @@ class OrderTerms:
         check_int("good_for_takts", self.good_for_takts, 1, MAX_TAKTS)
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lot:
     """The smallest thing that is procured: one operation or material, in one quantity.
