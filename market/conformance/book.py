@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from market.conformance.orders import OrderBook
 from market.engine.transitions import next_contract_state
 from takt_sdk.model.contract import (
     Contract,
@@ -85,6 +86,7 @@ class Book:
         """(Resource, period) → what the participant declared when nothing of it was taken."""
         self.seen: set[tuple[str, str]] = set()
         """Transitions of the participant's two state machines that were gone through."""
+        self.bought = OrderBook(participant)
 
     def booked(self) -> dict[tuple[str, int], int]:
         """Return what running contracts take, by resource and period."""
@@ -224,7 +226,7 @@ class Book:
                 for held in self.contracts.values()
                 if held.state != "ended"
             ),
-            orders=(),
+            orders=self.bought.notices(now_us),
         )
 
 

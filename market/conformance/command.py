@@ -29,7 +29,9 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     "--partner", help="Command that starts the participant; {creds}, {url}, {server} are filled in."
 )
 @click.option("--participant", default="acme", show_default=True, help="Its id.")
-@click.option("--role", type=click.Choice(["plant", "supplier"]), default="plant", show_default=True)
+@click.option(
+    "--role", type=click.Choice(["plant", "supplier", "customer"]), default="plant", show_default=True
+)
 @click.option("--site", default="ulm", show_default=True, help="A site of its own.")
 @click.option("--process", default="", help="What it can do; by default milling, of a supplier supply.")
 @click.option("--material", default="steel", show_default=True)
@@ -39,6 +41,11 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--key", default="", help="Its own public key, where the seed stays with it.")
 @click.option("--sealed", is_flag=True, help="It takes part in rounds with sealed bids.")
+@click.option(
+    "--orders", type=click.IntRange(1), default=1, show_default=True, help="It places, as customer."
+)
+@click.option("--cancels", is_flag=True, help="As customer it cancels an order by itself once it is awarded.")
+@click.option("--changes", is_flag=True, help="As customer it asks to change an order once it is confirmed.")
 @click.option("--own-milestones", is_flag=True, help="It does not report by itself when planned times come.")
 @click.option(
     "--patience", type=click.FloatRange(1.0), default=20.0, show_default=True, help="Seconds for anything."
@@ -49,7 +56,7 @@ def conform(
     nats_url: str,
     partner: str | None,
     participant: str,
-    role: Literal["plant", "supplier"],
+    role: Literal["plant", "supplier", "customer"],
     site: str,
     process: str,
     material: str,
@@ -57,6 +64,9 @@ def conform(
     run_time: int,
     key: str,
     sealed: bool,  # noqa: FBT001 - a flag
+    orders: int,
+    cancels: bool,  # noqa: FBT001 - a flag
+    changes: bool,  # noqa: FBT001 - a flag
     own_milestones: bool,  # noqa: FBT001 - a flag
     patience: float,
     document: Path | None,
@@ -67,12 +77,16 @@ def conform(
     setting = Setting(
         participant=participant,
         site=site,
-        kind="operation" if role == "plant" else "material",
-        process=process or ("milling" if role == "plant" else "supply"),
+        kind="material" if role == "supplier" else "operation",
+        process=process or ("supply" if role == "supplier" else "milling"),
         material=material,
         quantity=quantity,
         run_time_minutes=run_time,
         sealed=sealed,
+        customer=role == "customer",
+        orders=orders,
+        cancels=cancels,
+        changes=changes,
         reports=not own_milestones,
         patience_s=patience,
     )

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, cast, get_args
 
 from market.conformance.book import Book
 from market.conformance.checks import (
@@ -21,21 +21,25 @@ from market.conformance.checks import (
     sent_of,
 )
 from market.conformance.log import Log
+from market.conformance.orders import Repeated, thread_of
 from market.conformance.rules import RuleBrokenError, Sent
 from market.ports import Request
 from takt_sdk.codec import digest_of, encode
 from takt_sdk.log import SignedMessage
 from takt_sdk.model.messages import (
+    CustomerCommand,
     DeclineCall,
     Envelope,
     QuerySync,
     Refused,
     Reply,
     ReportMilestone,
+    SubmitOrder,
     WireBody,
 )
 from takt_sdk.model.sealed import SealedSheet
 from takt_sdk.model.sheet import BidSheet
+from takt_sdk.model.values import DAY_US
 from takt_sdk.signing import signature_of
 
 FIRST_PAUSES_S = 0.05
@@ -87,12 +91,15 @@ class Referee:
         self.forbidden: dict[str, tuple[str, str]] = {}
         """Conversation → (rule, why) where nothing new may come."""
         self.pending: dict[tuple[str, str], Pending] = {}
+        self.new_orders: deque[deque[Fate]] = deque()
+        """What becomes of the attempts at each next order that is new."""
         self._log = log
         self._final: dict[bytes, str] = {}
         self._answered: set[bytes] = set()
         self._arrived: set[bytes] = set()
         self._ids: dict[str, tuple[str, str, int, str]] = {}
         self._must_ask = True
+        self._threads: set[str] = set()
         self._restarted: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
 
@@ -115,6 +122,8 @@ class Referee:
     def restarted(self) -> None:
         """Expect what a process without memory does: ask first, then go on where the market is."""
         self._must_ask = True
+        self._threads.clear()
+        self.book.bought.restarted()
         self.pending.clear()
         self.fates.clear()
         self._restarted = frozenset(self.book.numbers)
@@ -163,6 +172,7 @@ class Referee:
         self._check_repeats(request, envelope, sent)
         self._check_id(request, envelope, sent)
         self._arrived.add(request.body)
+        self._take_order(envelope, sent)
         fate = self._fate(request, envelope)
         if isinstance(fate, Refused) or fate == "failed":
             return self._unanswered(request, envelope, fate)
@@ -171,6 +181,8 @@ class Referee:
             self._wait_for_repeat(request, envelope, 0.0)
             return b""
         self._answered.add(request.body)
+        if request.channel == "order":
+            self.book.bought.answered(cast("CustomerCommand", envelope.body))
         return encode(reply)
 
     # --- checks that need memory ---------------------------------------------------------------
@@ -186,7 +198,7 @@ class Referee:
         if request.body in self._final:
             code = self._final[request.body]
             raise RuleBrokenError("retry.final", f"what was refused as {code} again", "nothing", sent)
-        conversation = envelope.correlation_id
+        conversation = _thread(envelope)
         pending = self.pending.get((request.channel, conversation))
         if pending is not None and request.channel != "query":
             self._check_pending(pending, request, sent)
@@ -221,7 +233,7 @@ class Referee:
     # --- answers -------------------------------------------------------------------------------
 
     def _fate(self, request: Request, envelope: Envelope[WireBody]) -> Fate | None:
-        for key in ((request.channel, envelope.correlation_id), (request.channel, "*")):
+        for key in ((request.channel, _thread(envelope)), (request.channel, "*")):
             if self.fates.get(key):
                 return self.fates[key].popleft()
         return None
@@ -236,7 +248,9 @@ class Referee:
         if fate.retryable:
             self._wait_for_repeat(request, envelope, fate.retry_after_us / 1e6)
         else:
-            self.pending.pop((request.channel, envelope.correlation_id), None)
+            self.pending.pop((request.channel, _thread(envelope)), None)
+            if request.channel == "order":
+                self.book.bought.answered(cast("CustomerCommand", envelope.body), for_good=True)
             self._final[request.body] = fate.code
             if envelope.correlation_id in self.book.rounds:
                 self.book.rounds[envelope.correlation_id].refused = True
@@ -244,14 +258,14 @@ class Referee:
 
     def _wait_for_repeat(self, request: Request, envelope: Envelope[WireBody], after_s: float) -> None:
         now_s = asyncio.get_running_loop().time()
-        key = (request.channel, envelope.correlation_id)
+        key = (request.channel, _thread(envelope))
         pending = self.pending.setdefault(
             key, Pending(channel=request.channel, body=request.body, not_before_s=0.0, times_s=[now_s])
         )
         pending.body, pending.not_before_s = request.body, now_s + after_s
 
     def _reply(self, request: Request, envelope: Envelope[WireBody], sent: Sent) -> Reply:
-        self.pending.pop((request.channel, envelope.correlation_id), None)
+        self.pending.pop((request.channel, _thread(envelope)), None)
         body, now_us = envelope.body, self.now_us()
         if request.channel == "query":
             if isinstance(body, QuerySync):
@@ -260,6 +274,8 @@ class Referee:
             return _refused(
                 envelope.message_id, "unknown", "the scripted market answers takt.query_sync.v1 only"
             )
+        if request.channel == "order":
+            return self._reply_to_customer(request, envelope, sent)
         if check_number(self.book, envelope, sent, restarted=self._restarted):
             position = self.book.numbers[envelope.correlation_id][envelope.sequence][1]
             return self._log.receipt(envelope.message_id, position, "", now_us, repeated=True)
@@ -272,9 +288,7 @@ class Referee:
             crossed = check_milestone(self.book, body, sent, now_us, frozenset(self.acknowledged))
             if crossed:
                 return _refused(envelope.message_id, "state", f"the contract is {crossed}")
-        key, signature = signature_of(request.headers)
-        message = SignedMessage(channel=request.channel, body=request.body, key=key, signature=signature)
-        position = self._log.append(message, now_us)
+        position = self._stored(request)
         if envelope.sequence:
             numbers = self.book.numbers.setdefault(envelope.correlation_id, {})
             numbers[envelope.sequence] = (digest_of(body), position)
@@ -287,6 +301,49 @@ class Referee:
         return self._log.receipt(
             envelope.message_id, position, envelope.correlation_id, now_us, repeated=False
         )
+
+    def _stored(self, request: Request) -> int:
+        """Append a message to the log; return its position."""
+        key, signature = signature_of(request.headers)
+        message = SignedMessage(channel=request.channel, body=request.body, key=key, signature=signature)
+        return self._log.append(message, self.now_us())
+
+    # --- customers -----------------------------------------------------------------------------
+
+    def _take_order(self, envelope: Envelope[WireBody], sent: Sent) -> None:
+        """Take note of a customer's message; an order that is new gets its fates."""
+        if not isinstance(envelope.body, get_args(CustomerCommand)):
+            return
+        thread, bought = _thread(envelope), self.book.bought
+        bought.arrived(cast("CustomerCommand", envelope.body), sent)
+        known = thread in self._threads or any(
+            one.order.idempotency_key == getattr(envelope.body, "idempotency_key", None)
+            for one in bought.orders.values()
+        )
+        self._threads.add(thread)
+        if isinstance(envelope.body, SubmitOrder) and not known and self.new_orders:
+            self.fates["order", thread] = self.new_orders.popleft()
+
+    def _reply_to_customer(self, request: Request, envelope: Envelope[WireBody], sent: Sent) -> Reply:
+        body, now_us, bought = cast("CustomerCommand", envelope.body), self.now_us(), self.book.bought
+        found = bought.check(body, sent, now_us, frozenset(self.acknowledged))
+        if isinstance(found, Refused):
+            self._final[request.body] = found.code
+            return replace(found, message_id=envelope.message_id)
+        repeated = found is not None
+        if found is None:
+            position = self._stored(request)
+            found = Repeated(position=position, subject_id=bought.take(body, position, now_us, DAY_US))
+        return self._log.receipt(
+            envelope.message_id, found.position, found.subject_id, now_us, repeated=repeated
+        )
+
+
+def _thread(envelope: Envelope[WireBody]) -> str:
+    """Return what a message and its retries have in common: the conversation, of a customer the object."""
+    if isinstance(envelope.body, get_args(CustomerCommand)):
+        return thread_of(cast("CustomerCommand", envelope.body))
+    return envelope.correlation_id
 
 
 def _refused(message_id: str, code: str, detail: str, like: Refused | None = None) -> Refused:

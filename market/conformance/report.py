@@ -6,9 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from market.conformance.customer_scenes import CustomerScript
 from market.conformance.rules import RULES, RuleBrokenError
 from market.conformance.scenes import Script
 from market.conformance.stage import Stage
+from market.engine.transitions import ORDER_TRANSITIONS
 from market.protocol.machines import PARTICIPANT_CONTRACT, PARTICIPANT_ROUND
 
 _SHOWN = 600
@@ -34,6 +36,7 @@ class Report:
     heartbeats: int
     rounds_seen: int
     contracts_seen: int
+    orders_seen: int
 
     @property
     def passed(self) -> bool:
@@ -49,9 +52,12 @@ class Report:
             lines += ["", *_told(self.broken)]
         of_round = f"{self.rounds_seen} of {len(PARTICIPANT_ROUND)} transitions of a round"
         of_contract = f"{self.contracts_seen} of {len(PARTICIPANT_CONTRACT)} of a contract"
+        seen = f"{of_round} and {of_contract} seen"
+        if self.orders_seen:
+            seen = f"{self.orders_seen} of {len(ORDER_TRANSITIONS)} transitions of an order seen"
         lines += [
             "",
-            f"{self.requests} requests, {self.heartbeats} heartbeats; {of_round} and {of_contract} seen",
+            f"{self.requests} requests, {self.heartbeats} heartbeats; {seen}",
             f"{self.participant}: {'conforms' if self.passed else 'does not conform'}",
         ]
         return "\n".join(lines)
@@ -83,6 +89,7 @@ class Report:
             "transitions": {
                 "round": [self.rounds_seen, len(PARTICIPANT_ROUND)],
                 "contract": [self.contracts_seen, len(PARTICIPANT_CONTRACT)],
+                "order": [self.orders_seen, len(ORDER_TRANSITIONS)],
             },
         }
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -105,7 +112,7 @@ def _told(broken: RuleBrokenError) -> list[str]:
 
 async def play(stage: Stage) -> Report:
     """Play every scene, up to the first rule that is broken."""
-    script = Script(stage)
+    script = CustomerScript(stage) if stage.setting.customer else Script(stage)
     played: list[Scene] = []
     broken: RuleBrokenError | None = None
     for name, title, scene in script.scenes():
@@ -129,4 +136,5 @@ def _report(stage: Stage, scenes: Sequence[Scene], broken: RuleBrokenError | Non
         heartbeats=stage.referee.heartbeats,
         rounds_seen=len(seen & PARTICIPANT_ROUND.keys()),
         contracts_seen=len(seen & PARTICIPANT_CONTRACT.keys()),
+        orders_seen=len(stage.book.bought.seen),
     )

@@ -154,6 +154,23 @@ RULES: Mapping[str, Rule] = {
         },
     ),
     **_rules(
+        "An order (customers)",
+        {
+            "order.placed": "A participant that buys places its orders.",
+            "order.key": "An idempotency key has one order, for ever.",
+            "order.again": (
+                "An order that has no answer yet, or was placed before a restart, gets no second key."
+            ),
+            "order.part": "An order is for a part that was published, or brings its plan.",
+            "order.dates": "An order is due after the market's time.",
+            "order.known": "What is changed or cancelled is an order of the participant's own.",
+            "order.over": "An order that has ended is neither changed nor cancelled.",
+            "order.cancelled": "A participant that says it cancels an order does.",
+            "change.asked": "A participant that says it changes an order asks for the price and accepts it.",
+            "change.quoted": "Only a price that was quoted for the order is accepted, while it holds.",
+        },
+    ),
+    **_rules(
         "Time",
         {"time.future": "No milestone is later than the market's time."},
     ),

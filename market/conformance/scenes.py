@@ -26,19 +26,46 @@ from takt_sdk.model.values import DAY_US, HOUR_US, MINUTE_US, PeriodGrid
 
 _DAYS = 14
 _GRACE_S = 1.0
-_AGAIN = Refused(message_id="script", code="busy", detail="the script says: again", retryable=True)
-_LATER = Refused(
+AGAIN = Refused(message_id="script", code="busy", detail="the script says: again", retryable=True)
+LATER = Refused(
     message_id="script",
     code="busy",
     detail="the script says: later",
     retryable=True,
     retry_after_us=1_500_000,
 )
-_NEVER = Refused(message_id="script", code="beyond_the_page", detail="the script says: no")
+NEVER = Refused(message_id="script", code="beyond_the_page", detail="the script says: no")
+
+
+UNREADABLE = b'{"message_id":"m-broken","body":{"kind":"takt.rou'
+
+
+def unknown_kind(now_us: int) -> bytes:
+    """Return a message of a kind that does not exist yet."""
+    return (
+        b'{"message_id":"m-unknown","correlation_id":"","causation_id":"","sender":"conformance",'
+        b'"sequence":0,"occurred_us":%d,"body":{"kind":"takt.from_the_future.v7","more":[1,{}]}}' % now_us
+    )
 
 
 class Script:
     """The scenes on one stage, and what they have to do with each other."""
+
+    NAMES: tuple[str, ...] = (
+        "joining",
+        "calling",
+        "winning",
+        "repeating",
+        "strange",
+        "losing",
+        "refused",
+        "changing",
+        "crashing",
+        "reporting",
+        "reconnecting",
+        "sealing",
+    )
+    """Methods, in the order in which they are played."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage, self.setting = stage, stage.setting
@@ -193,13 +220,13 @@ class Script:
 
     async def calling(self) -> None:
         """Call it for seven lots; fail on its answer, refuse it for the moment three times, then take it."""
-        round_ = await self._call(7, fates=("failed", _AGAIN, _AGAIN, _LATER))
+        round_ = await self._call(7, fates=("failed", AGAIN, AGAIN, LATER))
         await self._bid(round_)
 
     async def winning(self) -> None:
         """Let it win every lot; fail on its first report, refuse the next for the moment."""
         round_ = self.book.rounds["r-000001"]
-        self.referee.fates["report", "*"] = deque(["failed", _AGAIN])
+        self.referee.fates["report", "*"] = deque(["failed", AGAIN])
         self._first_result, contracts = await self._result(round_, won=True)
         await self._confirmed(contracts)
         await self.stage.until_acknowledged(self._first_result)
@@ -218,13 +245,9 @@ class Script:
         void = RoundResult(round_id="r-000099", participant=name, awards=(), rejected=(), void="no_key")
         other = contract_id("r-000099", "another", "b0")
         ended = ContractNotice(contract_id=other, participant=name, state="ended", at_us=now_us)
-        unknown = (
-            b'{"message_id":"m-unknown","correlation_id":"","causation_id":"","sender":"conformance",'
-            b'"sequence":0,"occurred_us":%d,"body":{"kind":"takt.from_the_future.v7","more":[1,{}]}}' % now_us
-        )
         ids = [
-            await self.stage.put("notice", unknown, "m-unknown"),
-            await self.stage.put("notice", b'{"message_id":"m-broken","body":{"kind":"takt.rou', "m-broken"),
+            await self.stage.put("notice", unknown_kind(now_us), "m-unknown"),
+            await self.stage.put("notice", UNREADABLE, "m-broken"),
             await self.stage.say("notice", void, "r-000099"),
             await self.stage.say("notice", ended, other),
         ]
@@ -239,7 +262,7 @@ class Script:
 
     async def refused(self) -> None:
         """Refuse its sheet for good, under a code that no page names; then call it too late."""
-        await self._answered(await self._call(fates=(_NEVER,)))
+        await self._answered(await self._call(fates=(NEVER,)))
         late = await self._call(deadline_us=self.stage.now_us() - HOUR_US)
         self.referee.forbidden[late.call.round_id] = ("round.late", "an hour after the deadline")
         self.book.seen.add(("called", "deadline passes"))
@@ -335,29 +358,16 @@ class Script:
         """Call it with a key for sealed bids; fail on its answer at first."""
         await self._bid(await self._call(5, fates=("failed",), sealed=True))
 
+    def played(self, name: str) -> bool:
+        """Return whether the setting asks for a scene."""
+        return self.setting.sealed or name != "sealing"
+
     def scenes(self) -> list[tuple[str, str, Callable[[], Awaitable[None]]]]:
         """Return the scenes to play in order, each with its name and title."""
-        names = [name for name in SCENES if self.setting.sealed or name != "sealing"]
-        return [(name, title_of(name), getattr(self, name)) for name in names]
+        cls = type(self)
+        return [(name, title_of(cls, name), getattr(self, name)) for name in self.NAMES if self.played(name)]
 
 
-SCENES = (
-    "joining",
-    "calling",
-    "winning",
-    "repeating",
-    "strange",
-    "losing",
-    "refused",
-    "changing",
-    "crashing",
-    "reporting",
-    "reconnecting",
-    "sealing",
-)
-"""Methods of `Script`, in order."""
-
-
-def title_of(scene: str) -> str:
+def title_of(script: type[Script], scene: str) -> str:
     """Return what a scene does, in one sentence."""
-    return str(getattr(Script, scene).__doc__).strip()
+    return str(getattr(script, scene).__doc__).strip()

@@ -55,6 +55,14 @@ class Setting:
     run_time_minutes: int = 10
     sealed: bool = False
     """Whether the participant takes part in rounds with sealed bids."""
+    customer: bool = False
+    """Whether it buys; the rest of what it can do then says nothing."""
+    orders: int = 1
+    """How many orders a customer places by itself."""
+    cancels: bool = False
+    """Whether it cancels one of them by itself once it is awarded."""
+    changes: bool = False
+    """Whether it asks by itself what changing a confirmed order costs, and takes a price of nothing."""
     reports: bool = True
     """Whether it reports milestones by itself when their planned time has come."""
     patience_s: float = 20.0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from market.conformance.customer_scenes import CustomerScript
 from market.conformance.rules import RULES
-from market.conformance.scenes import SCENES, title_of
+from market.conformance.scenes import Script, title_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
@@ -14,7 +15,7 @@ _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", flags=re.D
 
 def refreshed(text: str) -> str:
     """Return the page with its tables made anew."""
-    parts = {"rules": _rules(), "scenes": _scenes()}
+    parts = {"rules": _rules(), "scenes": _scenes(Script), "customer_scenes": _scenes(CustomerScript)}
     return _PART.sub(lambda match: f"{match[1]}{parts[match[2]]}\n{match[3]}", text)
 
 
@@ -24,9 +25,9 @@ def _rules() -> str:
     return "\n".join(rows)
 
 
-def _scenes() -> str:
+def _scenes(script: type[Script]) -> str:
     rows = ["| scene | what the market does |", "|---|---|"]
-    return "\n".join(rows + [f"| {name} | {title_of(name)} |" for name in SCENES])
+    return "\n".join(rows + [f"| {name} | {title_of(script, name)} |" for name in script.NAMES])
 
 
 if __name__ == "__main__":

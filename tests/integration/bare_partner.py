@@ -25,43 +25,7 @@ AFTER = {"confirmed": "confirmed", "started": "in_production", "finished": "fini
          "delivered": "delivered"}  # fmt: skip
 
 
-class BarePartner:
-    """`market.conformance.partners.Partner` in this process, with one ``fault`` or none."""
-
-    def __init__(self, fault: str = "") -> None:
-        self.fault = fault
-        self._agent: _Agent | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._starts = 0
-
-    async def start(self, creds: Path, url: str, server_name: str) -> None:
-        assert server_name
-        self._starts += 1
-        if self.fault == "never connects":
-            return
-        text = await asyncio.to_thread(creds.read_text)
-        self._agent = _Agent(text, self.fault, restarted=self._starts > 1)
-        self._task = asyncio.create_task(self._agent.run(url))
-
-    async def kill(self) -> None:
-        await self.stop()
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            task, self._task = self._task, None
-            while not task.done():  # nats-py may swallow a cancellation
-                task.cancel()
-                await asyncio.wait({task}, timeout=0.2)
-        if self._agent is not None and self._agent.bus is not None:
-            await self._agent.bus.close()
-
-    def ended(self) -> str:
-        if self._task is None or not self._task.done() or self._task.cancelled():
-            return ""
-        return f"it ended: {self._task.exception()!r}"
-
-
-class _Agent:
+class BareAgent:
     """One life of the partner: it keeps nothing beyond it."""
 
     def __init__(self, creds: str, fault: str, *, restarted: bool) -> None:
@@ -85,7 +49,7 @@ class _Agent:
         if self.fault != "sends before it asks":
             await self.catch_up()
         else:
-            await self.milestone({"id": "c-unknown", "items": []}, "confirmed", 0)
+            await self.speak()
         if self.fault == "does not reconnect":
             self.bus._client.options["allow_reconnect"] = False
         with contextlib.suppress(BusClosedError):
@@ -94,6 +58,10 @@ class _Agent:
                 if self.fault == "acts on repeats":
                     self.bus._done.clear()
         await asyncio.Event().wait()
+
+    async def speak(self) -> None:
+        """Say something."""
+        await self.milestone({"id": "c-unknown", "items": []}, "confirmed", 0)
 
     async def catch_up(self) -> None:
         state = await self.send("query", "", {"kind": "takt.query_sync.v1"})
@@ -157,7 +125,11 @@ class _Agent:
                     other = body | {"expires_us": body["expires_us"] + 1}
                     await self.ask(channel, json.dumps(self.envelope(conversation, number, other)).encode())
                 return answer
-            if self.fault == {"bid": "gives up", "report": "gives up reporting"}.get(channel):
+            if self.fault == {
+                "bid": "gives up",
+                "report": "gives up reporting",
+                "order": "gives up ordering",
+            }.get(channel):
                 await asyncio.Event().wait()
             if self.fault == "new id on retry" and channel != "query":
                 data = json.dumps(self.envelope(conversation, number, body, str(attempt))).encode()
@@ -195,18 +167,13 @@ class _Agent:
     # --- what comes --------------------------------------------------------------------------
 
     async def take(self, delivery: Delivery, acknowledge: Callable[[], Awaitable[None]]) -> None:
-        try:
-            body = json.loads(delivery.body)["body"]
-        except ValueError:
-            if self.fault == "chokes on what it cannot read":
-                return
-            body = {"kind": ""}
+        body = self.read(delivery)
+        if body is None:
+            return
         known = {"takt.call_for_proposals.v1": self.answer, "takt.round_result.v1": self.won}
         early = self.fault in {"acknowledges first", "never answers"}
         if early and delivery.channel == "cfp":
             await acknowledge()
-        if body["kind"] == "takt.from_the_future.v7" and self.fault == "dies of an unknown kind":
-            raise KeyError(body["kind"])
         if body["kind"] in known:
             await known[body["kind"]](body)
         elif body["kind"] in {"takt.contract_notice.v1", "takt.contract_amended.v1"}:
@@ -214,6 +181,16 @@ class _Agent:
         if not early or delivery.channel != "cfp":
             await acknowledge()
         await self.report()
+
+    def read(self, delivery: Delivery) -> Json | None:
+        """Return what came, a kind of its own for what cannot be read."""
+        try:
+            body: Json = json.loads(delivery.body)["body"]
+        except ValueError:
+            return None if self.fault == "chokes on what it cannot read" else {"kind": ""}
+        if body["kind"] == "takt.from_the_future.v7" and self.fault == "dies of an unknown kind":
+            raise KeyError(body["kind"])
+        return body
 
     async def won(self, result: Json) -> None:
         for contract in result["awards"]:
@@ -307,3 +284,41 @@ class _Agent:
             "quantity": quantity,
         }
         return await self.send("report", contract["id"], body)
+
+
+class BarePartner:
+    """`market.conformance.partners.Partner` in this process, with one ``fault`` or none."""
+
+    agent = BareAgent
+
+    def __init__(self, fault: str = "") -> None:
+        self.fault = fault
+        self._agent: BareAgent | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._starts = 0
+
+    async def start(self, creds: Path, url: str, server_name: str) -> None:
+        assert server_name
+        self._starts += 1
+        if self.fault == "never connects":
+            return
+        text = await asyncio.to_thread(creds.read_text)
+        self._agent = self.agent(text, self.fault, restarted=self._starts > 1)
+        self._task = asyncio.create_task(self._agent.run(url))
+
+    async def kill(self) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            task, self._task = self._task, None
+            while not task.done():  # nats-py may swallow a cancellation
+                task.cancel()
+                await asyncio.wait({task}, timeout=0.2)
+        if self._agent is not None and self._agent.bus is not None:
+            await self._agent.bus.close()
+
+    def ended(self) -> str:
+        if self._task is None or not self._task.done() or self._task.cancelled():
+            return ""
+        return f"it ended: {self._task.exception()!r}"
