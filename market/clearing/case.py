@@ -7,20 +7,23 @@ other, in one thread or several, is `search`'s business.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from market.clearing.allocation import allocation_of, allowed, decode
+from market.clearing.certificate import certified_bound
 from market.clearing.clique_cuts import cut_by_cliques
 from market.clearing.formulate import formulate, start_of
 from market.clearing.greedy import greedy
 from market.clearing.held_capacity import with_held
 from market.clearing.incumbent import Incumbent
-from market.clearing.multipliers import multipliers_of
+from market.clearing.multipliers import multipliers_of, with_senders
 from market.clearing.neighbourhood import Neighbourhoods
-from market.clearing.packing_rules import annealable, packable
+from market.clearing.packing_rules import annealable, packable, priceable
 from market.clearing.prices import Prices, no_prices, prices_of_duals
+from market.clearing.problem import NONE
 from market.clearing.program import Answer, SolveLimits
 from market.clearing.restrict import restricted
 from market.clearing.result import Multipliers
@@ -34,10 +37,17 @@ if TYPE_CHECKING:
     from market.clearing.decomposition import Decomposition
     from market.clearing.formulate import Formulation
     from market.clearing.held_capacity import Held
+    from market.clearing.order_prices import OrderPrices
     from market.clearing.problem import Flags, Ints, Problem
     from market.clearing.program import Floats, ProgramResult, Solver
     from market.clearing.terms import Terms
 
+
+LARGEST_RELAXED = 6000
+"""Columns up to which markets whose goods move get a linear relaxation: it is quick, and a little tighter."""
+
+LARGE_COLUMNS = 60_000
+"""Programs above this size are never searched whole."""
 
 COMPLETION_WORK = 20_000
 """For flows and suppliers of an allocation found without the program."""
@@ -62,6 +72,7 @@ class Case:
         self.baseline: Allocation | None = None
         self.work = 0
         self.failures: list[str] = []
+        self.orders: OrderPrices | None = None
         self.packable = packable(p, terms)
         self.annealable = annealable(p, terms)
 
@@ -80,6 +91,16 @@ class Case:
         m, held = self.multipliers, self.held
         return m if m is None or held is None else held.merged(m)
 
+    @cached_property
+    def by_order(self) -> bool:
+        """Whether prices come from each order's best plan: goods move, and the relaxation is large."""
+        return self.f.program.n_columns > LARGEST_RELAXED and priceable(self.p, self.terms)
+
+    @property
+    def searchable(self) -> bool:
+        """Whether searching the program whole is worth its relaxation."""
+        return self.f.program.n_columns <= LARGE_COLUMNS and not self.by_order
+
     def run_greedy(self) -> None:
         """Offer the greedy allocation, if it serves all that must be served."""
         first, missed = greedy(self.p, self.terms)
@@ -95,7 +116,9 @@ class Case:
         self.incumbent.lower_bound(best.objective)
 
     def relax(self, limits: SolveLimits) -> None:
-        """Solve the linear relaxation for bound, multipliers and reduced costs."""
+        """Solve the linear relaxation for bound, multipliers and reduced costs; or begin to price orders."""
+        if self.by_order and self.price_orders(lambda: False):
+            return
         relaxed = self.solver.solve_relaxation(self.f.program, limits, stop=self.incumbent.stopped.is_set)
         self.work += relaxed.work
         if relaxed.answer is Answer.INFEASIBLE:
@@ -113,6 +136,31 @@ class Case:
         if relaxed.values is not None:
             self.offer_values(relaxed.values)
 
+    def price_orders(self, proceed: Callable[[], bool]) -> bool:
+        """Price what couples orders by the best plan of each; return whether that is possible.
+
+        The bound is the checker's own, of the multipliers as they would be published.
+        """
+        from market.clearing.order_prices import OrderPrices  # noqa: PLC0415  numba
+
+        if self.orders is None:
+            self.orders = OrderPrices(self.p, self.terms, self.incumbent.objective)
+        found, before = self.orders, self.orders.work
+        found.run(proceed)
+        self.work += found.work - before
+        if not found.sound:
+            return False
+        prices, column = found.prices(), self.f.bid_column
+        worth, has = np.zeros(self.f.program.n_columns), column != NONE
+        worth[column[has]] = found.losses()[has]
+        resource = np.zeros(len(self.f.problem.resource_ids))
+        resource[: prices.resource.size] = prices.resource
+        multipliers = with_senders(self.p, found.multipliers())
+        bound = float(certified_bound(self.p, multipliers))
+        self.learn(replace(prices, worth=worth, resource=resource, bound=bound), lambda: multipliers)
+        self.incumbent.lower_bound(bound)
+        return True
+
     def learn(self, prices: Prices, multipliers: Callable[[], Multipliers]) -> None:
         """Take prices if their bound is the tightest so far."""
         if self.prices is None or prices.bound < self.prices.bound:
@@ -128,6 +176,8 @@ class Case:
 
         if self.prices is None or self.multipliers is None:
             return True
+        if self.orders is not None and self.orders.sound:
+            return self.orders.converged or not self.price_orders(proceed) or self.orders.converged
         base, start = self._plain or self.multipliers, self.prices
         self._plain = base
         if not self.cut and proceed():
@@ -148,7 +198,8 @@ class Case:
     @property
     def sharpened(self) -> int:
         """The work of pricing single uses so far."""
-        return 0 if self.decomposition is None else self.decomposition.work
+        found = self.decomposition or self.orders
+        return 0 if found is None else found.work
 
     def offer_values(self, values: Floats) -> None:
         """Offer a program's solution if it is whole and, once rounded, allowed."""

@@ -26,7 +26,7 @@ from market.clearing.counterfactual import Budget, Counterfactuals
 from market.clearing.dominance import dominators, hopeless, needed
 from market.clearing.errors import HelperLostError
 from market.clearing.greedy import greedy
-from market.clearing.multipliers import at_most_value, without_charge
+from market.clearing.multipliers import at_most_value, with_senders, without_charge
 from market.clearing.part_search import PartFound, PartSearch, PartTask
 from market.clearing.publish import Found
 from market.clearing.result import Multipliers
@@ -100,7 +100,7 @@ class Hunt:
         helpers = self.helpers()
         if helpers:
             self.together(helpers)
-        self.in_turn([k for k in range(len(self.parts)) if not isinstance(self._known.get(k), PartFound)])
+        self.in_turn(self.unanswered())
         return self.merged(count)
 
     def helpers(self) -> list[Helper]:
@@ -170,6 +170,17 @@ class Hunt:
                     helper.halt()
             if end_s is not None and self.deadline.now() > end_s:
                 return
+
+    def unanswered(self) -> list[int]:
+        """Return the parts that are to be searched yet.
+
+        One that a thread of ours still searches is not: what it has found is known, and would be lost.
+        """
+        return [
+            k
+            for k, part in ((k, self._known.get(k)) for k in range(len(self.parts)))
+            if part is None or (isinstance(part, PartSearch) and part.found().best is None)
+        ]
 
     def in_turn(self, parts: list[int]) -> None:
         """Search parts here, one after the other, with all workers on each."""
@@ -269,7 +280,7 @@ class Hunt:
     def told(self, parts: list[Multipliers]) -> Multipliers:
         """Return the multipliers of all parts, and those of the bids that no part has."""
         p, left_out = self.p, hopeless(self.p, self.terms)
-        told = at_most_value(p, concatenated(parts))
+        told = with_senders(p, at_most_value(p, concatenated(parts)))
         if told.cliques:
             kept = self.terms.usable & ~left_out & ~bending(p, self.terms)
             told = with_dominated(p, told, dominators(p, self.terms, kept))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from market.clearing.certificate import gains
 from market.clearing.prices import lot_prices
 from market.clearing.result import MICRO, Multipliers
 
@@ -82,6 +83,40 @@ def at_most_value(p: Problem, m: Multipliers) -> Multipliers:
             micro[lots] = [v if v <= 0 else -(-v * room // high) for v in micro[lots]]
     kept = zip(p.lot_ids, micro.tolist(), strict=True)
     return replace(m, lots=tuple(sorted((name, v) for name, v in kept if v)))
+
+
+def with_senders(p: Problem, m: Multipliers) -> Multipliers:
+    """Return the multipliers with prices for bids that a search left out, on arcs that have some.
+
+    What they send would be free, and whoever can be sent to would seem to gain by it. Each is priced so that
+    it gains nothing.
+    """
+    if not m.arcs:
+        return m
+    arcs = {name: e for e, name in enumerate(p.arc_ids)}
+    number = {name: b for b, name in enumerate(p.bid_ids)}
+    known = {(arcs[arc], number[bid]) for arc, bid, _ in m.arcs}
+    on_lot: dict[int, list[int]] = {}
+    for arc in sorted({arc for arc, _ in known}):
+        on_lot.setdefault(int(p.arc_from[arc]), []).append(arc)
+    owner = np.repeat(np.arange(p.n_bids), np.diff(p.bid_item_ptr))
+    missing = [
+        (arc, b, q)
+        for b, lot, q in zip(owner.tolist(), p.item_lot.tolist(), p.item_quantity.tolist(), strict=True)
+        for arc in on_lot.get(lot, ())[:1]
+        if (arc, b) not in known
+    ]
+    if not missing:
+        return m
+    size = np.bincount(owner, weights=p.item_quantity, minlength=p.n_bids).astype(np.int64)
+    plain = replace(m, cliques=())
+    low, high = (gains(p, plain, np.where(p.bid_divisible, q, size)) for q in (p.bid_min, size))
+    added = []
+    for arc, b, q in missing:
+        least = int(p.bid_min[b]) if p.bid_divisible[b] else q
+        price = max(-(-int(low[b]) // least), -(-int(high[b]) // q))
+        added.append((p.arc_ids[arc], p.bid_ids[b], price))
+    return replace(m, arcs=tuple(sorted((*m.arcs, *added))))
 
 
 def without_charge(p: Problem, m: Multipliers, left_out: Flags) -> Multipliers:

@@ -51,3 +51,15 @@ def annealable(p: Problem, terms: Terms) -> bool:
 def packable(p: Problem, terms: Terms) -> bool:
     """Return whether every order is served by single bids, so that bids are the items."""
     return bool(p.n_orders) and not (p.arc_to != NONE).any() and bool(simple_orders(p, terms).all())
+
+
+MOST_PAIRS = 20_000_000
+"""Pairs of bids on both ends of arcs, over all arcs: beyond that tables of trips would not fit."""
+
+
+def priceable(p: Problem, terms: Terms) -> bool:
+    """Return whether goods move between lots, and the pairs of bids that they could move between fit."""
+    inner = np.flatnonzero(p.arc_to != NONE)
+    owner = np.repeat(np.arange(p.n_bids), np.diff(p.bid_item_ptr))
+    on = np.bincount(p.item_lot[terms.usable[owner]], minlength=len(p.lot_ids))
+    return 0 < int((on[p.arc_from[inner]] * on[p.arc_to[inner]]).sum()) <= MOST_PAIRS

@@ -12,6 +12,7 @@ from market.clearing.allocation import Allocation, units_of
 from market.clearing.certificate import certified_bound
 from market.clearing.check import AnswerCheck
 from market.clearing.equals import by_lottery
+from market.clearing.errors import CliqueError
 from market.clearing.payment import pay
 from market.clearing.price_list import completed, price_list
 from market.clearing.problem import NONE
@@ -60,7 +61,12 @@ def publish(p: Problem, terms: Terms, found: Found, resolve: Resolve = UNRESOLVE
             continue
         allocation = by_lottery(p, best)
         fallback = last or (found.failed and allocation.objective == _objective(found.greedy))
-        clearing = _clearing(p, terms, allocation, found, fallback=fallback)
+        try:
+            clearing = _clearing(p, terms, allocation, found, fallback=fallback)
+        except CliqueError:
+            # Neither the cliques nor the bound that may rest on them: what is left is certified anew.
+            found = _without_cliques(found)
+            clearing = _clearing(p, terms, allocation, found, fallback=fallback)
         check = AnswerCheck(p, clearing)
         if check.run():
             continue
@@ -84,6 +90,12 @@ def publish(p: Problem, terms: Terms, found: Found, resolve: Resolve = UNRESOLVE
             work=found.work,
         )
     )
+
+
+def _without_cliques(found: Found) -> Found:
+    """Return what was found without cliques and without a solver's word on the bound."""
+    multipliers = None if found.multipliers is None else replace(found.multipliers, cliques=())
+    return replace(found, multipliers=multipliers, bound=math.inf)
 
 
 def _clearing(p: Problem, terms: Terms, a: Allocation, found: Found, *, fallback: bool) -> Clearing:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from market.clearing.case import LARGE_COLUMNS
 from market.clearing.errors import SolverError
 from market.clearing.neighbourhood import Neighbourhoods
 from market.clearing.problem import NONE
@@ -40,9 +41,6 @@ LARGE_ROWS = 20_000
 
 ACCURACY = 1e-4
 """How roughly large relaxations are solved; pricing single uses gains a hundred times as much."""
-
-LARGE_COLUMNS = 60_000
-"""Programs above this size are never searched whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +110,7 @@ def _by_turns(prover: _Prover, improver: _Improver) -> None:
     prover.sharpen(FIRST_PROOF)
     case, left = prover.case, prover.deadline.left()
     first = None if left is None else left * FIRST_PROOF
-    if case.f.program.n_columns <= LARGE_COLUMNS and not case.incumbent.stopped.is_set():
+    if case.searchable and not case.incumbent.stopped.is_set():
         case.exact(SolveLimits(time_s=first), case.incumbent.stopped.is_set)
     if not case.incumbent.stopped.is_set():
         improver.run()
@@ -172,7 +170,6 @@ class _Prover:
     def run(self) -> None:
         """Prove until the end, or leave off where it is hopeless and improve instead."""
         case, stopped = self.case, self.case.incumbent.stopped
-        size = case.f.program.n_columns
         try:
             self.relax()
             if stopped.is_set():
@@ -181,7 +178,7 @@ class _Prover:
                 if stopped.is_set():
                     return
                 self.sharpen(share)
-            if size <= LARGE_COLUMNS:
+            if case.searchable:
                 case.exact(SolveLimits(time_s=self.deadline.left()), self.leave)
                 if not stopped.is_set() and self.shrunk():
                     self.restarted = True
@@ -384,7 +381,7 @@ def search_counted(case: Case, work: int) -> None:
         done = iter(range(slices + 1))
         annealer.cycle(lambda: next(done, slices) / slices, SLICE_MOVES, HEAT, case.offer_quantity)
         case.work += annealer.moves // MOVES_PER_WORK
-    if not stopped.is_set() and size <= LARGE_COLUMNS and work - case.work >= ROOTS_PER_SEARCH * root:
+    if not stopped.is_set() and case.searchable and work - case.work >= ROOTS_PER_SEARCH * root:
         case.exact(SolveLimits(work=max(0, work - case.work) // 2), stopped.is_set)
     if not stopped.is_set():
         _counted_neighbourhoods(case, work)

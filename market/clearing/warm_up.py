@@ -14,6 +14,7 @@ from market.clearing.conflict_graph import packed
 from market.clearing.covered import enumerated
 from market.clearing.decomposition import Decomposition
 from market.clearing.formulate import formulate
+from market.clearing.order_prices import OrderPrices
 from market.clearing.packing import packing_of
 from market.clearing.prices import no_prices, prices_of_duals
 from market.clearing.problem import NO_TIME, NONE, Problem
@@ -73,7 +74,16 @@ def warm_up() -> None:
     annealer.calibrate()
     f = formulate(p)
     Decomposition(f, prices_of_duals(f, np.zeros(f.program.n_rows))).prices()
+    warm_up_orders()
     warm_up_stable()
+
+
+def warm_up_orders() -> None:
+    """Run the compiled prices of orders once."""
+    p = small_market()
+    found = OrderPrices(p, terms_of(p), 0.0)
+    found.run(lambda: False)
+    found.losses()
 
 
 def warm_up_stable() -> None:
