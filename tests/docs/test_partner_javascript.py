@@ -6,12 +6,16 @@ import json
 import shutil
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from market.adapters.escrow_keys import seeded_keys
+from market.adapters.escrow_memory import MemoryEscrow
+from takt_sdk.wall_clock import WallClock
 from tests.deadlines import ended
-from tests.integration.partner_market import PartnerMarket, partner_market, process, until
+from tests.integration.partner_market import RULES, PartnerMarket, partner_market, process, until
 
 SOURCE = Path(__file__).parents[2] / "docs" / "partner-javascript"
 INSTALL_S = 120
@@ -21,7 +25,7 @@ pytestmark = pytest.mark.skipif(NODE is None or NPM is None, reason="node and np
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the partner's one dependency, as its README says, into a folder of its own."""
+    """Install the partner's dependencies, as its README says, into a folder of its own."""
     folder = tmp_path_factory.mktemp("javascript") / "partner"
     shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules"))
     assert NPM is not None
@@ -34,7 +38,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         timeout=INSTALL_S,
     )
     if done.returncode:
-        pytest.skip(f"npm cannot install the partner's dependency here: {done.stderr[-300:]}")
+        pytest.skip(f"npm cannot install the partner's dependencies here: {done.stderr[-300:]}")
     return folder
 
 
@@ -82,6 +86,39 @@ async def test_it_joins_wins_confirms_and_delivers(tmp_path: Path, installed: Pa
         "delivered",
     ):
         assert word in said
+
+
+async def test_it_seals_its_bids_where_the_call_has_a_key_and_wins(tmp_path: Path, installed: Path) -> None:
+    log = tmp_path / "partner.log"
+    rules = replace(RULES, sealed=True)
+    async with (
+        partner_market(tmp_path, "acme", rules=rules, escrow=MemoryEscrow(seeded_keys(7))) as market,
+        process(*joining(market, installed, report="at_once"), log=log),
+    ):
+        order = await market.order()
+        await until(lambda: market.state(order) in {"delivered", "settled"}, log.read_text)
+        answers = [one.entry.message for one in market.journal.read() if one.entry.source == "bid"]
+        assert answers
+        assert all(b"takt.sealed_sheet.v1" in one and b"fixed_price" not in one for one in answers)
+        ((contract, _),) = market.contracts()
+        assert (contract.participant, contract.payment_minor) == ("acme", 140 * 80)
+
+
+async def test_it_goes_on_with_renewed_and_rotated_credentials(tmp_path: Path, installed: Path) -> None:
+    log = tmp_path / "partner.log"
+    async with partner_market(tmp_path, "acme") as market:
+        soon_us = WallClock().now_us() + 4_000_000
+        await market.admit("acme", expires_us=soon_us)
+        async with process(*joining(market, installed), log=log):
+            for change in (market.renew, market.rotate):
+                order = await market.order()
+                await until(lambda: market.state(order) == "confirmed", log.read_text)  # noqa: B023
+                await change("acme")
+            await until(lambda: WallClock().now_us() > soon_us + 1_000_000)
+            order = await market.order()
+            await until(lambda: market.state(order) == "confirmed", log.read_text)
+        keys = {one.entry.key for one in market.journal.read() if one.entry.source == "bid"}
+        assert len(keys) == 2
 
 
 async def test_it_is_killed_and_the_server_restarts_and_it_goes_on_from_what_the_market_knows(

@@ -17,11 +17,12 @@ from typing import Self
 from market.adapters.embedded_nats import EmbeddedNats
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.nats_bus import NatsMarketBus
-from market.adapters.nats_issuer import Issuer
+from market.adapters.nats_issuer import Issuer, replace_file
 from market.engine.admission import OPERATOR
 from market.model.commands import AdmitParticipant, Command, OpenMarket, RotateKey
 from market.model.network import Network, Site
 from market.model.rules import SECOND_US, Rules
+from market.ports import Escrow
 from market.service.clearing_worker import InlineClearer
 from market.service.lottery import Lottery
 from market.service.service import MarketService
@@ -31,7 +32,7 @@ from takt_sdk.model.messages import CallForProposals, Receipt, SubmitOrder
 from takt_sdk.model.order import Lot, OrderTerms
 from takt_sdk.model.plan import PlannedLot, ProcessPlan
 from takt_sdk.model.values import DAY_US, MINUTE_US
-from takt_sdk.nats.creds import claims_of, jwt_of
+from takt_sdk.nats.creds import claims_of, creds_text, jwt_of, seed_of
 from takt_sdk.simple import Quote
 from takt_sdk.wall_clock import OsEntropy, WallClock
 from tests.deadlines import ended
@@ -66,6 +67,7 @@ class PartnerMarket:
     server: EmbeddedNats
     issuer: Issuer
     folder: Path
+    journal: MemoryJournal
     orders: int = 0
 
     async def order(self, quantity: int = 5, good_for_takts: int = 100) -> str:
@@ -130,7 +132,15 @@ class PartnerMarket:
         text = self.issuer.rotate(participant)
         key = claims_of(jwt_of(text))["sub"]
         await self._operate(RotateKey(participant=participant, signing_key=key))
-        self.creds(participant).write_text(text)
+        replace_file(self.creds(participant), text)
+
+    async def renew(self, participant: str) -> None:
+        """Give a plant's key a later end, as `takt partner renew` does."""
+        text = self.issuer.renew(participant, expires_us=None)
+        seed = seed_of(self.creds(participant).read_text())
+        replace_file(
+            self.creds(participant), creds_text(jwt_of(text) if "BEGIN" in text else text.strip(), seed)
+        )
 
     async def _operate(self, command: Command) -> None:
         reply = await self.service.submit(OPERATOR, command, message_id="operator")
@@ -152,22 +162,28 @@ class PartnerMarket:
 
 
 @contextlib.asynccontextmanager
-async def partner_market(folder: Path, *plants: str, rules: Rules = RULES) -> AsyncIterator[PartnerMarket]:
+async def partner_market(
+    folder: Path, *plants: str, rules: Rules = RULES, escrow: Escrow | None = None
+) -> AsyncIterator[PartnerMarket]:
     """Run a market with plants admitted, until the block is left."""
     async with EmbeddedNats(folder / "nats", MARKET) as server:
         bus = await NatsMarketBus.connect(
             server.url, server.market_creds(), MARKET, server_name=server.name, ack_wait_s=1.0
         )
+        journal = MemoryJournal(entropy=OsEntropy())
         service = MarketService(
-            MemoryJournal(entropy=OsEntropy()),
+            journal,
             bus,
             clock=WallClock(),
             clearer=InlineClearer(),
             lottery=Lottery(bytes(32)),
             tick_s=0.02,
+            escrow=escrow,
         )
         async with service:
-            market = PartnerMarket(service=service, server=server, issuer=server.issuer(), folder=folder)
+            market = PartnerMarket(
+                service=service, server=server, issuer=server.issuer(), folder=folder, journal=journal
+            )
             await market.open(rules)
             for plant in plants:
                 await market.admit(plant)

@@ -193,7 +193,8 @@ async def test_the_partner_in_javascript_conforms(tmp_path: Path, milestones: st
     (folder / "plant.json").write_text(json.dumps(plant))
     command = f"{node} {folder / 'partner.js'} {{creds}} {{url}} {folder / 'plant.json'} {{server}}"
     log = tmp_path / "partner.log"
-    report = await conform(Setting(patience_s=30.0), CommandPartner(command, log), tmp_path)
+    setting = Setting(patience_s=30.0, sealed=True)
+    report = await conform(setting, CommandPartner(command, log), tmp_path)
     assert report.passed, f"{report.text()}\n{log.read_text()}"
 
 
