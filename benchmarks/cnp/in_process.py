@@ -66,8 +66,10 @@ class InProcess:
         """Put a message before the engine as its service does; ``what`` names it in `spent_s`."""
         raw = contest.sealed(sender, body, message_id, self.now_us, sequence)
         self.took("sender encodes" if what in {"order", "sheet", "confirmation"} else f"{what}: encode")
-        key, signature = self.sign(sender, raw) if self.signed and sender in self.signers else (None, b"")
-        self.took("sign and check")
+        key, signature = None, b""
+        if self.signed and sender in self.signers:
+            key, signature = self.sign(sender, raw)
+            self.took("sign and check")
         envelope, digest = read_envelope(raw)
         received = cast("Command", envelope.body)
         inbound = Inbound(sender=sender, sequence=sequence, digest=digest, body=received, signed_by=key)
