@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from takt_sdk.model.errors import (
     DuplicateIdError,
@@ -31,7 +32,9 @@ MAX_LOCAL_ID = 48
 
 _PARTICIPANT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_is_id = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII).fullmatch
+_ID = r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}"
+_is_id = re.compile(_ID, re.ASCII).fullmatch
+_are_ids = re.compile(rf"(?:{_ID}\n)*", re.ASCII).fullmatch
 
 
 def check_participant_id(field: str, value: object) -> None:
@@ -57,8 +60,8 @@ def check_ids(field: str, values: tuple[object, ...]) -> None:
     """Raise unless all ids are valid and no id stands twice."""
     if not values:
         return
-    for index, value in enumerate(values):
-        if not isinstance(value, str) or _is_id(value) is None:
+    if not _are_plainly_ids(values):
+        for index, value in enumerate(values):
             check_id(f"{field}[{index}]", value)
     if len(set(values)) != len(values):
         seen: set[object] = set()
@@ -66,6 +69,14 @@ def check_ids(field: str, values: tuple[object, ...]) -> None:
             if value in seen:
                 raise DuplicateIdError(f"{field}[{index}]", value)
             seen.add(value)
+
+
+def _are_plainly_ids(values: tuple[object, ...]) -> bool:
+    """Return whether all are ids, looked at as one text; False also where that cannot be said."""
+    if set(map(type, values)) != {str}:
+        return False
+    lines = "\n".join([*cast("tuple[str, ...]", values), ""])
+    return lines.count("\n") == len(values) and _are_ids(lines) is not None
 
 
 def check_int(field: str, value: object, low: int, high: int) -> None:
