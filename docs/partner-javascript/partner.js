@@ -1,13 +1,12 @@
 // A complete partner of a Takt market: node partner.js acme.creds nats://host:4222 [plant.json [server-name]]
 // Everything here follows docs/protocol.md; the headings in brackets are its sections.
-const [{ createHash }, { readFileSync }] = [require("node:crypto"), require("node:fs")];
+const [{ createHash }, { readFileSync }, nacl, { blake2b }] = ["node:crypto", "node:fs", "tweetnacl", "blakejs"].map(require);
 const { connect, createInbox, credsAuthenticator, headers, nkeys } = require("nats");
-const [nacl, { blake2b }] = [require("tweetnacl"), require("blakejs")];
 const [credsFile, url, plantFile = "plant.json", serverName] = process.argv.slice(2);
-if (!url) (console.error("usage: node partner.js acme.creds nats://host:4222 [plant.json [server-name]]"), process.exit(2));
+if (!url) throw new Error("usage: node partner.js acme.creds nats://host:4222 [plant.json [server-name]]");
 const [plant, utf8, MINUTE_US] = [JSON.parse(readFileSync(plantFile, "utf8")), new TextEncoder(), 60_000_000];
-const parsed = (message) => { try { return message.json(); } catch { return {}; } }; // prettier-ignore
 const say = (...words) => console.log(new Date().toISOString().slice(11, 19), ...words);
+const die = (why) => (console.error(why), process.exit(1));
 
 // [Connecting] The name in the JWT is market.participant; the seed beside it also signs.
 const read = () => readFileSync(credsFile, "utf8").match(/[^]*END USER NKEY SEED-+\s*/)?.[0] ?? creds; // whole, or as it was
@@ -15,7 +14,7 @@ const part = (name) => creds.match(new RegExp(`BEGIN ${name}-+\\s+(\\S+)`))[1];
 let [nc, key, creds, aheadUs] = [null, null, read(), 0]; // connection, its credentials; market time less our clock [Time]
 const [market, me] = JSON.parse(Buffer.from(part("NATS USER JWT").split(".")[1], "base64url")).name.split(".");
 function login(nonce) {
-  if (serverName && nc && nc.info.server_name !== serverName) throw new Error(`the server is ${nc.info.server_name}`);
+  if (serverName && nc && nc.info.server_name !== serverName) die(`the server is now ${nc.info.server_name}`);
   creds = read(); // renewed or rotated since: another connection, and another key
   key = nkeys.fromSeed(utf8.encode(part("USER NKEY SEED")));
   return credsAuthenticator(utf8.encode(creds))(nonce);
@@ -152,7 +151,8 @@ async function report() {
 }
 
 async function take(message) {
-  const { body = {} } = parsed(message); // what we cannot read, or do not know, is acknowledged and left behind
+  let body = {}; // what we cannot read, or do not know, is acknowledged and left behind
+  try { body = message.json().body ?? {}; } catch {} // prettier-ignore
   if (body.kind === "takt.call_for_proposals.v1") await answerCall(body);
   if (body.kind === "takt.round_result.v1") {
     say(`${body.round_id}: ${body.awards.length} won, ${body.rejected.length} lost`);
@@ -196,4 +196,4 @@ async function main() {
   }
 }
 
-main().catch((e) => nc?.isClosed() || (console.error(String(e)), process.exit(1))).then(() => say(`${me} has left`));
+main().catch((e) => nc?.isClosed() || die(String(e))).then(() => say(`${me} has left`));

@@ -118,7 +118,12 @@ class NatsMarketBus:
     ) -> NatsMarketBus:
         """Connect with the market's own credentials; `BusRefusedError` as in `nats_connection.connect`."""
         client = await connect(
-            url, creds, client_name=f"{market_id(market)}.market", server_name=server_name, tls=tls
+            url,
+            creds,
+            client_name=f"{market_id(market)}.market",
+            server_name=server_name,
+            tls=tls,
+            stays=True,
         )
         return cls(
             client,

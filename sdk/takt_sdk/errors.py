@@ -9,6 +9,7 @@
     └── BusError
         ├── BusClosedError          the bus was closed here
         ├── BusRefusedError         the other side cannot be trusted, or does not trust us
+        │   └── WrongServerError    server_name, actual: another server answers (a BusClosedError too)
         ├── BusPayloadError         a message above the size limit
         └── BusRequestError         the market could not answer (retryable)
 """
@@ -38,6 +39,20 @@ class BusClosedError(BusError):
 
 class BusRefusedError(BusError):
     """The server is not the expected one, or it refused the credentials."""
+
+
+class WrongServerError(BusRefusedError, BusClosedError):
+    """Another server answers than the one meant, at first or when it came back; nothing was sent to it.
+
+    Attributes
+    ----------
+    server_name, actual
+        The name that it must have, and the one that it has.
+    """
+
+    def __init__(self, url: str, server_name: str, actual: str) -> None:
+        self.server_name, self.actual = server_name, actual
+        super().__init__(f"the server at {url} must be {server_name!r}, was {actual!r}")
 
 
 class BusPayloadError(BusError):

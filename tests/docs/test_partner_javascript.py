@@ -16,6 +16,7 @@ from market.adapters.escrow_memory import MemoryEscrow
 from takt_sdk.wall_clock import WallClock
 from tests.deadlines import ended
 from tests.integration.partner_market import RULES, PartnerMarket, partner_market, process, until
+from tests.integration.test_another_server import twin
 
 SOURCE = Path(__file__).parents[2] / "docs" / "partner-javascript"
 INSTALL_S = 120
@@ -119,6 +120,19 @@ async def test_it_goes_on_with_renewed_and_rotated_credentials(tmp_path: Path, i
             await until(lambda: market.state(order) == "confirmed", log.read_text)
         keys = {one.entry.key for one in market.journal.read() if one.entry.source == "bid"}
         assert len(keys) == 2
+
+
+async def test_it_leaves_where_another_server_comes_back(tmp_path: Path, installed: Path) -> None:
+    log = tmp_path / "partner.log"
+    async with partner_market(tmp_path, "acme") as market:
+        async with process(*joining(market, installed), log=log) as partner:
+            order = await market.order()
+            await until(lambda: market.state(order) == "confirmed", log.read_text)
+            await market.server.stop()
+            async with twin(market.server, tmp_path / "twin") as other:
+                assert await ended(partner, log.read_text) == 1, log.read_text()
+                assert log.read_text().rstrip().endswith(f"the server is now {other.name}")
+        await market.server.start()
 
 
 async def test_it_is_killed_and_the_server_restarts_and_it_goes_on_from_what_the_market_knows(

@@ -9,12 +9,13 @@ import asyncio
 import logging
 import ssl
 from contextlib import suppress
+from functools import partial
 
 import nats.errors
 from nats.aio.client import Client, RawCredentials
 
 from takt_sdk.endings import end
-from takt_sdk.errors import BusRefusedError
+from takt_sdk.errors import BusRefusedError, WrongServerError
 from takt_sdk.repeats import Repeats
 
 _LOG = logging.getLogger(__name__)
@@ -26,6 +27,34 @@ CLOSE_S = 3.0
 """How long a server may take for what is still to be written when a connection is closed."""
 
 
+class NamedClient(Client):
+    """A client that says nothing to a server of another name than ``server_name``, however often it connects.
+
+    It is closed then, and ``wrong`` says why; one that ``stays`` goes on looking for its own.
+    """
+
+    def __init__(self, url: str, server_name: str | None, *, stays: bool = False) -> None:
+        super().__init__()
+        self._url, self._server_name, self._stays = url, server_name, stays
+        self.wrong: WrongServerError | None = None
+
+    def _connect_command(self) -> bytes:
+        """Return the first words to a server whose INFO is there: the one place before anything is said."""
+        actual = str(self._server_info.get("server_name", ""))
+        if self._server_name is not None and actual != self._server_name:
+            wrong = WrongServerError(self._url, self._server_name, actual)
+            again = self.options["allow_reconnect"]
+            if again and self._stays:
+                raise nats.errors.Error(str(wrong))
+            self.wrong = wrong
+            self._pending.clear()  # nats-py would send it as it closes
+            self._pending_data_size = 0
+            raise (
+                nats.errors.NoServersError if again else nats.errors.Error(str(wrong))
+            )  # both end its search
+        return super()._connect_command()
+
+
 async def connect(
     url: str,
     creds: str,
@@ -35,8 +64,9 @@ async def connect(
     inbox: str = "_INBOX",
     timeout_s: float = 10.0,
     tls: ssl.SSLContext | None = None,
-) -> Client:
-    """Return a connection, after checking that the server is the one meant.
+    stays: bool = False,
+) -> NamedClient:
+    """Return a connection to the server that is meant: its name is checked each time that it comes back.
 
     ``creds`` is the text of a ``.creds`` file. A server that cannot be reached is tried again until
     ``timeout_s``. Once connected, a lost connection is taken up again within a quarter of a second of
@@ -45,39 +75,41 @@ async def connect(
     A ``tls://`` URL begins with the handshake, so that nobody on the way can talk the client out of it;
     ``tls`` says whom to trust, by default the authorities that this machine trusts, and the host's name.
 
+    Where a server of another name comes back instead, the connection is closed for good; one that ``stays``
+    waits until its own is there again.
+
     Raises
     ------
     BusRefusedError
-        If the server is not reached, has another name than ``server_name``, or refuses the credentials.
+        If the server is not reached, or refuses the credentials.
+    WrongServerError
+        If it has another name than ``server_name``.
     """
     if url.startswith("tls://"):
         tls = tls or ssl.create_default_context()
     elif tls is not None:
         raise BusRefusedError(f"a trusted certificate goes with a tls:// address, was {url!r}")
+    made = partial(NamedClient, url, server_name, stays=stays)
     loop = asyncio.get_running_loop()
     end_s = loop.time() + timeout_s
     try:
         async with asyncio.timeout_at(end_s):
-            client = await _attempt(url, creds, client_name, inbox, tls)
+            client = await _attempt(made(), url, creds, client_name, inbox, tls)
             while client is None and loop.time() < end_s:  # nats-py may swallow the time-out
                 await asyncio.sleep(_RECONNECT_WAIT_S)
-                client = await _attempt(url, creds, client_name, inbox, tls)
+                client = await _attempt(made(), url, creds, client_name, inbox, tls)
     except TimeoutError:
         client = None
     if client is None:
         raise BusRefusedError(f"no server answers at {url} for {client_name!r}")
-    actual = client._server_info.get("server_name")  # noqa: SLF001  (nats-py tells it nowhere else)
-    if server_name is not None and actual != server_name:
-        await close(client)
-        raise BusRefusedError(f"the server at {url} must be {server_name!r}, was {actual!r}")
     client.options["allow_reconnect"] = True
     return client
 
 
 async def _attempt(
-    url: str, creds: str, client_name: str, inbox: str, tls: ssl.SSLContext | None
-) -> Client | None:
-    """Return a connection that does not reconnect yet; None if the server cannot be reached."""
+    client: NamedClient, url: str, creds: str, client_name: str, inbox: str, tls: ssl.SSLContext | None
+) -> NamedClient | None:
+    """Return the client, connected, that does not reconnect yet; None if the server cannot be reached."""
     troubles = Repeats(_LOG)
     untrusted: list[ssl.SSLError] = []
 
@@ -92,7 +124,6 @@ async def _attempt(
     async def on_reconnect() -> None:
         troubles.over(f"{client_name}: connected again")
 
-    client = Client()
     try:
         await client.connect(
             url,
@@ -118,6 +149,8 @@ async def _attempt(
         return None
     except (nats.errors.Error, ValueError) as error:
         await close(client)
+        if client.wrong is not None:
+            raise client.wrong from None
         raise BusRefusedError(f"{url} refused the credentials of {client_name!r}: {error}") from error
     except BaseException:
         await close(client)

@@ -16,11 +16,10 @@ from typing import Literal, cast
 
 import nats.errors
 import nats.js.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from takt_sdk.errors import BusClosedError, BusPayloadError, BusRequestError, BusTimeoutError
-from takt_sdk.nats.connection import close, connect
+from takt_sdk.nats.connection import NamedClient, close, connect
 from takt_sdk.nats.creds import claims_of, jwt_of
 from takt_sdk.nats.subjects import (
     FAILED_HEADER,
@@ -47,7 +46,7 @@ class NatsParticipantBus:
     """`takt_sdk.ports.ParticipantBus` over one NATS connection."""
 
     def __init__(
-        self, client: Client, market: str, participant: str, *, max_payload_bytes: int | None = None
+        self, client: NamedClient, market: str, participant: str, *, max_payload_bytes: int | None = None
     ) -> None:
         self._client = client
         self._max_payload_bytes = max_payload_bytes
@@ -102,6 +101,8 @@ class NatsParticipantBus:
             If the body is too large.
         BusClosedError
             If this bus is closed.
+        WrongServerError
+            If another server came back; it is a `BusClosedError` too.
         """
         self._check_size(body)
         to = subject(self._market, channel, self._participant)
@@ -111,7 +112,7 @@ class NatsParticipantBus:
         except (TimeoutError, nats.errors.OutboundBufferLimitError):
             raise BusTimeoutError(f"no reply on {to} within {timeout_s} s") from None
         except (nats.errors.ConnectionClosedError, nats.errors.ConnectionDrainingError):
-            raise BusClosedError(f"the connection of {self._participant!r} is closed") from None
+            raise self._closed("the connection is closed") from None
         if reply.headers and FAILED_HEADER in reply.headers:
             raise BusRequestError(f"the market failed on {to}: {reply.headers[FAILED_HEADER]}")
         return reply.data
@@ -137,6 +138,8 @@ class NatsParticipantBus:
         ------
         BusClosedError
             If the server closed the connection for good, e.g. because the credentials expired.
+        WrongServerError
+            If another server came back.
         """
         context = self._client.jetstream()
         try:
@@ -144,7 +147,7 @@ class NatsParticipantBus:
                 consumer=MAILBOX_CONSUMER, stream=stream_name(self._market, self._participant)
             )
         except nats.errors.ConnectionClosedError:
-            raise BusClosedError(f"the connection of {self._participant!r} is closed") from None
+            raise self._closed("the connection is closed") from None
         while not self._client.is_closed:
             try:
                 (message,) = await subscription.fetch(1, timeout=_FETCH_S)
@@ -162,7 +165,10 @@ class NatsParticipantBus:
             else:
                 yield delivery, partial(self._acknowledge, delivery.message_id, message)
         if not self._closed_here:
-            raise BusClosedError(f"the server closed the connection of {self._participant!r}")
+            raise self._closed("the server closed the connection")
+
+    def _closed(self, what: str) -> BusClosedError:
+        return self._client.wrong or BusClosedError(f"{self._participant!r}: {what}")
 
     def _delivery(self, message: Msg) -> Delivery | None:
         """Return what the market sent; None for anything that is not from our own mailbox."""
