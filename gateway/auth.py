@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import Literal
 
 from fastapi import Request
 
@@ -43,7 +44,10 @@ async def customer_of(request: Request, desk: Desk) -> str:
         ``unauthorized``, the same for a missing, malformed, unknown or suspended key;
         ``too_many_requests`` of the customer, or of wrong keys from its address.
     """
-    digest = _presented(request)
+    return await _holder(request, desk, _presented(request))
+
+
+async def _holder(request: Request, desk: Desk, digest: str) -> str:
     participant = None if digest == _NOTHING else await desk.participant_of_key(digest)
     if participant is None:
         raise ProblemError("unauthorized", _UNAUTHORIZED)
@@ -51,6 +55,18 @@ async def customer_of(request: Request, desk: Desk) -> str:
     context.guesses.right(digest)
     context.customers.enter(participant)
     return participant
+
+
+async def reader_of(
+    request: Request, desk: Desk, settings: GatewaySettings
+) -> Literal["participant", "operator"]:
+    """Return whose key a request for what is everybody's holds; raises as `customer_of`."""
+    digest = _presented(request)
+    if digest != _NOTHING and hmac.compare_digest(digest, settings.operator_key_sha256 or ""):
+        context_of(request).guesses.right(digest)
+        return "operator"
+    await _holder(request, desk, digest)
+    return "participant"
 
 
 def check_operator(request: Request, settings: GatewaySettings) -> None:

@@ -6,7 +6,7 @@ market.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
@@ -249,9 +249,10 @@ class MarketResource(Resource):
     round_id: str | None
     paused: Annotated[str | None, Field(description="Why no round opens; null while they do.")]
     sites: list[SiteResource]
+    holder: Annotated[Literal["participant", "operator"], Field(description="Whose key asked.")]
 
     @classmethod
-    def of(cls, health: Health, terms: Terms) -> MarketResource:
+    def of(cls, health: Health, terms: Terms, holder: Literal["participant", "operator"]) -> MarketResource:
         """Return the public part of the rules, the time and the places."""
         rules = terms.rules
         return cls(
@@ -269,6 +270,7 @@ class MarketResource(Resource):
             sites=[
                 SiteResource(id=site.id, name=site.name, country=site.country) for site in terms.network.sites
             ],
+            holder=holder,
         )
 
 
@@ -312,6 +314,42 @@ class ParticipantList(Resource):
     """A page of participants, by id."""
 
     participants: list[ParticipantResource]
+    next: str | None
+
+
+class WaitingResource(Resource):
+    """An order that waits for the operator's approval: whose it is, since when, why."""
+
+    id: str
+    customer: str
+    due: Moment
+    promised: Moment | None
+    charge_minor: int | None
+    currency: str
+    since: Moment
+    cause: str
+
+    @classmethod
+    def of(cls, row: RowChange, currency: str) -> WaitingResource:
+        """Return a row of the read model in the operator's terms; what the order is worth stays sealed."""
+        view = _ORDER.validate_json(row.document or b"")
+        last = view.history[-1]
+        return cls(
+            id=view.order_id,
+            customer=row.tenant,
+            due=format_instant(view.due_us),
+            promised=_moment(view.promised_us),
+            charge_minor=view.charge_minor,
+            currency=currency,
+            since=format_instant(last.at_us),
+            cause=last.cause,
+        )
+
+
+class WaitingList(Resource):
+    """A page of orders that wait for approval, by id."""
+
+    orders: list[WaitingResource]
     next: str | None
 
 

@@ -1,11 +1,12 @@
 // One order: where it stands, what it costs, who does what, what happened, and why not.
 
+import { linesTable } from "./account.js";
 import {
   CANCELLABLE, STEPS, TERMINAL, badge, element, kilograms, money, moment, number, reasonText, stateOf, time,
 } from "./view.js";
 
 // `timeline` is null until there are contracts and it was read.
-export function orderDetail(order, timeline, { onCancel, onRound }) {
+export function orderDetail(order, timeline, lines, { onCancel, onChange, onRound }) {
   const [, , meaning] = stateOf(order.state);
   return element(
     "article",
@@ -23,6 +24,7 @@ export function orderDetail(order, timeline, { onCancel, onRound }) {
     facts(order, timeline),
     risks(timeline),
     charge(order),
+    payments(order, lines),
     lots(order, timeline),
     history(order),
     element(
@@ -34,9 +36,16 @@ export function orderDetail(order, timeline, { onCancel, onRound }) {
             element("a", { href: "#market", onclick: () => onRound(id) }, id),
           ]))
         : element("span"),
-      CANCELLABLE.has(order.state)
-        ? element("button", { type: "button", class: "quiet danger-text", onclick: () => onCancel(order) }, "Cancel order…")
-        : null,
+      element(
+        "span",
+        { class: "actions" },
+        TERMINAL.has(order.state)
+          ? null
+          : element("button", { type: "button", class: "change", "data-key": "change", onclick: () => onChange(order) }, CANCELLABLE.has(order.state) ? "Change…" : "Change or cancel…"),
+        CANCELLABLE.has(order.state)
+          ? element("button", { type: "button", class: "quiet danger-text", "data-key": "cancel", onclick: () => onCancel(order) }, "Cancel order…")
+          : null,
+      ),
     ),
   );
 }
@@ -128,6 +137,17 @@ function charge(order) {
     bar,
     element("ul", { class: "legend" }, parts.map(([name, amount, kind]) => element("li", { class: kind }, `${name} ${money(amount, order.currency)}`)),
       element("li", { class: "left" }, `Below your limit by ${money(order.reservation_value_minor - order.charge_minor, order.currency)}`)),
+  );
+}
+
+function payments(order, lines) {
+  if (!lines.length) return null;
+  const total = lines.reduce((sum, line) => sum + line.amount_minor, 0);
+  return element(
+    "section",
+    { class: "payments" },
+    element("div", { class: "row" }, element("h3", {}, "On your account"), element("a", { href: "#account" }, "Your account")),
+    linesTable(lines, order.currency, "What was booked for this order", { order, total }),
   );
 }
 

@@ -1,16 +1,23 @@
 // The page: sign in, list, form, detail, market. Holds the state; draws with the other modules.
 
 import { Client, Problem } from "./client.js";
+import { Statement, accountView } from "./account.js";
+import { askChange } from "./change.js";
 import { orderDetail } from "./detail.js";
+import { loadParts, newToken, prepareForm, readForm, showErrors } from "./form.js";
 import { marketView } from "./market.js";
-import { TERMINAL, badge, clock, element, fractionDigits, inputMoment, minorUnits, money, moment, number, stateOf } from "./view.js";
+import { Operation } from "./operator.js";
+import { TERMINAL, badge, clock, element, money, moment, number, stateOf } from "./view.js";
 
 const STORED_KEY = "takt.key";
 const $ = (id) => document.getElementById(id);
 const page = {
   client: null, market: null, offset: 0, orders: new Map(), timelines: new Map(), clearings: new Map(), filter: "all",
   selected: null, token: "", formReady: false, stops: [], stopDetail: null, poll: null, round: null,
+  statement: null, operation: null,
 };
+const NEWEST_ROUNDS = 40; // their clearings may still be taken back
+const VIEWS = ["orders", "account", "operator", "market"];
 
 // --- sign in and out --------------------------------------------------------------------------
 
@@ -22,7 +29,14 @@ async function signIn(key) {
   sessionStorage.setItem(STORED_KEY, key);
   $("sign-in").hidden = true;
   $("tabs").hidden = $("session").hidden = false;
-  page.stops.push(client.follow("/v1/events", onOrderEvent, showLive));
+  const operator = market.holder === "operator";
+  $("tab-orders").hidden = $("tab-account").hidden = operator;
+  $("tab-operator").hidden = !operator;
+  if (operator) page.operation = new Operation(client, readClearings, showLive);
+  else {
+    page.statement = new Statement(client);
+    page.stops.push(client.follow("/v1/events", onOrderEvent, showLive));
+  }
   route();
 }
 
@@ -143,20 +157,27 @@ function select(orderId) {
 // Plan beside actual of the order that is shown; the last one read stays where the market does not answer.
 async function readTimeline(orderId) {
   const order = page.orders.get(orderId);
-  if (page.selected !== orderId || !order?.lots.some((lot) => lot.contracts.length)) return;
+  if (page.selected !== orderId || !order?.history.some((entry) => entry.state === "awarded")) return;
   try {
     const { timeline } = await page.client.request("GET", `/v1/orders/${encodeURIComponent(orderId)}/timeline`);
     const plan = (given) => given && JSON.stringify([given.entries, given.risks, given.predicted, given.quotes]);
     const same = plan(page.timelines.get(orderId)) === plan(timeline);
     page.timelines.set(orderId, timeline);
-    if (!same && page.selected === orderId) drawDetail(page.orders.get(orderId));
+    const more = await page.statement.read();
+    if ((!same || more) && page.selected === orderId) drawDetail(page.orders.get(orderId));
   } catch {}
 }
 
 function drawDetail(order, text) {
   const place = $("detail");
   if (order) {
-    place.replaceChildren(orderDetail(order, page.timelines.get(order.id) ?? null, { onCancel: askCancel, onRound: (id) => (page.round = id) }));
+    const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    place.replaceChildren(orderDetail(order, page.timelines.get(order.id) ?? null, page.statement.of(order.id), {
+      onCancel: askCancel,
+      onChange: (shown) => askChange(page.client, shown, () => readTimeline(shown.id)),
+      onRound: (id) => (page.round = id),
+    }));
+    if (focused) place.querySelector(`[data-key="${focused}"]`)?.focus();
   } else {
     const idle = page.token ? "" : "Select an order to see where it stands, or send a new one.";
     place.replaceChildren(element("p", { class: "empty" }, text || idle));
@@ -165,7 +186,7 @@ function drawDetail(order, text) {
 
 function askCancel(order) {
   const dialog = $("confirm");
-  $("confirm-text").textContent = `${number(order.quantity)} × ${order.part_id} to ${order.destination}. ${order.state === "awarded" ? "Contracts were awarded and will end." : "It will not be called again."}`;
+  $("confirm-text").textContent = `${number(order.quantity)} × ${order.part_id} to ${order.destination}. It will not be called again.`;
   dialog.returnValue = "no";
   dialog.addEventListener("close", async () => {
     if (dialog.returnValue !== "yes") return;
@@ -183,111 +204,20 @@ function askCancel(order) {
 
 // --- form -------------------------------------------------------------------------------------
 
-function newToken() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return `page-${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-}
-
 async function openForm() {
   page.token ||= newToken();
   select(null);
-  const market = page.market;
-  for (const place of document.querySelectorAll(".currency")) place.textContent = market.currency;
-  const sites = $("f-destination");
-  if (!sites.options.length) {
-    sites.append(element("option", { value: "" }, "Choose a site"));
-    for (const site of market.sites) sites.append(element("option", { value: site.id }, `${site.name}${site.country ? ` (${site.country})` : ""}`));
-  }
-  if (!$("f-release").value) {
-    const day = 86400000;
-    const start = new Date(Math.ceil(marketNow().getTime() / 3600000) * 3600000);
-    $("f-release").value = inputMoment(start);
-    $("f-due").value = inputMoment(new Date(start.getTime() + 35 * day));
-  }
-  await loadParts();
+  prepareForm(page.market, marketNow());
+  await loadParts(page.client);
   page.formReady = true;
   if (!page.token || page.selected !== null) return; // closed again meanwhile
   $("order-form").hidden = false;
   $("f-part_id").focus();
 }
 
-async function loadParts() {
-  try {
-    const parts = await page.client.pages("/v1/parts?limit=500", "parts");
-    $("parts").replaceChildren(...parts.map((part) => element("option", { value: part.id }, part.name)));
-    if (parts.length && !$("f-part_id").value) $("f-part_id").value = parts[0].id;
-    $("part-hint").textContent = parts.length
-      ? `${number(parts.length)} in your catalogue: ${parts.slice(0, 4).map((part) => part.id).join(", ")}${parts.length > 4 ? "…" : ""}`
-      : "Your catalogue is empty: put parts into it with PUT /v1/parts/{id}.";
-  } catch (error) {
-    $("part-hint").textContent = "";
-  }
-}
-
-function readForm() {
-  const form = $("order-form");
-  const errors = {};
-  const text = (name) => form.elements[name].value.trim();
-  const integer = (name, label) => {
-    if (/^\d{1,10}$/.test(text(name))) return Number(text(name));
-    errors[name] = `${label} must be a whole number.`;
-    return null;
-  };
-  const instant = (name, label, optional = false) => {
-    if (text(name)) return `${text(name)}${text(name).length === 16 ? ":00" : ""}Z`;
-    if (!optional) errors[name] = `${label} is needed.`;
-    return null;
-  };
-  const amount = (name, label) => {
-    const minor = minorUnits(text(name), page.market.currency);
-    if (minor === null) errors[name] = `${label} must be an amount such as ${fractionDigits(page.market.currency) ? "2500.00" : "2500"}.`;
-    return minor;
-  };
-  for (const [name, label] of [["part_id", "A part"], ["destination", "A destination"]]) {
-    if (!text(name)) errors[name] = `${label} is needed.`;
-  }
-  const order = {
-    part_id: text("part_id"),
-    quantity: integer("quantity", "The quantity"),
-    destination: text("destination"),
-    release: instant("release", "The first date"),
-    due: instant("due", "The due date"),
-    deadline: instant("deadline", "The deadline", true),
-    reservation_value_minor: amount("reservation_value_minor", "The limit price"),
-    currency: page.market.currency,
-    lateness_penalty_minor_per_day: amount("lateness_penalty_minor_per_day", "The penalty"),
-    good_for_takts: integer("good_for_takts", "The number of takts"),
-    partial: form.elements.partial.checked,
-  };
-  return { order, errors };
-}
-
-function showErrors(errors, summary) {
-  const form = $("order-form");
-  for (const old of form.querySelectorAll(".field > .error")) old.remove();
-  for (const input of form.querySelectorAll("[aria-invalid]")) {
-    input.removeAttribute("aria-invalid");
-    input.removeAttribute("aria-describedby");
-  }
-  let first = null;
-  for (const [name, message] of Object.entries(errors)) {
-    const input = form.elements[name];
-    if (!input) continue;
-    const id = `error-${name}`;
-    input.setAttribute("aria-invalid", "true");
-    input.setAttribute("aria-describedby", id);
-    input.closest(".field").append(element("p", { class: "error", id }, message));
-    first ||= input;
-  }
-  $("form-error").textContent = summary;
-  $("form-error").hidden = !summary;
-  if (first) first.focus();
-  else if (summary) $("form-error").focus();
-}
-
 async function send(event) {
   event.preventDefault();
-  const { order, errors } = readForm();
+  const { order, errors } = readForm(page.market);
   showErrors(errors, Object.keys(errors).length ? "Please look at the marked fields." : "");
   if (Object.keys(errors).length) return;
   $("send").disabled = true;
@@ -313,14 +243,20 @@ async function send(event) {
 
 const isOver = (item) => item.status === "cleared" || item.status === "void";
 
+// The rounds by id; read again is what may have changed: from the first that is open, the newest in any case.
+async function readClearings() {
+  const known = [...page.clearings.values()].sort((a, b) => a.round_id.localeCompare(b.round_id));
+  const open = known.findIndex((item) => !isOver(item));
+  const first = Math.min(open < 0 ? known.length : open, known.length - NEWEST_ROUNDS);
+  const query = first > 0 ? `&after=${encodeURIComponent(known[first - 1].round_id)}` : "";
+  for (const item of await page.client.pages(`/v1/clearings?limit=500${query}`, "clearings")) page.clearings.set(item.round_id, item);
+  return page.clearings;
+}
+
 async function refreshMarket() {
   try {
     setMarket(await page.client.request("GET", "/v1/market"));
-    const final = [...page.clearings.values()].filter(isOver).map((item) => item.round_id).sort();
-    const open = [...page.clearings.values()].filter((item) => !isOver(item)).map((item) => item.round_id).sort();
-    const from = open.length ? final.filter((id) => id < open[0]).at(-1) : final.at(-1);
-    const query = from ? `&after=${encodeURIComponent(from)}` : "";
-    for (const item of await page.client.pages(`/v1/clearings?limit=500${query}`, "clearings")) page.clearings.set(item.round_id, item);
+    await readClearings();
     $("market").replaceChildren(...marketView(page.market, page.clearings, page.round).filter(Boolean));
     if (page.round) {
       $(`round-${page.round}`)?.scrollIntoView({ block: "center" });
@@ -335,23 +271,34 @@ async function refreshMarket() {
 
 function route() {
   if (!page.client) return;
-  const [view, orderId] = location.hash.slice(1).split("/");
-  const onMarket = view === "market";
-  $("orders").hidden = onMarket;
-  $("market").hidden = !onMarket;
-  for (const [id, on] of [["tab-orders", !onMarket], ["tab-market", onMarket]]) {
-    if (on) $(id).setAttribute("aria-current", "page");
-    else $(id).removeAttribute("aria-current");
+  const [asked, orderId] = location.hash.slice(1).split("/");
+  const home = page.operation ? "operator" : "orders";
+  const allowed = page.operation ? ["operator", "market"] : ["orders", "account", "market"];
+  const view = allowed.includes(asked) ? asked : home;
+  for (const name of VIEWS) {
+    $(name).hidden = name !== view;
+    if (name === view) $(`tab-${name}`).setAttribute("aria-current", "page");
+    else $(`tab-${name}`).removeAttribute("aria-current");
   }
   clearInterval(page.poll);
-  if (onMarket) {
-    refreshMarket();
-    page.poll = setInterval(refreshMarket, 3000);
+  const refresh = { market: refreshMarket, account: refreshAccount, operator: () => page.operation.refresh() }[view];
+  if (refresh) {
+    refresh();
+    page.poll = setInterval(refresh, 3000);
   } else if (orderId) {
     select(decodeURIComponent(orderId));
     $("side").scrollIntoView({ block: "nearest" });
-  } else if (view === "orders" || !page.selected) {
+  } else if (asked === "orders" || !page.selected) {
     select(null);
+  }
+}
+
+async function refreshAccount() {
+  try {
+    const more = await page.statement.read();
+    if (more || !$("account").childNodes.length) $("account").replaceChildren(...accountView(page.statement, page.orders));
+  } catch (error) {
+    if (!$("account").childNodes.length) $("account").replaceChildren(element("p", { class: "error banner", role: "alert" }, error.message));
   }
 }
 

@@ -29,6 +29,7 @@ export const STATES = {
   in_production: ["In production", "served", "Work has begun."],
   at_risk: ["At risk", "served", "A contract cannot be kept; the rest will be called again."],
   reallocating: ["Reallocating", "served", "The rest is being called again."],
+  awaiting_approval: ["Waiting for approval", "served", "So much was lost that the market's operator must approve what is awarded anew."],
   shipped: ["Shipped", "served", "On its way to you."],
   delivered: ["Delivered", "served", "It has arrived."],
   settled: ["Settled", "served", "Delivered and paid."],
@@ -38,7 +39,7 @@ export const STATES = {
   expired: ["Expired", "ended", "Its deadline passed."],
 };
 export const TERMINAL = new Set(["settled", "rejected", "unserved", "cancelled", "expired"]);
-export const CANCELLABLE = new Set(["submitted", "calling", "clearing", "awarded"]);
+export const CANCELLABLE = new Set(["submitted", "calling", "clearing"]);
 export const STEPS = ["submitted", "calling", "clearing", "awarded", "confirmed", "in_production", "shipped", "delivered", "settled"];
 
 const REASONS = {
@@ -89,6 +90,7 @@ export const clock = (date) => `${timeFormat.format(date)} UTC`;
 export const time = (text) => element("time", { datetime: text, title: text }, moment(text));
 export const number = (value) => (value === null || value === undefined ? "–" : new Intl.NumberFormat("en-GB").format(value));
 export const inputMoment = (date) => date.toISOString().slice(0, 16);
+export const bytes = (count) => (count < 1e6 ? `${number(Math.round(count / 1000))} kB` : `${(count / 1e6).toFixed(1)} MB`);
 export const percent = (share) => share === 0 ? "0 %" : `${share.toFixed(Math.abs(share) < 1 ? 2 : 1)} %`;
 export const kilograms = (grams) =>
   grams === null ? "–" : `${new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 }).format(grams / 1000)} kg CO₂e`;

@@ -26,7 +26,7 @@ from gateway.contract_resources import (
 from gateway.errors import ProblemError
 from gateway.order_events import order_row, watching
 from gateway.refusals import accepted, refusal_problem
-from gateway.resources import Acknowledgement
+from gateway.resources import Acknowledgement, WaitingList, WaitingResource
 from gateway.routes.answers import answer, body_of, problems
 from gateway.routes.operator import WRITING, operator_context, read_body, submit
 from gateway.routes.paging import After, Limit, read_page
@@ -311,6 +311,30 @@ def _contract(document: bytes | None) -> ContractResource:
 
 
 # --- the operator ----------------------------------------------------------------------------
+
+
+@router.get(
+    "/v1/operator/approvals",
+    response_model=WaitingList,
+    responses=problems("invalid_content", *_LISTING),
+    tags=["operator"],
+)
+async def list_waiting(request: Request, after: After = "", limit: Limit = 100) -> Response:
+    """List the orders that wait for a human's approval of their reallocation, by id."""
+    context = operator_context(request)
+    page = await read_page(
+        context,
+        "orders",
+        path="/v1/operator/approvals",
+        tenant=None,
+        status="awaiting_approval",
+        parameter="",
+        after=after,
+        limit=limit,
+    )
+    currency = (await context.desk.terms()).rules.currency
+    orders = [WaitingResource.of(row, currency) for row in page.rows]
+    return answer(WaitingList(orders=orders, next=page.next))
 
 
 @router.post(

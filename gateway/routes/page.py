@@ -1,4 +1,4 @@
-"""The page for customers: three files of our own, no other host, no inline script."""
+"""The page for customers and the operator: files of our own, no other host, no inline script."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ _TYPES = {
     "page.js": "text/javascript; charset=utf-8",
     "view.js": "text/javascript; charset=utf-8",
     "client.js": "text/javascript; charset=utf-8",
-    "detail.js": "text/javascript; charset=utf-8",
-    "market.js": "text/javascript; charset=utf-8",
+    **dict.fromkeys(
+        ("account.js", "change.js", "detail.js", "dialogs.js", "form.js", "market.js", "operator.js"),
+        "text/javascript; charset=utf-8",
+    ),
     "style.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }

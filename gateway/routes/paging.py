@@ -42,11 +42,13 @@ async def read_page(
     after: str,
     limit: int,
 ) -> Page:
-    """Return a page of ``model``; its ``next`` keeps the filter as ``parameter``."""
+    """Return a page of ``model``; its ``next`` keeps the filter as ``parameter``, unless that is empty."""
     rows = await context.rows(model, tenant=tenant, status=status, after=after, limit=limit + 1)
     following = None
     if len(rows) > limit:
         rows = rows[:limit]
-        query = {"after": rows[-1].key, "limit": str(limit)} | ({parameter: status} if status else {})
+        query = {"after": rows[-1].key, "limit": str(limit)} | (
+            {parameter: status} if status and parameter else {}
+        )
         following = f"{path}?{urlencode(query)}"
     return Page(rows=rows, next=following)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from gateway.auth import customer_of
+from gateway.auth import reader_of
 from gateway.context import context_of
 from gateway.errors import ProblemError
 from gateway.problems import PROBLEMS
@@ -37,8 +37,8 @@ class Alive(BaseModel):
 async def show_market(request: Request) -> Response:
     """Show the rules in force, the market's time, its currency, and the sites that goods can go to."""
     context = context_of(request)
-    await customer_of(request, context.desk)
-    return answer(MarketResource.of(await context.desk.health(), await context.desk.terms()))
+    holder = await reader_of(request, context.desk, context.settings)
+    return answer(MarketResource.of(await context.desk.health(), await context.desk.terms(), holder))
 
 
 @router.get(
@@ -49,7 +49,7 @@ async def show_market(request: Request) -> Response:
 async def list_clearings(request: Request, after: After = "", limit: Limit = 100) -> Response:
     """List the rounds and what came of them, by id."""
     context = context_of(request)
-    await customer_of(request, context.desk)
+    await reader_of(request, context.desk, context.settings)
     currency = (await context.desk.terms()).rules.currency
     page = await read_page(context, "clearings", path="/v1/clearings", tenant=None, after=after, limit=limit)
     clearings = [ClearingResource.of(row, currency) for row in page.rows]
@@ -64,7 +64,7 @@ async def list_clearings(request: Request, after: After = "", limit: Limit = 100
 async def show_clearing(request: Request, round_id: Annotated[str, Path(max_length=300)]) -> Response:
     """Show a round."""
     context = context_of(request)
-    await customer_of(request, context.desk)
+    await reader_of(request, context.desk, context.settings)
     currency = (await context.desk.terms()).rules.currency
     rows = await context.rows("clearings", key=round_id, limit=1) if round_id.isprintable() else ()
     if not rows:

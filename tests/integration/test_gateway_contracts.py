@@ -140,6 +140,15 @@ async def test_a_risk_waits_for_a_human_and_is_told() -> None:
             "awaiting_approval",
         )
         assert (await market.bob.get("/v1/risks")).json()["risks"]["risks"] == []
+        assert (await market.alice.get("/v1/operator/approvals")).status_code == 401
+        waiting = await market.operator.get("/v1/operator/approvals")
+        (one,) = waiting.json()["orders"]
+        assert (one["id"], one["customer"], one["cause"]) == (
+            order,
+            "alice",
+            "waits for approval of its reallocation",
+        )
+        assert "500000" not in waiting.text, "what the order is worth to its customer stays sealed"
         path = f"/v1/operator/orders/{order}/approval"
         assert (await market.alice.post(path, json={"approve": True})).status_code == 401
         assert (await market.operator.post(path, json={"approve": True})).status_code == 200

@@ -37,6 +37,7 @@ NEW_KEY = signer_of("new").key
 
 NOTHING = "o-" + "0" * 20
 
+OPERATORS_READS = ("participants", "rules", "status", "approvals")
 WRITES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/orders", order_body()),
     ("PUT", "/v1/parts/bracket", PART),
@@ -165,7 +166,7 @@ async def _successes(market: LiveMarket, path: str) -> list[httpx.Response]:
             for where in ("/v1/orders", path, "/v1/parts", "/v1/clearings", "/v1/market")
         ],
         await alice.get(f"/v1/clearings/{round_id}"),
-        *[await operator.get(f"/v1/operator/{where}") for where in ("participants", "rules", "status")],
+        *[await operator.get(f"/v1/operator/{where}") for where in OPERATORS_READS],
         await operator.get("/metrics"),
         *[await nobody.get(where) for where in ("/healthz", "/readyz", "/v1/problems/not_found")],
     ]
@@ -245,7 +246,7 @@ async def _refusals(market: LiveMarket, path: str) -> list[httpx.Response]:
     await market.report("confirmed", 1)
     answers = [
         *[await alice.get(f"/v1/{where}?limit=0") for where in ("orders", "parts", "clearings")],
-        await operator.get("/v1/operator/participants?limit=0"),
+        *[await operator.get(f"/v1/operator/{where}?limit=0") for where in ("participants", "approvals")],
         *[await alice.get(where) for where in (nothing, f"{nothing}/events", "/v1/clearings/r-0")],
         await alice.get("/v1/problems/nothing"),
         await alice.get(f"{path}/events", headers={"Last-Event-ID": "-1"}),
@@ -355,7 +356,7 @@ async def _reads(market: LiveMarket, path: str) -> list[httpx.Response]:
     reads += [f"{path}/timeline", f"{path}/timeline/events", "/v1/risks", "/v1/statement", "/v1/scorecard"]
     reads += ["/v1/contracts", "/v1/contracts/c-x"]
     answers = [await market.alice.get(where) for where in reads]
-    own = ["/v1/operator/participants", "/v1/operator/status", "/metrics"]
+    own = ["/v1/operator/participants", "/v1/operator/status", "/v1/operator/approvals", "/metrics"]
     return [*answers, *[await market.operator.get(where) for where in own]]
 
 

@@ -72,6 +72,15 @@ async def _cleared(client: httpx.AsyncClient, round_id: str) -> None:
             await asyncio.sleep(0.01)
 
 
+async def test_what_is_everybodys_the_operator_reads_too_and_is_told_who_it_is() -> None:
+    async with live_market() as market:
+        for client, holder in ((market.operator, "operator"), (market.alice, "participant")):
+            assert (await client.get("/v1/market")).json()["holder"] == holder
+            assert (await client.get("/v1/clearings")).json()["clearings"] == []
+        assert (await market.operator.get("/v1/orders")).status_code == 401
+        assert (await market.nobody.get("/v1/market")).status_code == 401
+
+
 async def test_only_the_operator_may() -> None:
     async with live_market() as market:
         for client in (market.alice, market.nobody):
