@@ -73,6 +73,14 @@ class KindReader:
         self._decoders[kind] = decoder
         return decoder
 
+    def value(self, data: bytes) -> Any | None:  # noqa: ANN401 - one of the kinds
+        """Return the value in ``data``; None unless it is canonical and valid."""
+        try:
+            found = self.read(data)
+            return found if encode(found) == data else None
+        except _NOT_TAKEN:
+            return None
+
     def envelope(self, data: bytes) -> tuple[Envelope[Any], bytes] | None:
         """Return an envelope and the bytes of its body; None unless ``data`` is canonical and valid."""
         try:

@@ -101,11 +101,13 @@ def read_envelope(data: bytes) -> tuple[Envelope[WireBody], str]:
 
 def decode_reply(data: bytes) -> Reply:
     """Return the market's reply that ``data`` holds; raises `DecodeError`."""
-    reply: Reply = decode(_reply(), data)
+    found = _REPLIES.value(data)
+    reply: Reply = decode(_reply(), data) if found is None else found
     return reply
 
 
 _WIRE = KindReader(get_args(WireBody))
+_REPLIES = KindReader(get_args(Reply))
 
 
 @cache

@@ -60,6 +60,8 @@ HOSTILE = (
 
 CANONICAL = KindReader(get_args(Body))
 STRICT = adapter_of(WireEnvelope[Annotated[Body, Field(discriminator="kind")]])
+REPLIES = KindReader(get_args(Reply))
+STRICT_REPLY = adapter_of(Annotated[Reply, Field(discriminator="kind")])
 
 MUTATIONS = settings(max_examples=400, deadline=None)
 
@@ -114,6 +116,8 @@ def decodes_or_says_why(data: bytes) -> None:
         strict = decode(STRICT, data)
         assert all(getattr(strict, one.name) == getattr(taken[0], one.name) for one in fields(strict))
         assert encode(strict.body) == taken[1]
+    reply = REPLIES.value(data)
+    assert reply is None or reply == decode(STRICT_REPLY, data)
     for reader in (decode_envelope, decode_body, decode_reply):
         said: DecodeError | None = None
         value: object = None
@@ -136,6 +140,7 @@ def test_a_hostile_value_anywhere_is_a_decode_error_or_a_valid_message(data: st.
     envelope = data.draw(st.sampled_from(envelopes))
     place, text = data.draw(st.integers(0, 10_000)), data.draw(st.sampled_from(HOSTILE))
     decodes_or_says_why(with_value(encode(envelope), place, text))
+    decodes_or_says_why(with_value(encode(envelope.body), place, text))
 
 
 @MUTATIONS
