@@ -85,10 +85,13 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--takt-s", type=SECONDS, help=f"Default: {TAKT_S}, or what the market has.")
 @click.option("--response-s", type=SECONDS, help=f"Default: {RESPONSE_S}, or what the market has.")
 @click.option("--sealed/--open-bids", default=None, help="Default: open, or what the market has.")
-@click.option("--escrow", metavar="HOST:PORT", help="A running `takt escrow`; default: a child process.")
+@click.option(
+    "--escrow", metavar="[tls://]HOST:PORT", help="A running `takt escrow`; default: a child process."
+)
 @click.option(
     "--escrow-token", type=click.Path(exists=True, path_type=Path), help="The token file of that escrow."
 )
+@click.option("--escrow-ca", type=PEM, help="The only authority to trust for that escrow (PEM).")
 def up(
     data: Path,
     scenario: Path,
@@ -108,6 +111,7 @@ def up(
     sealed: bool | None,  # noqa: FBT001 - a flag
     escrow: str | None,
     escrow_token: Path | None,
+    escrow_ca: Path | None,
 ) -> None:
     """Run a market until Ctrl-C; started again on the same folder, it goes on where it was."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -127,7 +131,7 @@ def up(
                 listen,
                 None if empty else hosts,
                 ray_address,
-                escrow_at(escrow, escrow_token),
+                escrow_at(escrow, escrow_token, escrow_ca),
             )
         )
     except (ScenarioError, RunError, JournalError, BusError) as error:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import ssl
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from market.adapters.addresses import is_loopback
 from market.adapters.escrow_server import EscrowAddress, address_of, token_of
 from market.adapters.escrow_wire import MAX_LINE, line, proof_to_json
 from market.errors import EscrowRefusedError, EscrowUnavailableError
@@ -25,10 +27,19 @@ _POLL_S = 0.02
 
 
 class RemoteEscrow:
-    """`market.ports.Escrow` over TCP; a connection per request."""
+    """`market.ports.Escrow` over TCP; a connection per request.
 
-    def __init__(self, address: Callable[[], EscrowAddress | None], token: Callable[[], str]) -> None:
-        self._address, self._token = address, token
+    With ``tls`` the escrow's certificate must be trusted and be of the host's name; without it the
+    escrow must be on this machine.
+    """
+
+    def __init__(
+        self,
+        address: Callable[[], EscrowAddress | None],
+        token: Callable[[], str],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._address, self._token, self._tls = address, token, tls
 
     async def public_key(self, market: str, round_id: str) -> str:
         """Return the public half of a round's key."""
@@ -49,9 +60,13 @@ class RemoteEscrow:
         address = self._address()
         if address is None:
             raise EscrowUnavailableError("no escrow has said where it is")
+        if self._tls is None and not is_loopback(address.host):
+            raise EscrowUnavailableError(f"without TLS an escrow is on this machine; was at {address.host}")
         try:
             async with asyncio.timeout(ANSWER_S):
-                reader, writer = await asyncio.open_connection(address.host, address.port, limit=MAX_LINE)
+                reader, writer = await asyncio.open_connection(
+                    address.host, address.port, limit=MAX_LINE, ssl=self._tls
+                )
                 try:
                     writer.write(line({"token": self._token(), **request}))
                     await writer.drain()

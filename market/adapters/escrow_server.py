@@ -1,4 +1,4 @@
-"""The escrow as a process of its own: keys in a folder, requests over TCP.
+"""The escrow as a process of its own: keys in a folder, requests over TCP, with TLS off this machine.
 
 `takt escrow` runs it; the embedded market starts it as a child where its rules seal bids.
 """
@@ -10,12 +10,14 @@ import hmac
 import json
 import logging
 import os
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from market.adapters.addresses import LOOPBACK, is_loopback
 from market.adapters.escrow_keys import EscrowKeys, FileKeyStore
 from market.adapters.escrow_wire import MAX_LINE, line, proof_from_json
 from market.errors import EscrowRefusedError
@@ -58,9 +60,22 @@ def address_of(folder: Path) -> EscrowAddress | None:
 
 @asynccontextmanager
 async def serving_escrow(
-    folder: Path, *, host: str = "127.0.0.1", port: int = 0, market_key: str = ""
+    folder: Path,
+    *,
+    host: str = LOOPBACK,
+    port: int = 0,
+    market_key: str = "",
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[EscrowAddress]:
-    """Answer requests until the block is left; ``address.json`` in the folder says where."""
+    """Answer requests until the block is left; ``address.json`` in the folder says where.
+
+    Raises
+    ------
+    ValueError
+        If others could reach it without TLS: token and keys would be theirs.
+    """
+    if tls is None and not is_loopback(host):
+        raise ValueError(f"without TLS an escrow listens on loopback only; was {host!r}")
     keys = EscrowKeys(
         FileKeyStore(folder),
         lambda _market, _round: OsEntropy().token(KEY_BYTES).hex(),
@@ -68,7 +83,7 @@ async def serving_escrow(
         now_us=WallClock().now_us,
     )
     desk = _Desk(keys, token_of(folder))
-    server = await asyncio.start_server(desk.serve, host, port, limit=MAX_LINE)
+    server = await asyncio.start_server(desk.serve, host, port, limit=MAX_LINE, ssl=tls)
     async with server:
         address = EscrowAddress(host=host, port=server.sockets[0].getsockname()[1], pid=os.getpid())
         draft = folder / f"{ADDRESS}.draft"

@@ -1,6 +1,6 @@
-"""How market and escrow talk: one line of JSON each way over TCP, under a token that both hold.
+"""How market and escrow talk: one line of JSON each way over TCP or TLS, under a token that both hold.
 
-Nothing but keys and proofs of closes goes over it. Put it behind a tunnel when it leaves the machine.
+Nothing but keys and proofs of closes goes over it.
 """
 
 from __future__ import annotations
