@@ -46,8 +46,8 @@ def compare(study: Path, baseline: str | None, metrics: tuple[str, ...]) -> None
         for row in rows:
             table.add_row(*row)
         console.print(table)
-    if found.failed:
-        click.echo(f"{found.failed} cells have no figures: see the column error", err=True)
+    for note in found.notes:
+        click.echo(note.text, err=True)
 
 
 @click.command("report")
@@ -66,10 +66,11 @@ def report(study: Path, baseline: str | None, metrics: tuple[str, ...], out: Pat
             write(differences_figure(found, metric), folder / "figures" / f"{metric}-differences")
     (folder / "findings.csv").write_text(to_csv(found), encoding="utf-8")
     (folder / "means.tex").write_text(
-        to_latex(*means_table(found), "Means with 95 % intervals"), encoding="utf-8"
+        to_latex(*means_table(found), "Means with 95 % intervals", found.notes), encoding="utf-8"
     )
     (folder / "differences.tex").write_text(
-        to_latex(*differences_table(found), "Paired differences on the same draws"), encoding="utf-8"
+        to_latex(*differences_table(found), "Paired differences on the same draws", found.notes),
+        encoding="utf-8",
     )
     (folder / "index.html").write_text(study_page(found, study.name), encoding="utf-8")
     click.echo(

@@ -26,6 +26,8 @@ MechanismName = Literal[
     "local",
     "clairvoyant",
 ]
+PRICED = ("second_price", "vcg", "core", "uniform")
+"""Rules that may find no payments for a clearing: then it awards nothing."""
 MECHANISM_NAMES: tuple[MechanismName, ...] = get_args(MechanismName)
 
 
@@ -46,7 +48,7 @@ class Setting:
     nearby
         An order is only called at the plants and suppliers nearest to its destination.
     foresight
-        One clearing of all orders of the horizon, at cost, breakdowns known beforehand.
+        No market: a plan of all orders of the horizon, at cost, breakdowns known beforehand.
     about
         One sentence for tables.
     """

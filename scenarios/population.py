@@ -35,7 +35,7 @@ from scenarios.orders_file import OrderLine
 from scenarios.plans import build_parts
 from scenarios.scenario import Case, Scenario
 from scenarios.should_cost import ShouldCost
-from scenarios.strategies import at_cost, by_the_list, with_strategies
+from scenarios.strategies import by_the_list, with_strategies
 from scenarios.tabled_companies import network_of, tabled_profiles, with_sites
 from takt_sdk.model.errors import ModelError
 from takt_sdk.model.messages import PublishPart, SubmitOrder
@@ -43,14 +43,8 @@ from takt_sdk.model.order import OrderTerms
 from takt_sdk.model.plan import Part
 from takt_sdk.model.values import DAY_US, MINUTE_US, PeriodGrid, Window
 
-FORESIGHT_DATES = 3
-"""Dates that a plant offers per lot to the central plan: more make it too large to solve well."""
-FORESIGHT_WORK = 5
-"""Work that the central plan may take, in clearings of a takt."""
 MAX_DISTANCE_M = 10**9
 """Of sites without a lane between them."""
-MAX_LOTS = 100_000
-MAX_BIDS = 100_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -156,8 +150,6 @@ def _build(case: Case, seed: int, facts: Facts) -> Population:
     if setting.posted:
         cost = ShouldCost(scenario, facts, tables)
         profiles = by_the_list(profiles, cost.price_list(scenario.rules.posted_ppm))
-    if setting.foresight:
-        profiles = at_cost(profiles, FORESIGHT_DATES)
     profiles.sort(key=lambda profile: profile.participant)
     _check_participants(case, profiles, breakdowns)
     _check_notices(case, profiles)
@@ -171,8 +163,6 @@ def _build(case: Case, seed: int, facts: Facts) -> Population:
     orders = tuple(_order(case, line, customers, parts, frozenset(sites)) for line in lines)
     if setting.nearby:
         profiles, orders = nearest_only(profiles, orders, network, scenario.rules.nearby)
-    if setting.foresight:
-        orders = tuple(replace(order, at_us=start_us) for order in orders)
     return Population(
         market=scenario.name,
         title=scenario.title,
@@ -326,14 +316,6 @@ def _rules(scenario: Scenario, setting: Setting, start_us: int) -> Rules:
         rules = replace(rules, clearing_work=given.clearing_work)
     if setting.on_arrival:
         rules = replace(rules, takt_us=2, response_us=1, max_lots_per_round=1)
-    if setting.foresight:
-        rules = replace(
-            rules,
-            fee_ppm=0,
-            max_lots_per_round=MAX_LOTS,
-            max_bids_per_sheet=MAX_BIDS,
-            clearing_work=FORESIGHT_WORK * rules.clearing_work,
-        )
     assert rules.clearing_time_us == 0, "a scenario clears under work limits, never time limits"
     return rules
 

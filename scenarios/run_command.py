@@ -16,12 +16,13 @@ from market.engine.state import State
 from market.journal_errors import JournalError
 from scenarios.errors import RunError, ScenarioError
 from scenarios.measure import Record, Transport, summarise
+from scenarios.mechanisms import PRICED
 from scenarios.population import Population, build
 from scenarios.report.render import render
 from scenarios.runner import Progress as RunProgress
 from scenarios.runner import run_in_memory, run_on_nats
 from scenarios.scenario import load_scenario
-from scenarios.show import PRICED, show_summary
+from scenarios.show import show_summary
 from scenarios.summary import Summary, write_summary
 from takt_sdk.errors import BusError
 from takt_sdk.model.messages import TERMINAL_ORDER_STATES

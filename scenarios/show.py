@@ -9,14 +9,11 @@ from collections import defaultdict
 from rich.console import Console
 from rich.table import Table
 
+from scenarios.mechanisms import PRICED
 from scenarios.summary import Summary
 
 WIDE = 120
 """Columns from which on the table of orders can be read."""
-
-
-PRICED = ("second_price", "vcg", "core", "uniform")
-"""Rules that may find no payments for a clearing: then it awards nothing."""
 
 
 def tables_console() -> Console:

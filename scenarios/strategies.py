@@ -57,16 +57,6 @@ def by_the_list(profiles: Iterable[Profile], posted: tuple[PostedPrice, ...]) ->
     ]
 
 
-def at_cost(profiles: Iterable[Profile], alternatives: int) -> list[Profile]:
-    """Return the profiles with every seller asking what it costs, at up to so many dates."""
-    return [
-        replace(profile, pricing=replace(profile.pricing, policy="truthful", alternatives=alternatives))
-        if isinstance(profile, Seller)
-        else profile
-        for profile in profiles
-    ]
-
-
 def _seeded(profile: Profile, seed: int) -> Profile:
     if isinstance(profile, Seller):
         return replace(profile, pricing=replace(profile.pricing, seed=seed))

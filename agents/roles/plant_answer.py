@@ -260,7 +260,7 @@ class PlantAnswer:
             rates = self._shop.rates[step.centre]
             machine_us = step.machine_us
             saved = 0
-            if before and before.centre == step.centre and _alike(before.lot, step.lot):
+            if before and before.centre == step.centre and alike(before.lot, step.lot):
                 saved = rates.centre.setup_us
             cost += rates.cost_minor(machine_us - saved, step.lot.quantity)
             emissions += rates.emissions_g(machine_us - saved)
@@ -292,7 +292,7 @@ class PlantAnswer:
             self._quote(tuple(step.lot.id for step in chain), quantity, cost, price)
 
 
-def _alike(one: Lot, other: Lot) -> bool:
+def alike(one: Lot, other: Lot) -> bool:
     """Return whether a machine goes from one lot to the other without a set-up."""
     first, second = one.requirement, other.requirement
     return (first.process, first.material) == (second.process, second.material)

@@ -35,11 +35,11 @@ def study_page(found: Findings, name: str) -> str:
         + f"<figcaption>{escape(metric)}: {escape(formulae[metric])}</figcaption></figure>"
         for metric in found.metrics
     )
-    failed = f"<p>{found.failed} cells have no figures.</p>" if found.failed else ""
+    notes = "".join(f"<p class=note>{escape(note.text)}</p>" for note in found.notes)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(name)}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>{escape(name)}</h1>{_about(found)}{failed}"
+        f"<style>{_STYLE}</style></head><body><h1>{escape(name)}</h1>{_about(found)}{notes}"
         f"<h2>Means with 95 % intervals</h2>{_table(*means_table(found))}"
         "<h2>Paired differences on the same draws</h2>"
         "<p>Bootstrap intervals (BCa); p from sign-flip permutations, adjusted for all rows "

@@ -63,7 +63,7 @@ def run_cell(case: Case, cell: Cell, stopwatch: Stopwatch) -> Row:
     """
     population = build(case_of(case, cell), seed=cell.seed)
     if SETTINGS[cell.mechanism].foresight:
-        return Row(cell=cell, metrics=_planned(central_plan(population, stopwatch)), outcome_digest="")
+        return Row(cell=cell, metrics=_planned(central_plan(population)), outcome_digest="")
     run = _finished(population, stopwatch)
     return Row(cell=cell, metrics=measured(run), outcome_digest=outcome_digest(run.state))
 
@@ -112,7 +112,7 @@ def _awarded_units(journal: Journal) -> dict[str, int]:
 
 
 def _planned(plan: CentralPlan) -> dict[str, float | None]:
-    """Return what a central plan has of the metrics: welfare as found, its bound, what it serves and when."""
+    """Return what a central plan has of the metrics: welfare as found, bounds, what it serves and when."""
     return {
         "orders": float(plan.orders),
         "served": float(plan.served),
@@ -120,5 +120,6 @@ def _planned(plan: CentralPlan) -> dict[str, float | None]:
         "service_level": 100.0 * plan.in_time / plan.orders if plan.orders else None,
         "late_days": plan.late_us / DAY_US,
         "welfare": float(plan.welfare_minor),
-        "welfare_bound": None if plan.bound_minor is None else float(plan.bound_minor),
+        "welfare_bound": float(plan.bound_minor),
+        "plan_bound": float(plan.plan_bound_minor),
     }

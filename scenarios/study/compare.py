@@ -1,12 +1,13 @@
 """What a study's table says: a mean per group and metric, and paired differences from a baseline.
 
-A group is a mechanism under one point of the settings. Ratios to the clairvoyant plan are intervals where its
-optimum is not proven: the welfare of a run over the bound, and over the best plan known.
+A group is a mechanism under one point of the settings. Ratios to the optimum are intervals where it is not
+proven: the welfare of a run over the bound, and over the best that is known, which is the central plan or
+what a mechanism reached on the same draws.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ RATIO_LOW = "optimum_share_low"
 RATIO_HIGH = "optimum_share_high"
 RATIOS = {
     RATIO_LOW: "welfare / bound of the central plan",
-    RATIO_HIGH: "welfare / best central plan known",
+    RATIO_HIGH: "welfare / best known: the central plan, or what a mechanism reached if that is more",
 }
 """Per cent; the truth lies between the two."""
 
@@ -38,6 +39,23 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What a reader of a group's figures must know: so many of its cells or takts are not what they seem."""
+
+    group: Group
+    what: str
+    unit: str
+    count: int
+    of: int
+    why: str
+
+    @property
+    def text(self) -> str:
+        """Return it as a sentence."""
+        return f"{self.group.name}: {self.count} of {self.of} {self.unit} {self.what}{self.why}"
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """Means by (group, metric), and differences of every group from the baseline."""
 
@@ -46,8 +64,8 @@ class Findings:
     means: Mapping[tuple[Group, str], Estimate]
     baseline: Group
     differences: tuple[Difference, ...]
-    failed: int
-    """Cells without figures."""
+    notes: tuple[Note, ...]
+    """Cells without figures, takts without payments."""
 
 
 Values = dict[Group, dict[str, dict[int, float]]]
@@ -64,7 +82,8 @@ def findings(
     ValueError
         If there are no rows, or no group of the baseline's name.
     """
-    values, failed = _by_group(rows)
+    rows = list(rows)
+    values = _by_group(rows)
     if not values:
         raise ValueError("the table holds no figures")
     _add_ratios(values)
@@ -98,39 +117,68 @@ def findings(
         means=means,
         baseline=base,
         differences=tuple(adjusted(differences)),
-        failed=failed,
+        notes=(*_failures(rows), *_unpaid(values)),
     )
 
 
-def _by_group(rows: Iterable[Mapping[str, object]]) -> tuple[Values, int]:
-    values: Values = {}
-    failed = 0
+def _group(row: Mapping[str, object]) -> Group:
+    return Group(str(row["mechanism"]), str(row["settings"]), str(row.get("label") or ""))
+
+
+def _failures(rows: Sequence[Mapping[str, object]]) -> list[Note]:
+    """Return a note per group of which cells have no figures, with the reason of most of them."""
+    cells = Counter(_group(row) for row in rows)
+    reasons: dict[Group, Counter[str]] = defaultdict(Counter)
     for row in rows:
         if row["error"]:
-            failed += 1
+            reasons[_group(row)][str(row["error"])] += 1
+    notes = []
+    for group, found in reasons.items():
+        (reason, _), *_ = found.most_common(1)
+        notes.append(Note(group, "have no figures", "cells", found.total(), cells[group], f": {reason}"))
+    return notes
+
+
+def _unpaid(values: Values) -> list[Note]:
+    """Return a note per group of which takts awarded nothing for want of payments."""
+    notes = []
+    for group, found in values.items():
+        unpaid, takts = (int(sum(found[name].values())) for name in ("unpaid_takts", "takts"))
+        if unpaid:
+            why = ", so they awarded nothing and served and welfare are low"
+            notes.append(Note(group, "found no payments", "takts", unpaid, takts, why))
+    return notes
+
+
+def _by_group(rows: Iterable[Mapping[str, object]]) -> Values:
+    values: Values = {}
+    for row in rows:
+        if row["error"]:
             continue
-        found = values.setdefault(
-            Group(str(row["mechanism"]), str(row["settings"]), str(row.get("label") or "")), defaultdict(dict)
-        )
+        found = values.setdefault(_group(row), defaultdict(dict))
         for name in (*METRICS, "welfare_bound"):
             value = row.get(name)
             if isinstance(value, int | float):
                 found[name][int(str(row["seed"]))] = float(value)
-    return values, failed
+    return values
 
 
 def _add_ratios(values: Values) -> None:
-    """Add every group's share of the central plan of the same seed and settings."""
+    """Add every group's share of the optimum of the same seed and settings."""
     plans = {group.settings: found for group, found in values.items() if group.mechanism == CLAIRVOYANT}
+    best: dict[tuple[str, int], float] = {}
+    for group, found in values.items():
+        for seed, welfare in found["welfare"].items():
+            best[group.settings, seed] = max(welfare, best.get((group.settings, seed), welfare))
     for group, found in values.items():
         plan = plans.get(group.settings)
         if plan is None:
             continue
-        for name, against in ((RATIO_LOW, "welfare_bound"), (RATIO_HIGH, "welfare")):
-            for seed, welfare in found["welfare"].items():
-                best = plan[against].get(seed, 0.0)
-                if best > 0:
-                    found[name][seed] = 100.0 * welfare / best
+        for seed, welfare in found["welfare"].items():
+            known = best[group.settings, seed] if seed in plan["welfare"] else 0.0
+            for name, against in ((RATIO_LOW, plan["welfare_bound"].get(seed, 0.0)), (RATIO_HIGH, known)):
+                if against > 0:
+                    found[name][seed] = 100.0 * welfare / against
 
 
 def _pairs(one: Mapping[int, float], other: Mapping[int, float]) -> list[tuple[float, float]]:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from math import floor, log10
 
-from scenarios.study.compare import RATIOS, Findings, Group
+from scenarios.study.compare import RATIOS, Findings, Group, Note
 from scenarios.study.metrics import METRICS
 from scenarios.study.statistics import Difference, Estimate
 
@@ -74,7 +74,7 @@ def _p(value: float | None) -> str:
 
 
 def to_csv(findings: Findings) -> str:
-    """Return means and differences in full precision, one line a figure."""
+    """Return means and differences in full precision, one line a figure; notes count so many of so many."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
@@ -84,6 +84,10 @@ def to_csv(findings: Findings) -> str:
         writer.writerow(("mean", metric, unit_of(metric), group.name, "", *_figures(found), "", ""))
     for one in findings.differences:
         writer.writerow(_difference_row(one))
+    for note in findings.notes:
+        writer.writerow(
+            ("note", note.what, note.unit, note.group.name, "", note.of, note.count, "", "", "", "")
+        )
     return out.getvalue()
 
 
@@ -96,8 +100,10 @@ def _figures(found: Estimate) -> tuple[object, ...]:
     return (found.count, found.mean, *("" if end is None else end for end in (found.low, found.high)))
 
 
-def to_latex(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
-    """Return a table for a paper (package booktabs)."""
+def to_latex(
+    header: Sequence[str], rows: Sequence[Sequence[str]], caption: str, notes: Sequence[Note] = ()
+) -> str:
+    """Return a table for a paper (package booktabs), with notes below it."""
     columns = "ll" + "r" * (len(header) - 2)
     lines = [
         r"\begin{table}",
@@ -110,6 +116,7 @@ def to_latex(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str)
         *(" & ".join(text.translate(_LATEX) for text in row) + r" \\" for row in rows),
         r"\bottomrule",
         r"\end{tabular}",
+        *(rf"\par\footnotesize {note.text.translate(_LATEX)}" for note in notes),
         r"\end{table}",
         "",
     ]

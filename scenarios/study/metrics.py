@@ -210,7 +210,12 @@ METRICS: Mapping[str, Metric] = {
         of=_order_by_order,
     ),
     "clearing_gap": Metric(unit="%", formula="(Σ bound − Σ objective) / Σ objective over takts", of=_gap),
-    "takts": Metric(unit="takts", formula="clearings that awarded", of=lambda run: len(run.clearings)),
+    "takts": Metric(unit="takts", formula="clearings that could award", of=lambda run: len(run.clearings)),
+    "unpaid_takts": Metric(
+        unit="takts",
+        formula="clearings with winners for whom the mechanism found no payments: they awarded nothing",
+        of=lambda run: float(run.unpaid_takts),
+    ),
     **OEE_METRICS,
     **DISRUPTION_METRICS,
 }

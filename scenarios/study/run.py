@@ -11,6 +11,7 @@ from agents.profile import PlantProfile, SupplierProfile
 from market.clearing.result import Clearing
 from market.engine.state import ContractRecord, OrderRecord, State
 from scenarios.measure import Record
+from scenarios.mechanisms import PRICED
 from scenarios.population import Population
 from scenarios.study.arrivals import Arrivals
 from scenarios.study.effort import Effort
@@ -57,6 +58,14 @@ class Run:
         rounds = [self.state.rounds[name] for name in sorted(self.state.rounds)]
         pairs = zip(rounds, self.record.cleared, strict=False)
         return [clearing for round_, (_, clearing) in pairs if round_.state != "priced"]
+
+    @cached_property
+    def unpaid_takts(self) -> int:
+        """Clearings that are worth something and awarded nothing, since the rule found no payments."""
+        if self.population.rules.mechanism not in PRICED:
+            return 0
+        rounds = (round_ for round_ in self.state.rounds.values() if round_.state != "priced")
+        return sum(1 for round_ in rounds if (round_.objective or 0) > 0 and not round_.served)
 
     @cached_property
     def value_minor(self) -> int:

@@ -25,7 +25,7 @@ PARTS = "parts"
 TABLE = "table.parquet"
 BATCH_ROWS = 50
 _SINGLE = "row-"
-_EXTRA = ("welfare_bound",)
+_EXTRA = ("welfare_bound", "plan_bound")
 COLUMNS = (*METRICS, *_EXTRA)
 SCHEMA = pa.schema(
     [

@@ -141,3 +141,10 @@ def test_settings_that_make_no_scenario_are_refused(
     with pytest.raises(ScenarioFileError) as refusal:
         build(with_settings(smoke, {path: value}), seed=1)  # type: ignore[dict-item]
     assert message in str(refusal.value)
+
+
+def test_takts_in_which_a_mechanism_finds_no_payments_are_counted(smoke: Case) -> None:
+    assert row(smoke, "pay_as_bid").metrics["unpaid_takts"] == 0
+    unpaid = row(smoke, "vcg").metrics
+    assert (unpaid["unpaid_takts"] or 0) > 0
+    assert (unpaid["served"] or 0) < 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from scenarios.errors import ScenarioFileError
 from scenarios.mechanisms import MECHANISM_NAMES
 from scenarios.study.cell import Cell, Row
 from scenarios.study.compare import RATIOS, findings
-from scenarios.study.export import differences_table, means_table, to_csv, to_latex
+from scenarios.study.export import differences_table, means_table, shown, to_csv, to_latex
 from scenarios.study.figures import means_figure, svg, write
 from scenarios.study.metrics import METRICS
 from scenarios.study.metrics_page import PAGE, page
@@ -232,6 +233,67 @@ def test_the_share_of_the_optimum_is_an_interval() -> None:
     assert means["pay_as_bid", "optimum_share_low"] == pytest.approx(75.0)
     assert means["pay_as_bid", "optimum_share_high"] == pytest.approx(90.0)
     assert means["clairvoyant", "optimum_share_high"] == pytest.approx(100.0)
+
+
+def test_a_mechanism_that_beats_the_plan_found_is_the_best_known() -> None:
+    reached = (("greedy", 110.0, None), ("local", 55.0, None), ("clairvoyant", 100.0, 120.0))
+    given = [
+        {
+            "mechanism": name,
+            "settings": "{}",
+            "seed": 1,
+            "error": "",
+            "welfare": welfare,
+            "welfare_bound": bound,
+        }
+        for name, welfare, bound in reached
+    ]
+    found = findings(given, baseline=None, metrics=())
+    means = {(group.mechanism, name): value.mean for (group, name), value in found.means.items()}
+    assert means["greedy", "optimum_share_high"] == pytest.approx(100.0)
+    assert means["local", "optimum_share_high"] == pytest.approx(50.0)
+    assert means["clairvoyant", "optimum_share_high"] == pytest.approx(100.0 * 100 / 110)
+
+
+def test_terminal_page_latex_and_csv_tell_of_the_same_failures_and_unpaid_takts(tmp_path: Path) -> None:
+    table = StudyTable(tmp_path, {"of": "notes"})
+    for number, cell, row in rows(8):
+        if number == 6:
+            table.add(number, cell, None, "strategies[0].sellers: matches nobody; was 'x_y'")
+            continue
+        unpaid = {"takts": 5.0, "unpaid_takts": float(number) if cell.mechanism == "greedy" else 0.0}
+        table.add(number, cell, replace(row, metrics={**row.metrics, **unpaid}))
+    table.merged()
+    runner = CliRunner()
+    shown = runner.invoke(main, ["compare", str(tmp_path)], env={"COLUMNS": "200"})
+    assert runner.invoke(main, ["report", str(tmp_path)]).exit_code == 0
+    folder = tmp_path / "report"
+    page = (folder / "index.html").read_text()
+    for text in (
+        "pay_as_bid (fee_ppm=1): 1 of 4 cells have no figures: strategies[0].sellers: matches nobody",
+        "greedy (fee_ppm=1): 16 of 20 takts found no payments, so they awarded nothing",
+    ):
+        assert text in shown.output
+        assert text in page
+        for name in ("means", "differences"):
+            assert text.replace("_", r"\_") in (folder / f"{name}.tex").read_text()
+    lines = (folder / "findings.csv").read_text().splitlines()
+    assert "note,have no figures,cells,pay_as_bid (fee_ppm=1),,4,1,,,," in lines
+    assert "note,found no payments,takts,greedy (fee_ppm=1),,20,16,,,," in lines
+
+
+def test_csv_latex_and_page_hold_the_same_means(table: Path) -> None:
+    found = findings(rows_of(read_table(table)), baseline=None, metrics=())
+    assert CliRunner().invoke(main, ["report", str(table)]).exit_code == 0
+    folder = table / "report"
+    page, latex = (folder / "index.html").read_text(), (folder / "means.tex").read_text()
+    lines = (folder / "findings.csv").read_text().splitlines()
+    for (group, metric), mean in found.means.items():
+        assert f"<td>{shown(mean)}</td>" in page
+        (line,) = (line for line in latex.splitlines() if line.startswith(metric.replace("_", r"\_")))
+        assert shown(mean) in line
+        figures = f"{mean.count},{mean.mean},{mean.low},{mean.high}"
+        assert f"mean,{metric},minor,{group.name},,{figures},," in lines
 
 
 def test_exports_hold_every_figure(table: Path, tmp_path: Path) -> None:
