@@ -28,7 +28,7 @@ class CentralPlan:
 
     ``in_time`` are the orders served that are there by their due date, ``late_us`` what the others are late,
     as planned: breakdowns are in it, work that takes longer and scrap are not. ``prices`` prove
-    ``bound_minor``: `bound_at` of them is that bound.
+    ``bound_minor``: `bound_at` of them on the loose side is that bound.
     """
 
     orders: int
@@ -55,6 +55,7 @@ def plan_of(p: PlanProblem, orders: int, seed: int) -> CentralPlan:
     exact = Master(p, p.exact, dated=True).settle(loose.prices)
     search = PlanSearch(p, exact.prices, exact.bound, stream(seed, "plan"))
     columns = search.best(dive(p, p.exact, exact.prices))
+    bound = bound_at(p, p.loose, loose.prices)
     late_us = [
         max(0, column.end_us + column.transit_us - p.orders[column.order].due_us) for column in columns
     ]
@@ -62,8 +63,8 @@ def plan_of(p: PlanProblem, orders: int, seed: int) -> CentralPlan:
         orders=orders,
         served=len(columns),
         welfare_minor=-(-sum(column.worth for column in columns) // SCALE),
-        bound_minor=bound_at(p, loose.prices),
-        plan_bound_minor=-(-exact.bound // SCALE),
+        bound_minor=bound,
+        plan_bound_minor=min(bound, bound_at(p, p.exact, exact.prices)),
         in_time=sum(1 for late in late_us if not late),
         late_us=sum(late_us),
         prices=tuple(loose.prices.tolist()),

@@ -190,10 +190,13 @@ def priced(prices: Ints, amounts: Ints) -> int:
     )
 
 
-def bound_at(p: PlanProblem, prices: Ints) -> int:
-    """Return a bound on the welfare of every run and plan, minor units; any prices of 0 or more give one."""
+def bound_at(p: PlanProblem, side: Side, prices: Ints) -> int:
+    """Return a bound on the welfare of every plan of a side, minor units; any prices of 0 or more give one.
+
+    That of the loose side holds for every run of a market, too.
+    """
     assert (prices >= 0).all(), "prices are not negative"
-    filled = fill(p, p.loose, slice(0, p.row.size), prices)
+    filled = fill(p, side, slice(0, p.row.size), prices)
     earned = (best_options(order, filled, 0, dated=False)[0] for order in p.orders)
-    total = priced(prices, p.loose.capacity) + sum(max(0, worth) for worth in earned)
+    total = priced(prices, side.capacity) + sum(max(0, worth) for worth in earned)
     return -(-total // SCALE)

@@ -114,12 +114,12 @@ def test_anybody_can_check_the_bound_from_problem_and_prices_and_any_prices_give
     crowd = population("scarcity", 1, FEW)
     problem, plan = plan_problem(crowd), central_plan(crowd)
     prices = np.array(plan.prices, dtype=np.int64)
-    assert bound_at(problem, prices) == plan.bound_minor
+    assert bound_at(problem, problem.loose, prices) == plan.bound_minor
     for factor in (0, 2, 7):
-        assert bound_at(problem, prices * factor) >= plan.bound_minor * 0.999
-        assert bound_at(problem, prices * factor) >= plan.welfare_minor
+        assert bound_at(problem, problem.loose, prices * factor) >= plan.bound_minor * 0.999
+        assert bound_at(problem, problem.loose, prices * factor) >= plan.welfare_minor
     with pytest.raises(AssertionError, match="not negative"):
-        bound_at(problem, prices - 1)
+        bound_at(problem, problem.loose, prices - 1)
 
 
 def test_the_same_population_gives_the_same_plan() -> None:
