@@ -22,6 +22,7 @@ from market.engine.pricing import shares
 from market.engine.snapshot import cleared_orders, fee_minor, snapshot
 from market.engine.state import OrderRecord, RoundRecord, State
 from market.engine.transitions import BEGUN, STANDING
+from market.engine.unserved import reasons_of
 from market.engine.ways import hurried, hurried_bids, ways
 from market.logistics.network import Route
 from market.model import events
@@ -116,7 +117,7 @@ class _Awards:
         self.moves = self._moves()
         self.payment = self._payments()
         self.served = {served.order: served for served in clearing.served}
-        self.unserved = {unserved.order: unserved for unserved in clearing.unserved}
+        self.reasons = reasons_of(round_, clearing.unserved)
         self.shipments = self._shipments()
         self.won = {
             accepted.bid: self._won(accepted.bid, accepted.quantity) for accepted in clearing.accepted
@@ -131,10 +132,10 @@ class _Awards:
             served = record.order.id in self.served and self.clearing.payments is not None
             if served and self._leaves_out_begun_work(record):
                 reason = UnservedReason(code="dates", detail="work that has begun does not fit any more")
-                happened += pass_over(self.state, self.round, record, reason, self.now_us)
+                happened += pass_over(self.state, self.round, record, (reason,), self.now_us)
             elif served and overtaken(self.state, kept_of(self.round, record)):
                 reason = UnservedReason(code="dates", detail="late work ended while it was on offer")
-                happened += pass_over(self.state, self.round, record, reason, self.now_us)
+                happened += pass_over(self.state, self.round, record, (reason,), self.now_us)
             elif served:
                 awarded = self._awarded(record)
                 happened += [awarded, *self._contested(record, awarded)]
@@ -380,18 +381,8 @@ class _Awards:
         return (*ended, *cancellation(self.state, record, self.now_us))
 
     def _passed_over(self, record: OrderRecord) -> list[Event]:
-        order_id = record.order.id
-        unserved = self.unserved.get(order_id)
+        known = self.reasons.get(record.order.id)
         # The refusal itself names other customers' orders; it stays in the clearing.
         refused = f"no payments under the rule {self.state.rules.mechanism}"
-        reason = (
-            UnservedReason(code="not_proven", detail=refused)
-            if unserved is None
-            else UnservedReason(code=unserved.reason, detail=_public_detail(unserved.detail))
-        )
-        return pass_over(self.state, self.round, record, reason, self.now_us)
-
-
-def _public_detail(detail: str) -> str:
-    """Return a reason's detail without what belongs to a participant: its resources are its own."""
-    return detail if "/" not in detail else ""
+        reasons = (UnservedReason(code="not_proven", detail=refused),) if known is None else known
+        return pass_over(self.state, self.round, record, reasons, self.now_us)

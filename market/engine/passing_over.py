@@ -21,14 +21,14 @@ def void(state: State, command: VoidRound, now_us: int) -> Decision:
     passed = [
         event
         for record in cleared_orders(state, round_)
-        for event in pass_over(state, round_, record, reason, now_us)
+        for event in pass_over(state, round_, record, (reason,), now_us)
     ]
     voided = events.RoundVoided(round_id=round_.id, at_us=now_us, reason=command.reason)
     return accept(voided, *passed, subject_id=round_.id)
 
 
 def pass_over(
-    state: State, round_: RoundRecord, record: OrderRecord, reason: UnservedReason, now_us: int
+    state: State, round_: RoundRecord, record: OrderRecord, reasons: tuple[UnservedReason, ...], now_us: int
 ) -> list[Event]:
     """Return what becomes of an order that a round did not serve."""
     cancelled = record.cancel_position is not None
@@ -37,7 +37,7 @@ def pass_over(
         order_id=record.order.id,
         round_id=round_.id,
         at_us=now_us,
-        reasons=(reason,),
+        reasons=reasons,
         final=not (cancelled or good or record.state == "reallocating"),
     )
     return [passed, *cancellation(state, record, now_us)] if cancelled else [passed]
