@@ -60,12 +60,17 @@ class Narrator:
                     self.tell(f"won {contract.id}: {self._contract(contract)}")
                 if not message.awards:
                     self.tell(f"lost {message.round_id}: none of {len(message.rejected)} bids accepted")
+                elif message.rejected:
+                    self.tell(f"lost {message.round_id}: {len(message.rejected)} other bids")
+                if message.standing_by:
+                    self.tell(f"standing by in {message.round_id}: {', '.join(message.standing_by)}")
             case ContractNotice():
                 paid = f", {self._money(message.payment_minor)}" if message.payment_minor else ""
                 why = f": {message.reason}" if message.reason else ""
                 self.tell(f"{message.contract_id} {message.state}{paid}{why}")
             case ContractAmended():
-                self.tell(f"{message.contract.id} amended: goods go elsewhere")
+                ways = self._ways(message.contract)
+                self.tell(f"{message.contract.id} amended: {ways or 'nothing is to be shipped'}")
             case OrderNotice():
                 self.tell(f"{message.order_id} {message.state}")
             case _:
@@ -93,7 +98,16 @@ class Narrator:
     def _contract(self, contract: Contract) -> str:
         items = ", ".join(f"{item.quantity} of {item.lot_id}" for item in contract.items)
         dates = f"{_time(contract.start_us)} to {_time(contract.end_us)}"
-        return f"{items} for {self._money(contract.payment_minor)}, {dates}"
+        ways = self._ways(contract)
+        return f"{items} for {self._money(contract.payment_minor)}, {dates}{ways and f', {ways}'}"
+
+    def _ways(self, contract: Contract) -> str:
+        """Say where the goods of a contract go; what goes to itself goes nowhere."""
+        leaving = [one for one in contract.shipments if one.to_contract != contract.id]
+        return ", ".join(
+            f"{one.quantity} to {one.to_site}{' for the customer' if one.to_contract is None else ''}"
+            for one in leaving
+        )
 
     def _money(self, minor: int) -> str:
         return f"{minor // _HUNDRED:,}.{minor % _HUNDRED:02d} {self._currency}".strip()
