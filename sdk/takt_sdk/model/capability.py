@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from takt_sdk.model.values import check_choice, check_count, check_id, check_ids, check_int
+from takt_sdk.model.values import check_choice, check_count, check_id, check_ids, check_int, check_name
 
 DataClass = Literal["open", "nda", "restricted", "on_site"]
 DATA_CLASSES: tuple[str, ...] = get_args(DataClass)
@@ -49,8 +49,8 @@ class Requirement:
     certificates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_id("process", self.process)
-        check_id("material", self.material)
+        check_name("process", self.process)
+        check_name("material", self.material)
         check_int("tolerance_um", self.tolerance_um, 0, MAX_LENGTH_UM)
         check_ids("certificates", self.certificates)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 from takt_sdk.model.errors import (
@@ -47,6 +48,17 @@ def check_id(field: str, value: object) -> None:
     """Raise `InvalidIdError` unless ``value`` is an id of 1 to 128 safe characters."""
     if not isinstance(value, str) or _is_id(value) is None:
         raise InvalidIdError(field, value, "1 to 128 of letters, digits, and . _ : / -")
+
+
+@lru_cache(maxsize=1024)
+def _is_name(value: str) -> bool:
+    return _is_id(value) is not None
+
+
+def check_name(field: str, value: object) -> None:
+    """Raise as `check_id`, which it is for ids that are met again and again: processes and materials."""
+    if type(value) is not str or not _is_name(value):
+        check_id(field, value)
 
 
 def check_local_id(field: str, value: object) -> None:
