@@ -5,7 +5,7 @@
     GatewayError
     ├── ProblemError        an answer to the client: status, code, field, value, state
     ├── StrictJsonError     a text that is not strict JSON: field, value
-    └── OrderCommandError   what ``takt order`` could not do, in words for its user
+    └── OrderCommandError   what ``takt order`` or ``takt part`` could not do, in words for its user
 """
 
 from __future__ import annotations
@@ -63,4 +63,4 @@ class StrictJsonError(GatewayError):
 
 
 class OrderCommandError(GatewayError):
-    """``takt order`` could not do what it was asked."""
+    """``takt order`` or ``takt part`` could not do what it was asked."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, TextIO
 
 import click
 import httpx
 
-from gateway.errors import OrderCommandError, StrictJsonError
-from gateway.strict_json import parse, printable
+from gateway.connection import API_KEY, URL, Connection, as_click_errors, connect, read_json
+from gateway.errors import OrderCommandError
+from gateway.strict_json import printable
 
-_TIMEOUT_S = 30.0
 _FIELDS = (
     "part_id",
     "quantity",
@@ -30,78 +28,13 @@ _FIELDS = (
 )
 
 
-class _Connection:
-    """A gateway and the key that speaks to it."""
-
-    def __init__(self, url: str, api_key: str) -> None:
-        if not api_key.isascii() or not api_key.isprintable():
-            raise OrderCommandError("the API key holds characters that no key has")
-        try:
-            self._client = httpx.Client(
-                base_url=url, headers={"Authorization": f"Bearer {api_key}"}, timeout=_TIMEOUT_S
-            )
-        except httpx.InvalidURL as error:
-            raise OrderCommandError(f"{url} is not a URL: {error}") from error
-
-    def request(self, method: str, path: str, **content: Any) -> Any:  # noqa: ANN401  JSON is any value
-        """Return the JSON of a successful answer."""
-        try:
-            response = self._client.request(method, path, **content)
-        except httpx.HTTPError as error:
-            raise OrderCommandError(
-                f"{self._client.base_url} gave no answer ({error}); repeat the command, it is safe"
-            ) from error
-        return _content(response)
-
-    @contextmanager
-    def follow(self, path: str) -> Iterator[Iterator[tuple[str, Any]]]:
-        """Open an event stream and yield its (name, data) pairs."""
-        try:
-            with self._client.stream("GET", path, timeout=httpx.Timeout(_TIMEOUT_S, read=60.0)) as response:
-                if response.is_error:
-                    response.read()
-                    _content(response)
-                yield _events(response.iter_lines())
-        except httpx.HTTPError as error:
-            raise OrderCommandError(f"the stream broke: {error}") from error
-
-
-def _content(response: httpx.Response) -> Any:  # noqa: ANN401  JSON is any value
-    try:
-        content = response.json()
-    except ValueError:
-        raise OrderCommandError(f"{response.url} answered {response.status_code} without JSON") from None
-    if response.is_success:
-        return content
-    lines = [f"{content.get('title', 'refused')} ({response.status_code})", str(content.get("detail", ""))]
-    errors = content.get("errors") or [content]
-    lines.extend(
-        f"  {error['field']} was {error['value'] or 'missing'}" for error in errors if "field" in error
-    )
-    raise OrderCommandError("\n".join(line for line in lines if line))
-
-
-def _events(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
-    name = ""
-    for line in lines:
-        if line.startswith("event: "):
-            name = line.removeprefix("event: ")
-        elif line.startswith("data: "):
-            yield name, json.loads(line.removeprefix("data: "))
-
-
 @click.group("order")
-@click.option("--url", envvar="TAKT_URL", help="URL of the gateway [TAKT_URL].")
-@click.option("--api-key", envvar="TAKT_API_KEY", help="A customer's key [TAKT_API_KEY].")
+@URL
+@API_KEY
 @click.pass_context
 def order(context: click.Context, url: str | None, api_key: str | None) -> None:
     """Send orders to a market and follow them. `takt up` prints URL and key."""
-    if not {"--help"} & set(sys.argv):  # a subcommand's help needs neither
-        for option, value in (("--url", url), ("--api-key", api_key)):
-            if value is None:
-                raise click.UsageError(f"Missing option '{option}'.", context)
-        with _as_click_errors():
-            context.obj = _Connection(str(url), str(api_key))
+    connect(context, url, api_key)
 
 
 @order.command()
@@ -120,7 +53,7 @@ def order(context: click.Context, url: str | None, api_key: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 @click.pass_obj
 def submit(
-    connection: _Connection,
+    connection: Connection,
     /,
     *,
     file: TextIO | None,
@@ -132,7 +65,7 @@ def submit(
 
     The same order again is the same order: give another --idempotency-key to order twice.
     """
-    with _as_click_errors():
+    with as_click_errors():
         body = _order(file, {name: fields[name] for name in _FIELDS if fields[name] is not None})
         text = json.dumps(body, sort_keys=True, default=_refuse_number)
         key = idempotency_key or f"takt-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
@@ -154,10 +87,10 @@ def submit(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def show(
-    connection: _Connection, /, *, order_id: str | None, state: str | None, follow: bool, as_json: bool
+    connection: Connection, /, *, order_id: str | None, state: str | None, follow: bool, as_json: bool
 ) -> None:
     """Show one order, or list all of yours."""
-    with _as_click_errors():
+    with as_click_errors():
         if order_id is None:
             _list(connection, state, as_json=as_json)
             return
@@ -175,12 +108,7 @@ def show(
 
 
 def _order(file: TextIO | None, fields: Mapping[str, object]) -> dict[str, object]:
-    body: object = {}
-    if file is not None:
-        try:
-            body = parse(file.read().encode("utf-8", "surrogatepass"))
-        except StrictJsonError as error:
-            raise OrderCommandError(f"{file.name}: {error}") from error
+    body: object = {} if file is None else read_json(file)
     if not isinstance(body, dict) or not (body or fields):
         raise OrderCommandError("give a file that holds an order as a JSON object, or flags")
     return body | dict(fields)
@@ -190,7 +118,7 @@ def _refuse_number(value: object) -> object:
     raise OrderCommandError(f"{printable(value)} is not an integer; orders hold no other numbers")
 
 
-def _list(connection: _Connection, state: str | None, *, as_json: bool) -> None:
+def _list(connection: Connection, state: str | None, *, as_json: bool) -> None:
     path = "/v1/orders" if state is None else str(httpx.URL("/v1/orders", params={"state": state}))
     orders: list[dict[str, Any]] = []
     while path:
@@ -210,7 +138,7 @@ def _list(connection: _Connection, state: str | None, *, as_json: bool) -> None:
         click.echo("no orders")
 
 
-def _follow(connection: _Connection, order_id: str, *, as_json: bool) -> None:
+def _follow(connection: Connection, order_id: str, *, as_json: bool) -> None:
     with connection.follow(f"/v1/orders/{order_id}/events") as events:
         for name, data in events:
             if as_json:
@@ -235,11 +163,3 @@ def _lines(item: Mapping[str, Any]) -> Iterator[str]:
 def _money(item: Mapping[str, Any], name: str) -> str:
     amount = item[name]
     return "-" if amount is None else f"{amount / 100:,.2f} {item['currency']}"
-
-
-@contextmanager
-def _as_click_errors() -> Iterator[None]:
-    try:
-        yield
-    except OrderCommandError as error:
-        raise click.ClickException(str(error)) from error

@@ -16,7 +16,7 @@ from market.engine.audience import is_hidden
 from market.model.views import ClearingView, LotView, OrderView, ParticipantView
 from market.ports import RowChange
 from takt_sdk.model.messages import OrderState, Receipt
-from takt_sdk.model.plan import Part
+from takt_sdk.model.plan import Document, Part, ProcessPlan
 
 Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 
@@ -158,6 +158,20 @@ class PartResource(Resource):
         """Return ``part`` in the customer's terms."""
         plan = part.plan
         return cls(id=part.id, name=part.name, lots=list(plan.topological_order), final_lot=plan.final_lot)
+
+
+class PartPlan(Resource):
+    """A part of the own catalogue with its plan, as it was put there."""
+
+    id: str
+    name: str
+    plan: ProcessPlan
+    documents: list[Document]
+
+    @classmethod
+    def of(cls, part: Part) -> PartPlan:
+        """Return ``part`` in the customer's terms."""
+        return cls(id=part.id, name=part.name, plan=part.plan, documents=list(part.documents))
 
 
 class PartList(Resource):

@@ -20,6 +20,7 @@ COMMANDS = {
     "join": ("agents.join_command", "join"),
     "conform": ("market.conformance.command", "conform"),
     "order": ("gateway.order_command", "order"),
+    "part": ("gateway.part_command", "part"),
     "clear": ("scenarios.clear_command", "clear"),
     "escrow": ("scenarios.escrow_command", "escrow"),
     "status": ("scenarios.operate_command", "status"),

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from gateway.auth import customer_of
 from gateway.bodies import read_json
 from gateway.context import context_of
+from gateway.errors import ProblemError
 from gateway.refusals import accepted
-from gateway.resources import Acknowledgement, PartList, PartResource, part_of
+from gateway.resources import Acknowledgement, PartList, PartPlan, PartResource, part_of
 from gateway.routes.answers import answer, body_of, problems
 from gateway.routes.paging import After, Limit, read_page
 from gateway.schemas import PartRequest, validate
@@ -62,3 +63,19 @@ async def list_parts(request: Request, after: After = "", limit: Limit = 100) ->
     page = await read_page(context, "parts", path="/v1/parts", tenant=customer, after=after, limit=limit)
     parts = [PartResource.of(part_of(row)) for row in page.rows]
     return answer(PartList(parts=parts, next=page.next))
+
+
+@router.get(
+    "/v1/parts/{part_id:path}",
+    response_model=PartPlan,
+    responses=problems("unauthorized", "not_found", "market_unavailable", "no_answer"),
+)
+async def show_part(request: Request, part_id: Annotated[str, Path(max_length=300)]) -> Response:
+    """Show a part of the own catalogue with its plan."""
+    context = context_of(request)
+    customer = await customer_of(request, context.desk)
+    key = f"{customer}/{part_id}"
+    rows = await context.rows("parts", tenant=customer, key=key) if part_id.isprintable() else ()
+    if not rows:
+        raise ProblemError("not_found", "no such part")
+    return answer(PartPlan.of(part_of(rows[0])))

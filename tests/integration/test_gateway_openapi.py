@@ -163,7 +163,7 @@ async def _successes(market: LiveMarket, path: str) -> list[httpx.Response]:
         await alice.get(f"{over}/events", headers={"Last-Event-ID": "2"}),
         *[
             await alice.get(where)
-            for where in ("/v1/orders", path, "/v1/parts", "/v1/clearings", "/v1/market")
+            for where in ("/v1/orders", path, "/v1/parts", "/v1/parts/bracket", "/v1/clearings", "/v1/market")
         ],
         await alice.get(f"/v1/clearings/{round_id}"),
         *[await operator.get(f"/v1/operator/{where}") for where in OPERATORS_READS],
@@ -247,7 +247,10 @@ async def _refusals(market: LiveMarket, path: str) -> list[httpx.Response]:
     answers = [
         *[await alice.get(f"/v1/{where}?limit=0") for where in ("orders", "parts", "clearings")],
         *[await operator.get(f"/v1/operator/{where}?limit=0") for where in ("participants", "approvals")],
-        *[await alice.get(where) for where in (nothing, f"{nothing}/events", "/v1/clearings/r-0")],
+        *[
+            await alice.get(where)
+            for where in (nothing, f"{nothing}/events", "/v1/clearings/r-0", "/v1/parts/x")
+        ],
         await alice.get("/v1/problems/nothing"),
         await alice.get(f"{path}/events", headers={"Last-Event-ID": "-1"}),
         *[await alice.post(f"{where}/cancel") for where in (nothing, path)],
@@ -354,7 +357,7 @@ async def _failures(market: LiveMarket, path: str) -> list[httpx.Response]:
 async def _reads(market: LiveMarket, path: str) -> list[httpx.Response]:
     reads = ["/v1/orders", path, f"{path}/events", "/v1/parts", "/v1/clearings", "/v1/clearings/r-000001"]
     reads += [f"{path}/timeline", f"{path}/timeline/events", "/v1/risks", "/v1/statement", "/v1/scorecard"]
-    reads += ["/v1/contracts", "/v1/contracts/c-x"]
+    reads += ["/v1/contracts", "/v1/contracts/c-x", "/v1/parts/bracket"]
     answers = [await market.alice.get(where) for where in reads]
     own = ["/v1/operator/participants", "/v1/operator/status", "/v1/operator/approvals", "/metrics"]
     return [*answers, *[await market.operator.get(where) for where in own]]
