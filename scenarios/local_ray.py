@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -22,7 +22,12 @@ SHUTDOWN_S = 20.0
 OBJECT_STORE_BYTES = 100_000_000
 """Companies send nothing through the object store; Ray wants at least 78 MB."""
 
+_KILL_AGAIN_S = 0.05
+GIVE_UP_S = 2.0
+"""How long a start of Ray that is given up may go on while its servers are killed."""
+
 _AGENTS = (b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
+_SERVERS = (b"/ray/core/src/ray/", b"/ray/_private/", b"ray::")
 
 
 @asynccontextmanager
@@ -41,11 +46,12 @@ async def local_ray(address: str | None, *, cpus: int = 2) -> AsyncIterator[None
         return
 
     if address is None:
-        await asyncio.to_thread(start_ray, cpus=cpus)
+        await _begun(lambda: start_ray(cpus=cpus))
     else:
-        await asyncio.to_thread(ray.init, address, logging_level=logging.ERROR, log_to_driver=False)
+        await _begun(lambda: ray.init(address, logging_level=logging.ERROR, log_to_driver=False))
     _take_back_sigterm()
-    guard = _guard(_agents()) if address is None else None
+    # Killed with us, Ray leaves its agents for another minute: so long they look for the head.
+    guard = _guard(_below(_AGENTS)) if address is None else None
     try:
         yield
     finally:
@@ -54,6 +60,47 @@ async def local_ray(address: str | None, *, cpus: int = 2) -> AsyncIterator[None
             guard.wait()
         if not await in_time(ray.shutdown, SHUTDOWN_S):
             _LOG.error("Ray does not end within %g s; it is left alone", SHUTDOWN_S)
+
+
+async def _begun(start: Callable[[], object]) -> None:
+    """Start Ray in a thread of its own. Given up, its servers are killed and the thread is not waited for.
+
+    Ray looks for servers that come up late for up to half a minute and can not be interrupted.
+    """
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+    ended = threading.Event()
+
+    def tell(error: BaseException | None) -> None:
+        if over.done():
+            return
+        if error is None:
+            over.set_result(None)
+        else:
+            over.set_exception(error)
+
+    def run() -> None:
+        error: BaseException | None = None
+        try:
+            start()
+        except BaseException as raised:  # noqa: BLE001 - it is raised again where it is waited for
+            error = raised
+        ended.set()
+        with suppress(RuntimeError):  # the loop has closed: it was given up
+            loop.call_soon_threadsafe(tell, error)
+
+    threading.Thread(target=run, name="ray", daemon=True).start()
+    try:
+        await over
+    except asyncio.CancelledError:
+        until_s = loop.time() + GIVE_UP_S
+        while loop.time() < until_s:
+            for pid in _below(_SERVERS, anywhere=True):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if ended.wait(_KILL_AGAIN_S):
+                break
+        raise
 
 
 def start_ray(*, cpus: int) -> None:
@@ -78,11 +125,8 @@ def start_ray(*, cpus: int) -> None:
     )
 
 
-def _agents() -> list[int]:
-    """Return the agents below our own descendants: killed with us, Ray leaves them for another minute.
-
-    They look for their head that long to tell it of the death of its daemon.
-    """
+def _below(names: tuple[bytes, ...], *, anywhere: bool = False) -> list[int]:
+    """Return our descendants whose command begins with one of some names, or has one ``anywhere``."""
     parents: dict[int, int] = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError):
@@ -90,7 +134,12 @@ def _agents() -> list[int]:
     own = {os.getpid()}
     while grown := {pid for pid, parent in parents.items() if parent in own} - own:
         own |= grown
-    return sorted(pid for pid in own if _command(pid).startswith(_AGENTS))
+    own.discard(os.getpid())
+    return sorted(
+        pid
+        for pid in own
+        if (anywhere and any(name in _command(pid) for name in names)) or _command(pid).startswith(names)
+    )
 
 
 def _command(pid: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ from scenarios.study.execute import run_here, run_on_ray
 from scenarios.study.sweep import Sweep, cells, load_sweep
 from scenarios.study.table import StudyTable
 
+STOPPED = 130
+"""Exit code of a sweep that was stopped by Ctrl-C, as of any command that SIGINT ends."""
 _REASONS = 5
 """Errors of cells that are shown; the table has all."""
 
@@ -64,6 +67,10 @@ def sweep(
         failed = asyncio.run(_run(plan, case, table, workers, ray_address))
     except ScenarioError as error:
         raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("stopped; started again, it goes on where it was", err=True)
+        # A cell may still compute in a thread, which Python can not end without an abort.
+        os._exit(STOPPED)
     click.echo(f"table  {table.merged()}\nnext   takt compare {table.folder}")
     if failed:
         reasons = "".join(f"\n  {count} with {reason}" for reason, count in failed.most_common(_REASONS))

@@ -45,7 +45,7 @@ def sweep(cells: int) -> None:
             started_s = time.perf_counter()
             result = CliRunner().invoke(takt, ["sweep", str(library / "scarcity"), *options])
             wall_s[workers] = time.perf_counter() - started_s
-            assert result.exit_code == 0, result.output
+            assert result.exit_code == 0, (result.output, result.exception)
         cpu_s[workers] = cpu.seconds()
     print(f"\nsweep of {cells} cells, load {os.getloadavg()[0]:.1f}")
     print(f"  one process                          {wall_s[1]:>6.1f} s wall {cpu_s[1]:>6.1f} s CPU")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -15,6 +18,8 @@ from scenarios.study.table import read_table
 from tests.unit.scenarios.study.test_tables import ROOT, sweep_file
 
 DEADLINE_S = 120
+STOPPED_S = 15
+"""A start of Ray that nobody gives up takes 25 s to end on a busy machine."""
 
 
 @pytest.mark.usefixtures("ray_session")
@@ -34,6 +39,41 @@ def test_a_sweep_is_the_same_on_one_worker_and_on_ray_and_goes_on_where_it_stopp
     resumed = runner.invoke(main, ["sweep", str(file), "--out", str(tmp_path / "two"), "--workers", "1"])
     assert resumed.exit_code == 0, resumed.output
     assert first.equals(read_table(tmp_path / "two"))
+
+
+def test_ctrl_c_while_ray_starts_ends_the_sweep_and_all_of_ray(tmp_path: Path) -> None:
+    file, out = sweep_file(tmp_path), tmp_path / "o"
+    told = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    arguments = ["sweep", str(file), "--workers", "2", "--seeds", "500", "--out", str(out)]
+    with subprocess.Popen(
+        [sys.executable, "-c", "from scenarios.cli import main; main()", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=told,
+    ) as process:
+        try:
+            servers = ray_servers(process)
+            process.send_signal(signal.SIGINT)
+            shown, _ = process.communicate(timeout=STOPPED_S)
+        finally:
+            process.kill()
+    assert process.returncode == 130, shown
+    assert "goes on where it was" in shown
+    gone, alive = psutil.wait_procs(servers, timeout=STOPPED_S)
+    assert all(one.status() == psutil.STATUS_ZOMBIE for one in alive), alive
+    assert len(gone) + len(alive) == len(servers)
+
+
+def ray_servers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return what a process has started as soon as a server of Ray is among it."""
+    until_s = time.monotonic() + DEADLINE_S
+    while time.monotonic() < until_s and process.poll() is None:
+        below = psutil.Process(process.pid).children(recursive=True)
+        if any("gcs_server" in one.name() for one in below):
+            return below
+        time.sleep(0.05)
+    raise AssertionError(f"no server of Ray came up, exit code {process.poll()}")
 
 
 KILLED_AFTER_THREE_ROWS = """
