@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from market.clearing.formulate import Formulation
     from market.clearing.held_capacity import Held
     from market.clearing.order_prices import OrderPrices
+    from market.clearing.packing import Packing
+    from market.clearing.plan_rounds import PlanRounds
     from market.clearing.problem import Flags, Ints, Problem
     from market.clearing.program import Floats, ProgramResult, Solver
     from market.clearing.terms import Terms
@@ -325,6 +327,26 @@ class Case:
         free = hoods.free_columns(everything, quantity, narrow=True)
         values = self.values()
         self.improve_within(free, values, limits, stop)
+
+    @property
+    def planned(self) -> bool:
+        """Whether goods move between lots, so that orders are served by plans of several bids."""
+        return bool((self.p.arc_to != NONE).any())
+
+    def plan_rounds(self, packing: Packing, seed: int) -> PlanRounds:
+        """Return rounds that choose anew among the plans of some orders."""
+        from market.clearing.plan_rounds import PlanRounds  # noqa: PLC0415  only markets with plans
+
+        return PlanRounds(self.p, self.terms, packing, np.random.default_rng(seed))
+
+    def choose_plans(self, rounds: PlanRounds, limits: SolveLimits) -> None:
+        """Run one round."""
+        if self.incumbent.best is not None:
+            stopped = self.incumbent.stopped.is_set
+            found, work = rounds.improved(self.incumbent.best, self.solver, limits, stopped)
+            self.work += work
+            if found is not None:
+                self.offer(found)
 
     def improve_within(
         self, free: Flags, values: Floats | None, limits: SolveLimits, stop: Callable[[], bool]

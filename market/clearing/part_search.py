@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from market.clearing.case import Case
+from market.clearing.counted_search import search_counted
 from market.clearing.errors import SolverError
 from market.clearing.incumbent import Incumbent
 from market.clearing.result import Multipliers
-from market.clearing.search import Deadline, search_counted, search_for
+from market.clearing.search import Deadline, search_for
 from market.clearing.terms import terms_of
 from market.clearing.uncoupled import best_bids
 

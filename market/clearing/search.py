@@ -1,9 +1,8 @@
 """Search one case until it is proven, good enough, or out of budget.
 
-Under a time limit two threads work on one case: one proves (relaxation, then the program cut
-down by reduced costs), one improves (annealing, then large neighbourhoods). Under a work limit
-the same steps run one after the other with shares of the work fixed in advance, so the answer
-depends on nothing else. Solvers and compiled code release the GIL.
+Two threads work on one case: one proves (relaxation, then the program cut down by reduced costs), one
+improves (annealing, then large neighbourhoods). Under a work limit: `counted_search`. Solvers and
+compiled code release the GIL.
 """
 
 from __future__ import annotations
@@ -19,13 +18,14 @@ from market.clearing.errors import SolverError
 from market.clearing.neighbourhood import Neighbourhoods
 from market.clearing.problem import NONE
 from market.clearing.program import Answer, SolveLimits
-from market.clearing.stable_turns import search_stable_counted, stable_workers
+from market.clearing.stable_turns import stable_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from market.clearing.annealing import Annealer
     from market.clearing.case import Case
+    from market.clearing.plan_rounds import PlanRounds
 
 SMALL_COLUMNS = 3000
 """Programs up to this size are searched without a restart."""
@@ -189,6 +189,8 @@ class _Prover:
             helper = _Improver(case, self.deadline, self, seed=HELPER_SEED)
             if case.annealable:
                 helper.annealer = case.annealer(HELPER_SEED)
+                if case.by_order:
+                    helper.anneal(share=LEAST_ANNEAL_SHARE, heat=HEAT)
             helper.neighbourhoods()
 
     def leave(self) -> bool:
@@ -226,6 +228,7 @@ class _Improver:
         self.case, self.deadline, self.prover = case, deadline, prover
         self.seed = seed
         self.annealer: Annealer | None = None
+        self.chooser: PlanRounds | None = None
         left = deadline.left()
         self.span_s = 30.0 if left is None else left
         self.target = float(np.clip(case.f.program.n_columns / 100, 400, 2000))
@@ -272,6 +275,8 @@ class _Improver:
         arms: dict[str, Callable[[], None]] = {"free": lambda: self.rounds(hoods)}
         if self.annealer is not None:
             arms["anneal"] = self.anneal_again
+            if case.planned:
+                arms["plans"] = self.plans
             if SMALL_COLUMNS < case.f.program.n_columns <= LARGE_COLUMNS:
                 arms["narrow"] = self.narrow
         rates = dict.fromkeys(arms, float("inf"))
@@ -298,6 +303,15 @@ class _Improver:
                 free, values, SolveLimits(time_s=self.deadline.within(ROUND_S)), stopped.is_set
             )
             self.adapt(proven=solved.answer is Answer.OPTIMAL, seconds=self.deadline.now() - start)
+
+    def plans(self) -> None:
+        """Choose anew among the plans of some orders, round after round for a turn."""
+        assert self.annealer is not None
+        if self.chooser is None:
+            self.chooser = self.case.plan_rounds(self.annealer.packing, self.seed)
+        stopped, end_s = self.case.incumbent.stopped, self.deadline.now() + self.turn_s()
+        while not stopped.is_set() and self.deadline.now() < end_s:
+            self.case.choose_plans(self.chooser, SolveLimits(time_s=self.deadline.within(ROUND_S)))
 
     def anneal_again(self) -> None:
         """Anneal from the incumbent, colder, for a turn."""
@@ -356,65 +370,3 @@ LEAST_TURN_S = 0.3
 TURN_SHARE = 0.06
 NARROW_SHARE = 0.25
 LARGEST_TARGET = 20_000.0
-
-
-def search_counted(case: Case, work: int) -> None:
-    """Search under a work limit, one step after the other."""
-    if search_stable_counted(case, work):
-        return
-    stopped = case.incumbent.stopped
-    size = case.f.program.n_columns
-    case.relax(SolveLimits(work=max(1000, work // 2), accuracy=rough(case)))
-    root = case.work
-    if not stopped.is_set():
-        end = case.work + work // 5
-        case.sharpen(lambda: case.work + case.sharpened < end)
-    if stopped.is_set() or case.prices is None:
-        return
-    if size <= SMALL_COLUMNS and work - case.work >= ROOTS_PER_SEARCH * root:
-        case.exact(SolveLimits(work=max(0, work - case.work) // 4), stopped.is_set)
-    left = max(0, work - case.work)
-    if not stopped.is_set() and case.annealable and left >= LEAST_ANNEALING:
-        annealer = case.annealer(1)
-        moves = min(left // 4, MOST_MOVES // MOVES_PER_WORK) * MOVES_PER_WORK
-        slices = max(1, moves // SLICE_MOVES)
-        done = iter(range(slices + 1))
-        annealer.cycle(lambda: next(done, slices) / slices, SLICE_MOVES, HEAT, case.offer_quantity)
-        case.work += annealer.moves // MOVES_PER_WORK
-    if not stopped.is_set() and case.searchable and work - case.work >= ROOTS_PER_SEARCH * root:
-        case.exact(SolveLimits(work=max(0, work - case.work) // 2), stopped.is_set)
-    if not stopped.is_set():
-        _counted_neighbourhoods(case, work)
-
-
-ROOTS_PER_SEARCH = 6
-"""A tree search is begun only with so many times the iterations of the relaxation left: its root, with cuts,
-takes several times as many and cannot be interrupted on a count."""
-
-LEAST_ANNEALING = 2000
-MOVES_PER_WORK = 16
-MOST_MOVES = 4_000_000
-
-
-def _counted_neighbourhoods(case: Case, work: int) -> None:
-    stopped = case.incumbent.stopped
-    assert case.prices is not None
-    if case.incumbent.best is None:
-        case.narrow(4, SolveLimits(work=max(0, work - case.work) // 2), stopped.is_set)
-    hoods = Neighbourhoods(case.f, case.prices.worth, np.random.default_rng(1))
-    target = 400.0
-    for _ in range(MOST_ROUNDS):
-        values = case.values()
-        if stopped.is_set() or case.work >= work or values is None or case.incumbent.best is None:
-            return
-        free = hoods.draw(case.incumbent.best.quantity, int(target))
-        before = case.work
-        solved = case.improve_within(
-            free, values, SolveLimits(work=min(ROUND_WORK, work - case.work)), stopped.is_set
-        )
-        case.work = max(case.work, before + 50)
-        target = min(target * 1.25, 20_000.0) if solved.answer is Answer.OPTIMAL else max(target * 0.8, 60.0)
-
-
-MOST_ROUNDS = 10_000
-ROUND_WORK = 4000
