@@ -42,7 +42,7 @@ from takt_sdk.model.sheet import BidSheet
 from takt_sdk.model.values import DAY_US
 from takt_sdk.signing import signature_of
 
-FIRST_PAUSES_S = 0.05
+FIRST_PAUSES_S = 0.115
 """Least time for the first three repeats: a third of what the page's pauses come to."""
 MOST_REPEATS = 3
 

@@ -83,6 +83,10 @@ RULES: Mapping[str, Rule] = {
         },
     ),
     **_rules(
+        "Versions",
+        {"wire.more": "Fields of the market's messages that a participant does not know are ignored."},
+    ),
+    **_rules(
         "Sequences",
         {
             "sequence.number": "Answers and milestones are numbered from 1 on; elsewhere the number is 0.",

@@ -85,6 +85,7 @@ class Script:
         deadline_us: int = 0,
         room_us: int = _DAYS * DAY_US,
         sealed: bool = False,
+        later: bool = False,
     ) -> Round:
         """Call the participant for some lots, each an order of its own."""
         self._rounds += 1
@@ -125,7 +126,7 @@ class Script:
         self.book.seen.add(("waiting", "call_for_proposals in"))
         if fates:
             self.referee.fates["bid", name] = deque(fates)
-        self._calls[name] = await self.stage.say("cfp", call, name)
+        self._calls[name] = await self.stage.say("cfp", call, name, later=later)
         return self.book.rounds[name]
 
     async def _answered(self, round_: Round, rule: str = "round.answer") -> None:
@@ -254,9 +255,9 @@ class Script:
         await self.stage.until_acknowledged(*ids)
 
     async def losing(self) -> None:
-        """Lose the reply to its sheet; then let it win nothing."""
-        round_ = await self._call(fates=("lost",))
-        await self._bid(round_)
+        """Add a field that nobody knows yet to a call; lose the reply to its sheet; let it win nothing."""
+        round_ = await self._call(fates=("lost",), later=True)
+        await self._bid(round_, "wire.more")
         result, _ = await self._result(round_, won=False)
         await self.stage.until_acknowledged(result)
 

@@ -40,6 +40,8 @@ DUPLICATES_S = 0.2
 REDELIVERY_S = 5.0
 """After this a message that was not acknowledged comes again."""
 _POLL_S = 0.03
+LATER = b',"from_the_future":{"more":[1]}}}'
+"""The end of a message to whose body a later version has added a field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +103,18 @@ class Stage:
         self.referee.sealing_key = self._entropy.token(KEY_BYTES).hex()
         return public_key(self.referee.sealing_key)
 
-    async def say(self, channel: Literal["cfp", "notice"], body: Downlink, conversation: str = "") -> str:
-        """Put a message of the market's into the mailbox; return its id."""
+    async def say(
+        self,
+        channel: Literal["cfp", "notice"],
+        body: Downlink,
+        conversation: str = "",
+        *,
+        later: bool = False,
+    ) -> str:
+        """Put a message of the market's into the mailbox; return its id.
+
+        ``later`` adds a field that nobody knows yet.
+        """
         message_id = f"m-{self._entropy.token(16).hex()}"
         envelope = Envelope(
             message_id=message_id,
@@ -113,7 +125,8 @@ class Stage:
             occurred_us=self.now_us(),
             body=body,
         )
-        return await self.put(channel, encode(envelope), message_id)
+        data = encode(envelope)
+        return await self.put(channel, data[:-2] + LATER if later else data, message_id)
 
     async def put(self, channel: Literal["cfp", "notice"], data: bytes, message_id: str = "") -> str:
         """Put any bytes into the mailbox; return the message's id."""

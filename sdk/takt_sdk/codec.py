@@ -23,12 +23,14 @@ from takt_sdk.model.errors import ModelError
 from takt_sdk.model.messages import Envelope, Reply, WireBody
 
 __all__ = [
+    "HEARD",
     "STRICT",
     "DecodeError",
     "WireEnvelope",
     "adapter_of",
     "decode",
     "decode_envelope",
+    "decode_heard",
     "decode_reply",
     "digest_of",
     "encode",
@@ -38,6 +40,8 @@ __all__ = [
 ]
 
 STRICT = ConfigDict(strict=True, extra="forbid")
+HEARD = ConfigDict(strict=True, extra="ignore")
+"""Of what a market says, which may be of a later version."""
 
 
 class DecodeError(TaktError):
@@ -72,10 +76,10 @@ class WireEnvelope(Generic[BodyT]):
     body: BodyT
 
 
-def adapter_of(schema: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - a type or an annotated type
+def adapter_of(schema: Any, config: ConfigDict = STRICT) -> TypeAdapter[Any]:  # noqa: ANN401 - a type
     """Return the strict reader of a type; a union needs its ``kind`` as discriminator."""
     # A configuration cannot be set on a dataclass from outside, so single values travel in a tuple of one.
-    return TypeAdapter(tuple[schema], config=STRICT)
+    return TypeAdapter(tuple[schema], config=config)
 
 
 def digest_of(value: object) -> str:
@@ -99,8 +103,13 @@ def read_envelope(data: bytes) -> tuple[Envelope[WireBody], str]:
     return read(_WIRE, _envelope, data)
 
 
+def decode_heard(data: bytes) -> Envelope[WireBody]:
+    """Return what a market says: as `decode_envelope`, but fields that are not known here are ignored."""
+    return unwrap(_WIRE, _heard, data)
+
+
 def decode_reply(data: bytes) -> Reply:
-    """Return the market's reply that ``data`` holds; raises `DecodeError`."""
+    """Return the market's reply in ``data``, less the fields not known here; raises `DecodeError`."""
     found = _REPLIES.value(data)
     reply: Reply = decode(_reply(), data) if found is None else found
     return reply
@@ -116,8 +125,13 @@ def _envelope() -> TypeAdapter[Any]:
 
 
 @cache
+def _heard() -> TypeAdapter[Any]:
+    return adapter_of(WireEnvelope[Annotated[WireBody, Field(discriminator="kind")]], HEARD)
+
+
+@cache
 def _reply() -> TypeAdapter[Any]:
-    return adapter_of(Annotated[Reply, Field(discriminator="kind")])
+    return adapter_of(Annotated[Reply, Field(discriminator="kind")], HEARD)
 
 
 def unwrap(kinds: KindReader, strict: Callable[[], TypeAdapter[Any]], data: bytes) -> Envelope[Any]:

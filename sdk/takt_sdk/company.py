@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from takt_sdk.codec import DecodeError, decode_envelope
+from takt_sdk.codec import DecodeError, decode_heard
 from takt_sdk.endings import end
 from takt_sdk.errors import BusClosedError, BusError, BusPayloadError, BusTimeoutError
 from takt_sdk.mail import Mail, RefusedError
@@ -276,7 +276,7 @@ class Company:
     async def _take(self, delivery: Delivery) -> None:
         """Handle a delivery; one that cannot be read or handled is logged, counted and left behind."""
         try:
-            envelope = decode_envelope(delivery.body)
+            envelope = decode_heard(delivery.body)
         except DecodeError:
             self._failures += 1
             _LOG.exception("%s: message %s cannot be read", self.participant, delivery.message_id)

@@ -23,6 +23,7 @@ from takt_sdk.model.messages import (
 )
 from takt_sdk.model.sealed import SealedSheet
 from takt_sdk.model.sheet import BidSheet
+from takt_sdk.older import Unknown
 from takt_sdk.outbox import Outbox, Stored
 from takt_sdk.ports import ParticipantBus, RequestChannel
 from takt_sdk.role import Outgoing
@@ -69,6 +70,7 @@ class Mail:
         self.refused = 0
         self.last_refusal = ""
         self._numbers: dict[str, int] = {}
+        self._unknown = Unknown()
 
     def restore(self, reply: SyncReply) -> None:
         """Continue the numbering that the market has of this company; other conversations are over."""
@@ -128,7 +130,7 @@ class Mail:
             raise RefusedError(refused.message_id, refused) from error
 
     async def deliver(self, bus: ParticipantBus, out: Outgoing, now_us: int, causation_id: str) -> Receipt:
-        """Send a command until the market has answered it; always the same bytes.
+        """Send a command until the market has answered it; always the same bytes, less what it does not know.
 
         Raises
         ------
@@ -219,7 +221,11 @@ class Mail:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                reply = decode_reply(await bus.request(channel, data, timeout_s=REQUEST_TIMEOUT_S))
+                said = self._unknown.spelt(data)
+                reply = decode_reply(await bus.request(channel, said, timeout_s=REQUEST_TIMEOUT_S))
+                if isinstance(reply, Refused) and self._unknown.learns(data, reply):
+                    _LOG.warning("%s: an earlier market: said without %s", self.sender, reply.field)
+                    continue
                 if not (isinstance(reply, Refused) and reply.retryable):
                     return reply
                 _LOG.info("%s: %s again: %s", self.sender, channel, reply.detail)

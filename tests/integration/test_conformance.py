@@ -40,6 +40,7 @@ FAULTS = {
     "another's name": "wire.sender",
     "no correlation id": "wire.conversation",
     "one id for all": "wire.message-id",
+    "ignores what has a new field": "wire.more",
     "another subject": "wire.channel",
     "malformed heartbeat": "wire.message",
     "prices in fractions": "wire.message",

@@ -17,7 +17,7 @@ from market.adapters.vdi2193.conversation import Conversation
 from market.adapters.vdi2193.dialect import Dialect2193, Parties, ToMarket, ToParticipant
 from market.adapters.vdi2193.errors import FrameError, NotCarriedError, NotUnderstoodError
 from market.adapters.vdi2193.frame import Frame, frame_to_json, read_frame
-from takt_sdk.codec import DecodeError, decode_envelope, decode_reply, encode
+from takt_sdk.codec import DecodeError, decode_heard, decode_reply, encode
 from takt_sdk.endings import end
 from takt_sdk.errors import BusPayloadError, BusRequestError, BusTimeoutError
 from takt_sdk.model.errors import ModelError
@@ -140,7 +140,7 @@ class Bridge:
     async def _to_participant(self) -> None:
         async for delivery, acknowledge in self._bus.deliveries():
             try:
-                envelope = decode_envelope(delivery.body)
+                envelope = decode_heard(delivery.body)
             except DecodeError:
                 _LOG.exception("message %s cannot be read", delivery.message_id)
             else:
