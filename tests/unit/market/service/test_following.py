@@ -46,7 +46,9 @@ from tests.unit.market.service.small_market import (
     SmallMarket,
     accepted,
     order,
+    until,
 )
+from tests.unit.market.service.test_seals import SEALED, SealedMarket, phase
 
 KEY = market_signer(MARKET).key
 EVE = AdmitParticipant(participant="eve", roles=("auditor",), signing_key=signer_of("eve").key)
@@ -308,3 +310,28 @@ def test_a_markets_own_journal_is_not_written_to(tmp_path: Path) -> None:
     open_journal(tmp_path / "journal.db", entropy=OsEntropy()).close()
     with pytest.raises(JournalFormatError, match="a market's own journal"), LogCopy(tmp_path / "journal.db"):
         pass
+
+
+async def test_sealed_bids_are_ciphertext_to_an_auditor_until_the_round_is_opened(tmp_path: Path) -> None:
+    market, price = SealedMarket(), 98_765
+    async with market.sealed() as service:
+        await accepted(service, OPERATOR, EVE, "eve")
+        rules = replace(SEALED, version=2, auditors=("eve",))
+        await accepted(service, OPERATOR, ChangeRules(rules=rules), "named")
+        audited, following, copy = Audited(market, service), fresh(tmp_path), LogCopy(tmp_path / "copy.db")
+
+        async def read() -> bytes:
+            await audited.follow(following, copy)
+            with JournalReader(tmp_path / "copy.db") as log:
+                return b"".join(one.entry.message + one.entry.events for one in log.read())
+
+        await market.called(service)
+        await market.answer(service, PLANTS[0], price)
+        before = await read()
+        assert b"takt.sealed_sheet.v1" in before
+        assert str(price).encode() not in before
+        await market.pass_time(service, 10)
+        await until(lambda: phase(service) == "cleared")
+        assert str(price).encode() in await read()
+        with JournalReader(tmp_path / "copy.db") as log:
+            assert audit(log).clearings == 1
