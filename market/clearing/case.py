@@ -119,7 +119,7 @@ class Case:
 
     def relax(self, limits: SolveLimits) -> None:
         """Solve the linear relaxation for bound, multipliers and reduced costs; or begin to price orders."""
-        if self.by_order and self.price_orders(lambda: False):
+        if self.by_order and self.begin_orders():
             return
         relaxed = self.solver.solve_relaxation(self.f.program, limits, stop=self.incumbent.stopped.is_set)
         self.work += relaxed.work
@@ -138,20 +138,21 @@ class Case:
         if relaxed.values is not None:
             self.offer_values(relaxed.values)
 
-    def price_orders(self, proceed: Callable[[], bool]) -> bool:
-        """Price what couples orders by the best plan of each; return whether that is possible.
-
-        The bound is the checker's own, of the multipliers as they would be published.
-        """
+    def begin_orders(self) -> bool:
+        """Begin to price what couples orders by the best plan of each; return whether that is possible."""
         from market.clearing.order_prices import OrderPrices  # noqa: PLC0415  numba
 
-        if self.orders is None:
-            self.orders = OrderPrices(self.p, self.terms, self.incumbent.objective)
+        self.orders = OrderPrices(self.p, self.terms, self.incumbent.objective)
+        self.orders.run(lambda: False)
+        self.work += self.orders.work
+        return self.orders.sound
+
+    def price_orders(self, proceed: Callable[[], bool]) -> None:
+        """Go on with it; the bound is the checker's own, of the multipliers as they would be published."""
+        assert self.orders is not None
         found, before = self.orders, self.orders.work
         found.run(proceed)
         self.work += found.work - before
-        if not found.sound:
-            return False
         prices, column = found.prices(), self.f.bid_column
         worth, has = np.zeros(self.f.program.n_columns), column != NONE
         worth[column[has]] = found.losses()[has]
@@ -161,7 +162,6 @@ class Case:
         bound = float(certified_bound(self.p, multipliers))
         self.learn(replace(prices, worth=worth, resource=resource, bound=bound), lambda: multipliers)
         self.incumbent.lower_bound(bound)
-        return True
 
     def learn(self, prices: Prices, multipliers: Callable[[], Multipliers]) -> None:
         """Take prices if their bound is the tightest so far."""
@@ -176,10 +176,12 @@ class Case:
         """
         from market.clearing.decomposition import Decomposition, decomposable  # noqa: PLC0415  numba
 
+        if self.orders is not None and self.orders.sound:
+            if self.prices is None or not self.orders.converged:
+                self.price_orders(proceed)
+            return self.orders.converged
         if self.prices is None or self.multipliers is None:
             return True
-        if self.orders is not None and self.orders.sound:
-            return self.orders.converged or not self.price_orders(proceed) or self.orders.converged
         base, start = self._plain or self.multipliers, self.prices
         self._plain = base
         if not self.cut and proceed():
