@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,6 +72,8 @@ class Case:
         self._plain: Multipliers | None = None
         """Those of the relaxation before it was cut: single uses are priced from there."""
         self._known: tuple[Allocation, Floats] | None = None
+        self._packing: tuple[Prices | None, Packing] | None = None
+        self._packing_lock = Lock()
         self.baseline: Allocation | None = None
         self.work = 0
         self.failures: list[str] = []
@@ -221,13 +224,8 @@ class Case:
     def annealer(self, seed: int) -> Annealer:
         """Return a calibrated annealer of an annealable market."""
         from market.clearing.annealing import Annealer  # noqa: PLC0415  numba: costs most of a second
-        from market.clearing.packing import packing_of  # noqa: PLC0415
 
-        p = self.p
-        prices = self.prices or no_prices(p)
-        if self.prices is not None and self.held is not None:
-            prices = self.held.folded(self.prices)
-        packing = packing_of(p, self.terms, lottery(p.seed, p.bid_ids), prices)
+        p, packing = self.p, self.packing()
         annealer = Annealer(packing, p.seed * 64 + seed)
         annealer.build()
         self.offer_quantity(annealer.best_quantity())
@@ -236,6 +234,22 @@ class Case:
         if self.incumbent.best is not None:
             annealer.restart(self.incumbent.best.quantity)
         return annealer
+
+    def packing(self) -> Packing:
+        """Return the market as a packing at the prices known, made once for them; its openings are a copy."""
+        from market.clearing.packing import packing_of  # noqa: PLC0415  numba
+
+        with self._packing_lock:
+            made, prices = self._packing, self.prices
+            if made is None or made[0] is not prices:
+                ranked = prices or no_prices(self.p)
+                if prices is not None and self.held is not None:
+                    ranked = self.held.folded(prices)
+                made = (prices, packing_of(self.p, self.terms, lottery(self.p.seed, self.p.bid_ids), ranked))
+                self._packing = made
+        model = made[1].model
+        # Annealing shuts groups for a while, each in its own prices.
+        return replace(made[1], model=model._replace(group_price=model.group_price.copy()))
 
     def offer_quantity(self, quantity: Ints) -> None:
         """Offer accepted quantities with one winner per lot wherever goods move."""
