@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -55,3 +57,6 @@ class _LazyGroup(click.Group):
 @click.version_option(package_name="takt")
 def main() -> None:
     """Takt: an open market for manufacturing capacity."""
+    # Policies of one's own are named by import path; nothing of ours is hidden by what lies here.
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)

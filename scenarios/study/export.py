@@ -11,6 +11,8 @@ from scenarios.study.compare import RATIOS, Findings, Group, Note
 from scenarios.study.metrics import METRICS
 from scenarios.study.statistics import Difference, Estimate
 
+MOST_COLUMNS = 5
+"""Groups that stand side by side in a table; a page of a paper holds no more."""
 _LATEX = str.maketrans({"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "$": r"\$", "−": "$-$", "²": "$^2$"})
 
 
@@ -35,7 +37,14 @@ def _number(value: float, scale: float) -> str:
 
 
 def means_table(findings: Findings) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows: a row per metric, a column per group."""
+    """Return header and rows: a row per metric, a column per group; of many groups a row per figure."""
+    if len(findings.groups) > MOST_COLUMNS:
+        return ["metric", "unit", "group", "mean"], [
+            [metric, unit_of(metric), group.name, cell]
+            for metric in findings.metrics
+            for group in findings.groups
+            if (cell := _cell(findings, group, metric))
+        ]
     header = ["metric", "unit", *(group.name for group in findings.groups)]
     rows = [
         [metric, unit_of(metric), *(_cell(findings, group, metric) for group in findings.groups)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -235,6 +237,28 @@ def test_the_share_of_the_optimum_is_an_interval() -> None:
     assert means["clairvoyant", "optimum_share_high"] == pytest.approx(100.0)
 
 
+def test_many_groups_stand_below_each_other_and_lose_no_figure() -> None:
+    given = [
+        {
+            "mechanism": f"m{number}",
+            "settings": "{}",
+            "seed": seed,
+            "error": "",
+            "welfare": 7.0 * number + seed,
+        }
+        for number in range(1, 10)
+        for seed in (1, 2, 3)
+    ]
+    found = findings(given, baseline=None, metrics=())
+    header, lines = means_table(found)
+    assert header == ["metric", "unit", "group", "mean"]
+    assert [line[2] for line in lines] == [f"m{number}" for number in range(1, 10)]
+    assert all(
+        line[3] == shown(found.means[group, "welfare"])
+        for line, group in zip(lines, found.groups, strict=True)
+    )
+
+
 def test_a_mechanism_that_beats_the_plan_found_is_the_best_known() -> None:
     reached = (("greedy", 110.0, None), ("local", 55.0, None), ("clairvoyant", 100.0, 120.0))
     given = [
@@ -338,6 +362,31 @@ def test_the_notebook_opens_the_table(table: Path) -> None:
             source = "".join(cell["source"]).replace("../../runs/scarcity-sweep", str(table))
             exec(source, scope)  # noqa: S102 - our own notebook
     assert "found" in scope
+
+
+def test_a_policy_beside_the_reader_is_found_by_its_import_path(tmp_path: Path) -> None:
+    """In a process of its own: what another test has imported stays imported."""
+    page = (ROOT / "docs" / "research.md").read_text(encoding="utf-8")
+    (policy,) = (
+        block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "class Flat" in block
+    )
+    (tmp_path / "my_policies_of_mine.py").write_text(policy)
+    settings = (
+        '[[parameters]]\npath = "strategies"\nvalues = [[], [{ policy = "my_policies_of_mine:Flat" }]]\n'
+    )
+    file = sweep_file(tmp_path, settings)
+    arguments = ["sweep", str(file), "--workers", "1", "--out", str(tmp_path / "o")]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", "from scenarios.cli import main; main()", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    surplus = read_table(tmp_path / "o").column("seller_surplus").to_pylist()
+    assert surplus[0] != surplus[len(surplus) // 2]
 
 
 # --- scenario command and pages --------------------------------------------------------------
