@@ -88,8 +88,8 @@ def at_most_value(p: Problem, m: Multipliers) -> Multipliers:
 def with_senders(p: Problem, m: Multipliers) -> Multipliers:
     """Return the multipliers with prices for bids that a search left out, on arcs that have some.
 
-    What they send would be free, and whoever can be sent to would seem to gain by it. Each is priced so that
-    it gains nothing.
+    What they send would be free, and whoever can be sent to would seem to gain by it. Each is priced so
+    that it gains nothing.
     """
     if not m.arcs:
         return m

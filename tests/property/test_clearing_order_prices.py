@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -87,3 +88,24 @@ def test_accepting_a_bid_loses_at_least_what_prices_say() -> None:
         d["bids"] = [bid for bid in d["bids"] if bid["id"] not in names]
         assert best_objective(d) == best, seed
     assert excluded > 20
+
+
+def test_bids_that_a_search_left_out_send_nothing_for_free() -> None:
+    """Prices of two bids lost: what they send would be free, and the bound far above that of the search."""
+    lower, higher = 0, 0
+    for seed in range(60):
+        d = random_chains(seed)
+        p = problem_from_document(d)
+        found = OrderPrices(p, terms_of(p), -math.inf)
+        found.run(lambda: True)
+        told = found.multipliers()
+        lost = {bid for _, bid, _ in told.arcs[:2]}
+        cut = replace(told, arcs=tuple(x for x in told.arcs if x[1] not in lost))
+        bare, again = certified_bound(p, cut), certified_bound(p, with_senders(p, cut))
+        best = best_objective(d)
+        assert best is not None
+        assert again >= best, seed
+        lower += again < bare
+        higher += again > bare
+    assert lower >= 10
+    assert higher <= 3
