@@ -85,6 +85,8 @@ class Following:
             raise AuditError(
                 "missing", asked.start, f"of {reply.size} entries those from {asked.start} on are kept back"
             )
+        if self.complete and not reply.heads:
+            raise AuditError("head", None, f"no head is stated of the log's {reply.size} entries")
         taken: list[Stored] = []
         heads: list[TreeHead] = []
         for stated in reply.heads:

@@ -12,7 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from market.adapters.journal_reader import JournalReader
+from market.adapters.nats_identity import MarketKeys
 from scenarios.cli import main
+from scenarios.issue_command import ABOUT
 from takt_sdk.nats.credentials import CredentialsFile
 from takt_sdk.nats.creds import claims_of, jwt_of
 from takt_sdk.nats.subjects import stream_name, tape_subject
@@ -126,3 +128,15 @@ def test_renewed_and_rotated_credentials_of_an_auditor_still_only_read(
         ran("partner", how, "eve", "--out", str(copy), "--data", str(live.folder))
         assert len(claims_of(jwt_of(copy.read_text()))["nats"]["pub"]["allow"]) == 1
     assert audited(live, copy, tmp_path / "copy.db").exit_code == 0
+
+
+def test_exported_keys_issue_credentials_of_an_auditor_too(tmp_path: Path) -> None:
+    keys, out = tmp_path / "keys", tmp_path / "out"
+    MarketKeys.load_or_create(keys)
+    (keys / ABOUT).write_text('{"market": "m"}')
+    issue = ("partner", "issue", "eve", "--keys", str(keys), "--out", str(out))
+    for options in (("--auditor",), ("--renew", "--expires", "9"), ("--rotate",)):
+        ran(*issue, *options)
+        claims = claims_of(jwt_of((out / "eve.creds").read_text()))
+        assert claims["nats"]["pub"]["allow"] == ["takt.v1.m.query.eve"]
+        assert claims["nats"]["sub"]["allow"] == ["_INBOX_eve.>"]

@@ -260,6 +260,17 @@ async def test_a_log_from_which_entries_were_taken_back_is_found(audited: Audite
     assert found.value.kind == "truncated"
 
 
+async def test_a_market_must_state_its_head_where_there_is_nothing_new(
+    audited: Audited, tmp_path: Path
+) -> None:
+    following = fresh(tmp_path)
+    await audited.follow(following)
+    page = await audited.page(following)
+    assert len(page.heads) == 1
+    with pytest.raises(AuditError, match="no head is stated"):
+        following.take(replace(page, heads=()))
+
+
 async def test_another_head_over_the_same_entries_is_a_fork(audited: Audited, tmp_path: Path) -> None:
     following = fresh(tmp_path)
     await audited.follow(following)
