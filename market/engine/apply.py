@@ -7,19 +7,17 @@ and raises `InvariantError`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from market.engine.admission_apply import ADMISSION_APPLIERS
 from market.engine.audience import count_answers, is_hidden, is_open_order, public_part
 from market.engine.contesting import kept_at_close
 from market.engine.contract_apply import CONTRACT_APPLIERS, FOLLOWERS
 from market.engine.state import (
     Answer,
     ContractRecord,
-    KeyTerm,
     OrderRecord,
-    ParticipantRecord,
     PartRecord,
     RoundRecord,
     State,
@@ -90,60 +88,6 @@ def _network_published(state: State, event: events.NetworkPublished) -> None:
         state.contracting.next_network = event.network  # the awards are planned on the present one
     else:
         state.network = event.network
-
-
-def _participant_admitted(state: State, event: events.ParticipantAdmitted) -> None:
-    known = state.participants.get(event.admission.participant)
-    state.index.watch_participant(None if known is None else known.admission, event.admission)
-    if known is None:
-        known = ParticipantRecord(admission=event.admission)
-        state.participants[event.admission.participant] = known
-    elif known.revoked:
-        known.revoked = known.suspended = False
-    known.admission = event.admission
-    _hold_key(state, known, event.admission.signing_key)
-
-
-def _participant_suspended(state: State, event: events.ParticipantSuspended) -> None:
-    state.participants[event.participant].suspended = True
-
-
-def _participant_reinstated(state: State, event: events.ParticipantReinstated) -> None:
-    state.participants[event.participant].suspended = False
-
-
-def _market_key_published(state: State, event: events.MarketKeyPublished) -> None:
-    state.market_key = event.market_key
-
-
-def _key_rotated(state: State, event: events.KeyRotated) -> None:
-    record = state.participants[event.participant]
-    record.admission = replace(record.admission, signing_key=event.signing_key)
-    _hold_key(state, record, event.signing_key)
-
-
-def _participant_revoked(state: State, event: events.ParticipantRevoked) -> None:
-    record = state.participants[event.participant]
-    admission = replace(record.admission, signing_key="", api_key_sha256=None)
-    state.index.watch_participant(record.admission, admission)
-    record.admission = admission
-    record.revoked = record.suspended = True
-    _hold_key(state, record, "")
-
-
-def _hold_key(state: State, record: ParticipantRecord, key: str) -> None:
-    """Let ``key`` sign from the present log position on; empty for none."""
-    if key == record.key:
-        return
-    if record.key:
-        record.keys = (*record.keys[:-1], replace(record.keys[-1], to_position=state.size))
-    if key:
-        record.keys = (*record.keys, KeyTerm(key=key, from_position=state.size))
-        state.index.signing_keys[key] = record.admission.participant
-
-
-def _equivocation_seen(state: State, event: events.EquivocationSeen) -> None:
-    state.participants[event.participant].equivocations[event.conversation] = state.size
 
 
 def _part_published(state: State, event: events.PartPublished) -> None:
@@ -422,13 +366,6 @@ _APPLIERS: dict[type, Callable[[State, Any], None]] = {
     events.MarketOpened: _market_opened,
     events.RulesChanged: _rules_changed,
     events.NetworkPublished: _network_published,
-    events.ParticipantAdmitted: _participant_admitted,
-    events.ParticipantSuspended: _participant_suspended,
-    events.ParticipantReinstated: _participant_reinstated,
-    events.MarketKeyPublished: _market_key_published,
-    events.KeyRotated: _key_rotated,
-    events.ParticipantRevoked: _participant_revoked,
-    events.EquivocationSeen: _equivocation_seen,
     events.PartPublished: _part_published,
     events.OrderSubmitted: _order_submitted,
     events.OrderCancelled: _order_cancelled,
@@ -452,6 +389,7 @@ _APPLIERS: dict[type, Callable[[State, Any], None]] = {
     events.ContractEnded: _contract_ended,
     events.OrderProgressed: _order_progressed,
     events.OrderSettled: _order_settled,
+    **ADMISSION_APPLIERS,
     **CONTRACT_APPLIERS,
     events.ClearingVoided: _clearing_voided,
     events.OrderReturned: _order_returned,
