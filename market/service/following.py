@@ -81,10 +81,9 @@ class Following:
             self._waiting.append(self._stored(asked.start, entry))
             asked = self.query
         self.complete = not reply.entries and not reply.part_of
-        if self.complete and (self._waiting or asked.start < reply.size):
-            raise AuditError(
-                "missing", asked.start, f"of {reply.size} entries those from {asked.start} on are kept back"
-            )
+        if self.complete and asked.start < reply.size:
+            detail = f"of {reply.size} entries those from {asked.start} on are kept back"
+            raise AuditError("missing", asked.start, detail)
         if self.complete and not reply.heads:
             raise AuditError("head", None, f"no head is stated of the log's {reply.size} entries")
         taken: list[Stored] = []
@@ -94,7 +93,7 @@ class Following:
             taken += stored
             if stored:
                 heads.append(head)
-        if len(self._waiting) > MAX_UNCOVERED:
+        if len(self._waiting) > MAX_UNCOVERED or (self.complete and self._waiting):
             raise AuditError("uncovered", self.size, f"no head covers the entries from {self.size} on")
         if self.complete:
             self._check_key()

@@ -346,3 +346,21 @@ async def test_sealed_bids_are_ciphertext_to_an_auditor_until_the_round_is_opene
         assert str(price).encode() in await read()
         with JournalReader(tmp_path / "copy.db") as log:
             assert audit(log).clearings == 1
+
+
+async def test_the_present_head_covers_what_no_commits_head_does(audited: Audited, tmp_path: Path) -> None:
+    following = fresh(tmp_path)
+    page = await audited.page(following)
+    assert following.take(replace(page, heads=())) == ((), ())
+    entries, heads = following.take(await audited.page(following))
+    assert (len(entries), [head.size for head in heads]) == (page.size, [page.size])
+
+
+async def test_entries_that_no_head_ever_covers_are_told(audited: Audited, tmp_path: Path) -> None:
+    following = fresh(tmp_path)
+    page = await audited.page(following)
+    following.take(replace(page, heads=()))
+    present = await audited.page(following)
+    with pytest.raises(AuditError) as found:
+        following.take(replace(present, heads=page.heads[:2]))
+    assert found.value.kind == "uncovered"
