@@ -17,12 +17,13 @@ from market.clearing.prices import no_prices
 from market.clearing.problem_json import problem_from_document
 from market.clearing.program import SolveLimits
 from market.clearing.publish import Found, publish
+from market.clearing.result import Status
 from market.clearing.terms import terms_of
 from market.clearing.tie_break import lottery
 from market.clearing.verify import verify
 from takt_sdk.wall_clock import WallClock
 from tests.property.clearing_chains import random_chains
-from tests.property.clearing_markets import best_objective
+from tests.property.clearing_markets import best_objective, random_market
 from tests.unit.market.clearing.documents import bid, document, order, split
 
 
@@ -84,19 +85,23 @@ def test_divided_lots_outlast_rounds() -> None:
 def test_markets_are_cleared_without_the_relaxation(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every market of this kind as if it were too large: checked, bounded, mostly optimal."""
     monkeypatch.setattr(cases, "LARGEST_RELAXED", 0)
-    met = 0
-    for seed in range(40):
-        d = random_chains(seed)
-        best = best_objective(d)
-        p = problem_from_document(d)
-        clearing = clear(p, solver=PulpSolver(), limits=Limits(work=5000), clock=WallClock())
-        assert clearing.objective is not None
-        assert clearing.bound is not None
-        assert best is not None
-        assert clearing.objective <= best <= clearing.bound, seed
-        assert verify(p, clearing) == []
-        met += clearing.objective == best
-    assert met >= 34
+    met, impossible = 0, 0
+    for seed in range(30):
+        for d in (random_chains(seed), random_market(seed, bids=6)):
+            best = best_objective(d)
+            p = problem_from_document(d)
+            clearing = clear(p, solver=PulpSolver(), limits=Limits(work=5000), clock=WallClock())
+            if best is None:
+                assert clearing.status is Status.INFEASIBLE, seed
+                impossible += 1
+                continue
+            assert clearing.objective is not None
+            assert clearing.bound is not None
+            assert clearing.objective <= best <= clearing.bound, seed
+            assert verify(p, clearing) == []
+            met += clearing.objective == best
+    assert met >= 50
+    assert impossible >= 1
 
 
 def test_large_chains_have_a_certificate_and_one_answer_for_any_workers() -> None:
