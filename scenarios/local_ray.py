@@ -10,6 +10,7 @@ import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from takt_sdk.endings import in_time
@@ -45,31 +46,35 @@ async def local_ray(address: str | None, *, cpus: int = 2) -> AsyncIterator[None
         yield
         return
 
-    if address is None:
-        await _begun(lambda: start_ray(cpus=cpus))
-    else:
-        await _begun(lambda: ray.init(address, logging_level=logging.ERROR, log_to_driver=False))
-    _take_back_sigterm()
-    # Killed with us, Ray leaves its agents for another minute: so long they look for the head.
-    guard = _guard(_below(_AGENTS)) if address is None else None
-    try:
-        yield
-    finally:
-        if guard is not None:
-            guard.kill()
-            guard.wait()
-        if not await in_time(ray.shutdown, SHUTDOWN_S):
-            _LOG.error("Ray does not end within %g s; it is left alone", SHUTDOWN_S)
+    start = (
+        partial(start_ray, cpus=cpus)
+        if address is None
+        else partial(ray.init, address, logging_level=logging.ERROR, log_to_driver=False)
+    )
+    async with _begun(start):
+        _take_back_sigterm()
+        # Killed with us, Ray leaves its agents for another minute: so long they look for the head.
+        guard = _guard(_below(_AGENTS)) if address is None else None
+        try:
+            yield
+        finally:
+            if guard is not None:
+                guard.kill()
+                guard.wait()
+            if not await in_time(ray.shutdown, SHUTDOWN_S):
+                _LOG.error("Ray does not end within %g s; it is left alone", SHUTDOWN_S)
 
 
-async def _begun(start: Callable[[], object]) -> None:
-    """Start Ray in a thread of its own. Given up, its servers are killed and the thread is not waited for.
+@asynccontextmanager
+async def _begun(start: Callable[[], object]) -> AsyncIterator[None]:
+    """Start Ray in a thread of its own, which lives until the block is left: with it its servers die.
 
-    Ray looks for servers that come up late for up to half a minute and can not be interrupted.
+    Given up, its servers are killed and the thread is not waited for: Ray looks for servers that come up
+    late for up to half a minute and can not be interrupted.
     """
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
-    ended = threading.Event()
+    ended, left = threading.Event(), threading.Event()
 
     def tell(error: BaseException | None) -> None:
         if over.done():
@@ -88,6 +93,7 @@ async def _begun(start: Callable[[], object]) -> None:
         ended.set()
         with suppress(RuntimeError):  # the loop has closed: it was given up
             loop.call_soon_threadsafe(tell, error)
+        left.wait()
 
     threading.Thread(target=run, name="ray", daemon=True).start()
     try:
@@ -101,6 +107,10 @@ async def _begun(start: Callable[[], object]) -> None:
             if ended.wait(_KILL_AGAIN_S):
                 break
         raise
+    try:
+        yield
+    finally:
+        left.set()
 
 
 def start_ray(*, cpus: int) -> None:

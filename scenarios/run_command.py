@@ -16,7 +16,7 @@ from market.engine.state import State
 from market.journal_errors import JournalError
 from scenarios.errors import RunError, ScenarioError
 from scenarios.measure import Record, Transport, summarise
-from scenarios.mechanisms import PRICED
+from scenarios.mechanisms import PRICED, SETTINGS
 from scenarios.population import Population, build
 from scenarios.report.render import render
 from scenarios.runner import Progress as RunProgress
@@ -43,6 +43,11 @@ def run(
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         population = build(load_scenario(file), seed=seed)
+        if SETTINGS[population.mechanism].foresight:
+            name = population.mechanism
+            raise click.ClickException(
+                f"{name} is a plan and no market: takt sweep {file} --mechanism {name}"
+            )
         folder = Path("runs") / population.market if out is None else out
         folder.mkdir(parents=True, exist_ok=True)
         state, record = _run(population, transport, folder, ray_address, hosts)

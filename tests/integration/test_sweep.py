@@ -41,6 +41,36 @@ def test_a_sweep_is_the_same_on_one_worker_and_on_ray_and_goes_on_where_it_stopp
     assert first.equals(read_table(tmp_path / "two"))
 
 
+def test_a_ray_of_its_own_runs_cells_until_the_sweep_is_over(tmp_path: Path) -> None:
+    """Ray's servers die with the thread that started them: one that ends too soon ends the sweep."""
+    file, out = sweep_file(tmp_path), tmp_path / "o"
+    arguments = ["sweep", str(file), "--workers", "3", "--seeds", "8", "--out", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW_HERE, *arguments],
+        env={name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert read_table(out).num_rows == 16
+
+
+SLOW_HERE = """
+import asyncio
+from scenarios.cli import main
+from scenarios.study import execute
+
+async def never(case, cells, took):
+    await asyncio.sleep(0)
+
+execute._lane_here = never
+main()
+"""
+"""All cells are Ray's: this process leaves them to it."""
+
+
 def test_ctrl_c_while_ray_starts_ends_the_sweep_and_all_of_ray(tmp_path: Path) -> None:
     file, out = sweep_file(tmp_path), tmp_path / "o"
     told = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}

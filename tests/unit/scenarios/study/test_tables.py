@@ -389,6 +389,16 @@ def test_a_policy_beside_the_reader_is_found_by_its_import_path(tmp_path: Path) 
     assert surplus[0] != surplus[len(surplus) // 2]
 
 
+def test_a_plan_is_not_run_as_a_market(tmp_path: Path) -> None:
+    runner, folder = CliRunner(), tmp_path / "planned"
+    assert runner.invoke(main, ["scenario", "new", str(folder)]).exit_code == 0
+    file = folder / "scenario.toml"
+    file.write_text(file.read_text().replace("[rules]\n", '[rules]\nmechanism = "clairvoyant"\n', 1))
+    refused = runner.invoke(main, ["run", str(folder), "--out", str(tmp_path / "out")])
+    assert refused.exit_code == 1
+    assert "clairvoyant is a plan and no market: takt sweep" in refused.output
+
+
 # --- scenario command and pages --------------------------------------------------------------
 
 
