@@ -93,7 +93,8 @@ async def _begun(start: Callable[[], object]) -> AsyncIterator[None]:
         ended.set()
         with suppress(RuntimeError):  # the loop has closed: it was given up
             loop.call_soon_threadsafe(tell, error)
-        left.wait()
+        if error is None:
+            left.wait()
 
     threading.Thread(target=run, name="ray", daemon=True).start()
     try:
