@@ -33,6 +33,7 @@ help:
 
 # The local search is compiled once, here and not in somebody's first clearing.
 .venv/.compiled: .venv/.nats market/clearing/max_marginals.py market/clearing/local_search.py \
+		market/clearing/group_moves.py market/clearing/anneal_moves.py market/clearing/ejection_pool.py \
 		market/clearing/packing_rules.py market/clearing/warm_up.py \
 		market/clearing/cliques.py market/clearing/covered.py market/clearing/stable_set.py
 	@echo '[set-up] compiling the local search'

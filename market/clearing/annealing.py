@@ -5,17 +5,20 @@ Owns the compiled search's state. Randomness comes from the problem's seed alone
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from market.clearing.local_search import Model, anneal, clear_state, construct, put_items
+from market.clearing.anneal_moves import anneal
+from market.clearing.ejection_pool import cover_musts
+from market.clearing.local_search import Model, clear_state, construct, put_items
 from market.clearing.packing import Packing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from market.clearing.problem import Ints
+    from market.clearing.problem import Flags, Ints
     from market.clearing.program import Floats
 
 SCAN = 64
@@ -30,6 +33,13 @@ ITEMS_PER_SLICE = 5000
 HEAT_QUANTILE = 20.0
 COOLING = 0.07
 _CALIBRATION_MOVES = 3000
+
+COVER_SLICES = 400
+COVER_ROUNDS = 200
+MOVES_PER_ROUND = 50
+"""Of the ejection pool, a round of which tries every item of an order and shakes the rest."""
+
+MOST_WORTH = 1 << 61
 
 
 class Annealer:
@@ -110,6 +120,45 @@ class Annealer:
             self.losses,
         )
 
+    def cover(self, proceed: Callable[[], bool]) -> bool:
+        """Try to cover every order that must be served; return whether the best set does now."""
+        m, state = self.packing.model, self.state
+        failures = np.ones(m.must.size, dtype=np.int64)
+        must = m.must > 0
+        left = int((state.load[: must.size][must] == 0).sum())
+        for _ in range(COVER_SLICES):
+            if not left or not proceed():
+                break
+            left = cover_musts(m, state, self.rng, failures, COVER_ROUNDS)
+            self.moves += COVER_ROUNDS * MOVES_PER_ROUND
+        if not left:
+            self._insist()
+        self.restart_best()
+        return not left
+
+    def _insist(self) -> None:
+        """Take the state, which covers what must be, as the best; no saving is worth an order from now on."""
+        m = self.packing.model
+        covers = np.bincount(
+            m.block_item, weights=np.repeat(m.must, np.diff(m.block_ptr)), minlength=m.profit.size
+        )
+        musts = covers.astype(np.int64)
+        sizes = np.abs(m.profit - self.packing.bonus * musts)
+        most = int(sizes.max(initial=0)) * m.must.size + int(m.group_price.sum())
+        extra = min(most, MOST_WORTH // max(1, int(m.must.sum())))
+        insistent = m._replace(profit=m.profit + extra * musts)
+        self.packing = replace(self.packing, model=insistent, bonus=self.packing.bonus + extra)
+        self.best[:] = self.state.taken
+        self.restart_best()
+        self.value[1] = self.value[0]
+
+    def _missing(self, taken: Flags) -> bool:
+        """Return whether an order that must be served is not covered."""
+        m = self.packing.model
+        block = np.repeat(np.arange(m.must.size), np.diff(m.block_ptr))
+        covered = np.bincount(block, weights=taken[m.block_item], minlength=m.must.size) > 0
+        return bool((m.must.astype(np.bool_) & ~covered).any())
+
     def cycle(
         self, progress: Callable[[], float], slice_moves: int, heat: float, found: Callable[[Ints], None]
     ) -> None:
@@ -136,4 +185,6 @@ class Annealer:
         items = self.packing.items(quantity)
         clear_state(self.state)
         self.value[0] = put_items(items, self.packing.model, self.state)
+        if self._missing(self.best > 0) and not self._missing(self.state.taken > 0):
+            self._insist()
         self._keep()

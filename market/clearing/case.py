@@ -74,6 +74,8 @@ class Case:
         self._known: tuple[Allocation, Floats] | None = None
         self._packing: tuple[Prices | None, Packing] | None = None
         self._packing_lock = Lock()
+        self.by_tree: Allocation | None = None
+        """The last answer that searching the program found."""
         self.baseline: Allocation | None = None
         self.work = 0
         self.failures: list[str] = []
@@ -208,13 +210,19 @@ class Case:
         found = self.decomposition or self.orders
         return 0 if found is None else found.work
 
-    def offer_values(self, values: Floats) -> None:
-        """Offer a program's solution if it is whole and, once rounded, allowed."""
+    def offer_values(self, values: Floats) -> bool:
+        """Offer a program's solution if it is whole and, once rounded, allowed; return whether it is best."""
         integer = values[self.f.program.integer]
-        if np.abs(integer - np.rint(integer)).max(initial=0.0) < 1e-5:  # noqa: PLR2004
-            found = decode(self.f, values)
-            if self.offer(found):
-                self._known = (found, np.where(self.f.program.integer, np.rint(values), values))
+        if np.abs(integer - np.rint(integer)).max(initial=0.0) >= 1e-5:  # noqa: PLR2004
+            return False
+        found = decode(self.f, values)
+        better = self.offer(found)
+        if better:
+            self._known = (found, np.where(self.f.program.integer, np.rint(values), values))
+        return better
+
+    def _take(self, values: Floats) -> None:
+        self.offer_values(values)
 
     def offer(self, allocation: Allocation) -> bool:
         """Offer an allocation if it is allowed; return whether it is the new best."""
@@ -231,6 +239,9 @@ class Case:
         self.offer_quantity(annealer.best_quantity())
         annealer.calibrate()
         self.offer_quantity(annealer.best_quantity())
+        if self.incumbent.best is None and p.order_must.any():
+            annealer.cover(lambda: self.incumbent.best is None and not self.incumbent.stopped.is_set())
+            self.offer_quantity(annealer.best_quantity())
         if self.incumbent.best is not None:
             annealer.restart(self.incumbent.best.quantity)
         return annealer
@@ -311,7 +322,8 @@ class Case:
             return None if np.isnan(news).any() or outside > 0 else news[keep]
 
         def improved(found: Floats, bound: float) -> None:
-            self.offer_values(rest.expand(found, base))
+            if self.offer_values(rest.expand(found, base)):
+                self.by_tree = self.incumbent.best
             self.incumbent.lower_bound(max(bound, self.incumbent.objective))
 
         solved = self.solver.solve(
@@ -332,17 +344,17 @@ class Case:
             self.incumbent.lower_bound(max(solved.bound, self.incumbent.objective))
         return solved
 
-    def narrow(self, per_order: int, limits: SolveLimits, stop: Callable[[], bool]) -> None:
+    def narrow(self, per_order: int, limits: SolveLimits, stop: Callable[[], bool]) -> ProgramResult | None:
         """Search the program with the best few bids of every order only: a restricted MIP."""
         if self.prices is None:
-            return
+            return None
         hoods = Neighbourhoods(self.f, self.prices.worth, np.random.default_rng(0), close_bids=per_order)
         best = self.incumbent.best
         quantity = np.zeros(self.p.n_bids, dtype=np.int64) if best is None else best.quantity
         everything = np.ones(self.p.n_orders, dtype=np.bool_)
         free = hoods.free_columns(everything, quantity, narrow=True)
         values = self.values()
-        self.improve_within(free, values, limits, stop)
+        return self.improve_within(free, values, limits, stop)
 
     @property
     def planned(self) -> bool:
@@ -375,7 +387,7 @@ class Case:
             limits,
             start=None if values is None else values[free],
             stop=stop,
-            improved=lambda found, _: self.offer_values(rest.expand(found, base)),
+            improved=lambda found, _: self._take(rest.expand(found, base)),
         )
         self.work += solved.work
         if solved.values is not None:

@@ -147,6 +147,8 @@ class _Prover:
         self.kept = 1.0
         """Share of columns that the incumbent's worth leaves in play."""
         self.restarted = False
+        self.planted = 0.0
+        """Seconds that were left when the tree search began."""
         left = deadline.left()
         self.span_s = 0.0 if left is None else left
 
@@ -179,6 +181,7 @@ class _Prover:
                     return
                 self.sharpen(share)
             if case.searchable:
+                self.planted = self.deadline.within(self.span_s)
                 case.exact(SolveLimits(time_s=self.deadline.left()), self.leave)
                 if not stopped.is_set() and self.shrunk():
                     self.restarted = True
@@ -198,9 +201,15 @@ class _Prover:
         return self.case.incumbent.stopped.is_set() or self.shrunk() or self.hopeless()
 
     def hopeless(self) -> bool:
-        """Return whether half-time has passed with a gap that no tree search closes in the rest."""
+        """Return whether half-time has passed with a gap that no tree search closes in the rest.
+
+        A tree that found the best answer so far goes on, and one that was begun in time has its share.
+        """
         incumbent, left = self.case.incumbent, self.deadline.left()
-        if left is None or left > self.span_s * (1.0 - HALF_TIME) or not np.isfinite(incumbent.objective):
+        if incumbent.best is None or incumbent.best is self.case.by_tree or left is None:
+            return False
+        half = self.span_s * (1.0 - HALF_TIME)
+        if left > (half if self.planted < half else min(half, self.planted - TREE_SHARE * self.span_s)):
             return False
         return bool(incumbent.bound - incumbent.objective > WIDE_GAP * max(1.0, abs(incumbent.objective)))
 
@@ -217,6 +226,7 @@ SHARPEN_SHARES = (0.15, 0.25, 0.6)
 
 SHRUNK = 0.6
 HALF_TIME = 0.4
+TREE_SHARE = 0.3
 WIDE_GAP = 0.02
 HELPER_SEED = 7
 
@@ -232,6 +242,8 @@ class _Improver:
         left = deadline.left()
         self.span_s = 30.0 if left is None else left
         self.target = float(np.clip(case.f.program.n_columns / 100, 400, 2000))
+        self.per_order = 4
+        self.narrow_proven = True
 
     def run(self) -> None:
         """Improve until the end."""
@@ -240,6 +252,9 @@ class _Improver:
             return
         if case.annealable:
             from market.clearing import annealing  # noqa: F401, PLC0415  load numba while the relaxation is solved
+        if not self.prover.priced.wait(self.deadline.within(PATIENCE * self.span_s)) and case.annealable:
+            self.annealer = case.annealer(self.seed)
+            self.anneal(share=UNPRICED_SHARE, heat=HEAT)
         self.prover.priced.wait(self.deadline.left())
         if stopped.is_set() or case.prices is None:
             return
@@ -277,8 +292,8 @@ class _Improver:
             arms["anneal"] = self.anneal_again
             if case.planned:
                 arms["plans"] = self.plans
-            if SMALL_COLUMNS < case.f.program.n_columns <= LARGE_COLUMNS:
-                arms["narrow"] = self.narrow
+        if case.f.program.n_columns <= LARGE_COLUMNS:
+            arms["narrow"] = self.narrow
         rates = dict.fromkeys(arms, float("inf"))
         while not stopped.is_set() and not self.deadline.passed() and case.incumbent.best is not None:
             arm = max(rates, key=lambda name: rates[name])
@@ -287,7 +302,9 @@ class _Improver:
             rate = (case.incumbent.objective - before) / max(self.deadline.now() - begin, 1e-3)
             rates[arm] = rate if rates[arm] == float("inf") else (rates[arm] + rate) / 2
             if arm == "narrow" or max(rates.values()) <= 0.0:
-                rates = {name: 0.0 if name == "narrow" else 1.0 if name != arm else 0.5 for name in arms}
+                rates = {name: 1.0 if name != arm else 0.5 for name in arms}
+                if not self.narrow_proven:
+                    rates["narrow"] = 0.0
 
     def rounds(self, hoods: Neighbourhoods) -> None:
         """Solve neighbourhood after neighbourhood for a turn."""
@@ -325,12 +342,14 @@ class _Improver:
         )
 
     def narrow(self) -> None:
-        """Search the best few bids of every order together, once."""
+        """Search the best few bids of every order together; twice as many once that is done."""
         left = self.deadline.left()
         span = 5.0 if left is None else left * NARROW_SHARE
-        self.case.narrow(
-            4, SolveLimits(time_s=self.deadline.within(span)), self.case.incumbent.stopped.is_set
-        )
+        limits = SolveLimits(time_s=self.deadline.within(span))
+        solved = self.case.narrow(self.per_order, limits, self.case.incumbent.stopped.is_set)
+        self.narrow_proven = solved is not None and solved.answer is Answer.OPTIMAL
+        if self.narrow_proven:
+            self.per_order *= 2
 
     def turn_s(self) -> float:
         """Return how long one turn of an arm lasts."""
@@ -356,6 +375,11 @@ class _Improver:
 
 HEAT = 0.3
 """Start of a cooling cycle, as a share of the sizes of losing moves."""
+
+PATIENCE = 0.4
+"""How long prices are waited for, as a share of the time; then annealing begins without."""
+
+UNPRICED_SHARE = 0.3
 
 LEAST_ANNEAL_SHARE = 0.2
 MOST_ANNEAL_SHARE = 0.55

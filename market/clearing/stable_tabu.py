@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from market.clearing.local_search import Array, _draw
+from market.clearing.local_search import Array, draw
 from market.clearing.stable_set import lowest
 
 _U = np.uint64
@@ -47,7 +47,7 @@ def _eject(
             word &= word - _U(1)
             if inside[u]:
                 inside[u] = False
-                until[u] = free + _draw(chance) % JITTER
+                until[u] = free + draw(chance) % JITTER
                 _add(adjacent, u, -weight[u], loss)
 
 
@@ -71,8 +71,8 @@ def climb(
             best[size] = v
             size += 1
             _add(adjacent, v, weight[v], loss)
-        elif _draw(chance) % SHUFFLED == 0:
-            until[v] = _draw(chance) % (4 * JITTER)
+        elif draw(chance) % SHUFFLED == 0:
+            until[v] = draw(chance) % (4 * JITTER)
     top = worth
     while move < most_moves and move - last < PATIENCE:
         move += 1
@@ -89,7 +89,7 @@ def climb(
             ties += 1
         if ties == 0:
             continue
-        v = tied[_draw(chance) % ties]
+        v = tied[draw(chance) % ties]
         _eject(adjacent, weight, v, inside, loss, until, move + tenure, chance)
         inside[v] = True
         _add(adjacent, v, weight[v], loss)

@@ -13,6 +13,7 @@ from market.clearing.cliques import grown, violated
 from market.clearing.conflict_graph import packed
 from market.clearing.covered import enumerated
 from market.clearing.decomposition import Decomposition
+from market.clearing.ejection_pool import cover_musts
 from market.clearing.formulate import formulate
 from market.clearing.order_prices import OrderPrices
 from market.clearing.packing import packing_of
@@ -72,6 +73,7 @@ def warm_up() -> None:
     annealer = Annealer(packing, 1)
     annealer.restart(np.zeros(p.n_bids, dtype=np.int64))
     annealer.calibrate()
+    cover_musts(packing.model, packing.empty(), annealer.rng, np.ones(p.n_orders, dtype=np.int64), 1)
     f = formulate(p)
     Decomposition(f, prices_of_duals(f, np.zeros(f.program.n_rows))).prices()
     warm_up_orders()
