@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from market.clearing.annealing import Annealer
+from market.clearing.block_pricing import best_of_block
 from market.clearing.cliques import grown, violated
 from market.clearing.conflict_graph import packed
 from market.clearing.covered import enumerated
@@ -77,7 +78,15 @@ def warm_up() -> None:
     f = formulate(p)
     Decomposition(f, prices_of_duals(f, np.zeros(f.program.n_rows))).prices()
     warm_up_orders()
+    warm_up_blocks()
     warm_up_stable()
+
+
+def warm_up_blocks() -> None:
+    """Run the compiled pricing of blocks once, on one bid."""
+    ptr, one, unit = np.array([0, 1]), np.ones(1, dtype=np.int64), np.ones(1)
+    at = np.zeros(1, dtype=np.int64)
+    best_of_block(ptr, at, unit, unit, unit * 3, one, one, unit, unit, unit, 1, 1, 1, at.copy())
 
 
 def warm_up_orders() -> None:

@@ -1,0 +1,164 @@
+"""Whole blocks of a market with openings: what they prove holds for every answer, and beats relaxing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.clearing.synthetic import market
+from market.adapters.solver_pulp import PulpSolver
+from market.clearing.block_prices import BlockPrices
+from market.clearing.block_pricing import best_of_block
+from market.clearing.block_program import program_of_block
+from market.clearing.blocks import Blocks, blocks_of
+from market.clearing.formulate import formulate
+from market.clearing.prices import Prices, no_prices, prices_of_duals
+from market.clearing.problem import NONE, Problem
+from market.clearing.program import Answer, SolveLimits
+from market.clearing.terms import terms_of
+
+
+def drawn(seed: int) -> Problem:
+    """Return a small market of plants with openings, split bids, pools, bundles and every kind of order."""
+    p = market(14, 4, 4, 5, seed=seed, splits=0.4, openings=True, bundles=6)
+    r = np.random.default_rng(seed)
+    must = np.zeros(p.n_orders, dtype=np.bool_)
+    must[:1] = seed % 2 == 0
+    limit = np.where(r.random(len(p.group_ids)) < 0.4, 3, NONE)
+    # Openings of the generator are meant for a hundred bids a plant.
+    return replace(
+        p,
+        group_max=limit,
+        group_fixed=p.group_fixed // 12,
+        order_must=must,
+        order_partial=(r.random(p.n_orders) < 0.3) & ~must,
+        resource_capacity=p.resource_capacity // 2,
+    )
+
+
+def optimum(p: Problem) -> float | None:
+    """Return the worth of the best answer, None if there is none."""
+    best = PulpSolver().solve(formulate(p).program, SolveLimits())
+    assert best.answer in {Answer.OPTIMAL, Answer.INFEASIBLE}
+    return None if best.answer is Answer.INFEASIBLE else best.objective
+
+
+def relaxed(p: Problem) -> tuple[float, Prices]:
+    """Return worth and prices of the relaxation."""
+    f = formulate(p)
+    found = PulpSolver().solve_relaxation(f.program, SolveLimits())
+    assert found.duals is not None
+    return found.objective, prices_of_duals(f, found.duals)
+
+
+def blocks(p: Problem) -> Blocks:
+    found = blocks_of(p, terms_of(p))
+    assert found is not None
+    return found
+
+
+def rounds(prices: BlockPrices, count: int) -> Callable[[], bool]:
+    """Return a budget of so many rounds."""
+    return lambda: prices.rounds < count
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_prices_prove_less_than_the_best_answer(seed: int) -> None:
+    p = drawn(seed)
+    best = optimum(p)
+    if best is None:
+        pytest.skip("its order that must be served cannot be")
+    found, r = blocks(p), np.random.default_rng(seed)
+    for scale in (0.3, 1.0):
+        start = no_prices(p)
+        start = replace(
+            start,
+            lot=scale * r.random(len(p.lot_ids)) * (p.order_value[p.lot_order] / p.lot_quantity),
+            resource=scale * 1_000 * r.random(len(p.resource_ids)),
+        )
+        prices = BlockPrices(p, terms_of(p), found, start, PulpSolver())
+        prices.prove(lambda: True, SolveLimits())
+        assert prices.bound >= best - 1e-3
+        prices.prove(lambda: False, SolveLimits())
+        prices.run(rounds(prices, 6), SolveLimits())
+        prices.prove(lambda: True, SolveLimits())
+        assert prices.bound >= best - 1e-3
+
+
+def test_blocks_prove_more_than_the_relaxation() -> None:
+    closer = []
+    for seed in range(3):
+        p = market(60, 6, 10, 6, seed=seed, splits=0.3, openings=True, bundles=12)
+        worth, start = relaxed(p)
+        best = optimum(p)
+        assert best is not None
+        prices = BlockPrices(p, terms_of(p), blocks(p), start, PulpSolver())
+        prices.run(rounds(prices, 40), SolveLimits())
+        prices.prove(lambda: True, SolveLimits())
+        assert best - 1e-3 <= prices.bound
+        closer.append((worth - prices.bound) / max(1.0, worth - best))
+    assert min(closer) >= -1e-6
+    assert sum(closer) / len(closer) > 0.1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_block_is_never_priced_above_its_program(seed: int) -> None:
+    p = drawn(seed)
+    prices = BlockPrices(p, terms_of(p), blocks(p), relaxed(p)[1], PulpSolver())
+    gain, rate = prices.gains(prices.best * 1.1)
+    hit = 0
+    for k, block in enumerate(prices.blocks):
+        out = np.zeros(block.bids.size, dtype=np.int64)
+        uses = (block.ptr, block.row, block.fixed, block.unit, block.capacity, block.low, block.high)
+        mine = (gain[block.bids], rate[block.bids])
+        worth = best_of_block(*uses, *mine, prices.costs[k], seed, 2, 200, out)
+        taken = out > 0
+        assert ((out >= block.low) | ~taken).all()
+        assert (out <= block.high).all()
+        owner = np.repeat(np.arange(block.bids.size), np.diff(block.ptr))
+        use = np.bincount(
+            block.row,
+            weights=np.where(taken[owner], block.fixed + block.unit * out[owner], 0.0),
+            minlength=block.capacity.size,
+        )
+        assert (use <= block.capacity + 1e-9).all()
+        assert worth == pytest.approx(float((mine[0] * taken + mine[1] * out).sum()), abs=1e-6)
+        program, _ = program_of_block(block, *mine)
+        exact = PulpSolver().solve(program, SolveLimits()).objective if program.n_columns else 0.0
+        assert worth <= exact + 1e-6 * max(1.0, exact)
+        hit += worth >= exact - 1e-6 * max(1.0, exact)
+    assert hit >= len(prices.blocks) // 2
+
+
+def test_every_bid_is_in_one_block_and_what_blocks_share_couples_them() -> None:
+    p = market(60, 6, 10, 6, seed=1, splits=0.3, openings=True, bundles=12)
+    terms, found = terms_of(p), blocks(p)
+    together = np.sort(np.concatenate([b.bids for b in found.blocks]))
+    assert (together == np.flatnonzero(terms.usable)).all()
+    own = np.concatenate([b.resource[b.resource != NONE] for b in found.blocks])
+    assert own.size == np.unique(own).size
+    assert not set(own.tolist()) & set(found.coupling.tolist())
+    apart = market(60, 6, 10, 6, seed=1, splits=0.3, openings=True)
+    assert {apart.resource_ids[r][0] for r in blocks(apart).coupling} == {"m"}
+
+
+def test_no_blocks_where_openings_do_not_shape_the_market() -> None:
+    plain = market(40, 5, 8, 6, seed=1)
+    assert blocks_of(plain, terms_of(plain)) is None
+    single = market(40, 5, 8, 1, seed=1, openings=True)
+    assert blocks_of(single, terms_of(single)) is None
+
+
+def test_the_same_steps_prove_the_same() -> None:
+    p = drawn(3)
+    _, start = relaxed(p)
+    bounds = []
+    for _ in range(2):
+        prices = BlockPrices(p, terms_of(p), blocks(p), start, PulpSolver())
+        prices.run(rounds(prices, 10), SolveLimits())
+        prices.prove(lambda: True, SolveLimits())
+        bounds.append((prices.bound, prices.best.tobytes()))
+    assert bounds[0] == bounds[1]
