@@ -10,14 +10,18 @@ import pytest
 
 from benchmarks.clearing.synthetic import market
 from market.adapters.solver_pulp import PulpSolver
+from market.clearing import block_turns
 from market.clearing.block_prices import BlockPrices
 from market.clearing.block_pricing import best_of_block
 from market.clearing.block_program import program_of_block
 from market.clearing.blocks import Blocks, blocks_of
+from market.clearing.case import Case
 from market.clearing.formulate import formulate
+from market.clearing.incumbent import Incumbent
 from market.clearing.prices import Prices, no_prices, prices_of_duals
 from market.clearing.problem import NONE, Problem
 from market.clearing.program import Answer, SolveLimits
+from market.clearing.search import Deadline
 from market.clearing.terms import terms_of
 
 
@@ -162,3 +166,28 @@ def test_the_same_steps_prove_the_same() -> None:
         prices.prove(lambda: True, SolveLimits())
         bounds.append((prices.bound, prices.best.tobytes()))
     assert bounds[0] == bounds[1]
+
+
+def searched() -> tuple[Case, Deadline]:
+    """Return a case with prices, and a stopwatch that is moved on by looking at it."""
+    p = market(60, 6, 10, 6, seed=1, splits=0.3, openings=True, bundles=12)
+    case = Case(p, terms_of(p), PulpSolver(), Incumbent(0))
+    case.run_greedy()
+    case.relax(SolveLimits())
+    looks = iter(range(10**9))
+    return case, Deadline(now=lambda: next(looks) / 1e5, start_s=0.0, end_s=60.0)
+
+
+def test_large_markets_are_bounded_by_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    case, deadline = searched()
+    before = case.incumbent.bound
+    monkeypatch.setattr(block_turns, "LEAST_COLUMNS", case.f.program.n_columns - 1)
+    assert block_turns.bound_by_blocks(case, deadline)
+    assert case.incumbent.objective <= case.incumbent.bound < before - 1.0
+
+
+def test_small_markets_are_searched_whole_instead() -> None:
+    case, deadline = searched()
+    before = case.incumbent.bound
+    assert not block_turns.bound_by_blocks(case, deadline)
+    assert case.incumbent.bound == before
