@@ -1,7 +1,8 @@
 """A market of an earlier version: fields that it does not know yet are left out for it.
 
 A field that a later version adds means, at its default, what was meant before. So where a market refuses
-such a field as malformed, the message is said without it; with any other value the refusal stands.
+such a field as malformed, it is left out of what is said wherever it is at its default; with any other
+value it is said, and the refusal stands.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ class Unknown:
         paths = self._left_out.get(document["body"]["kind"])
         if not paths:
             return data
+        body = decode_envelope(data).body
         for path in paths:
-            _take_out(document["body"], path)
+            if _is_default(body, path):
+                _take_out(document["body"], path)
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
     def learns(self, data: bytes, refused: Refused) -> bool:
@@ -43,8 +46,10 @@ class Unknown:
             return False
         body = decode_envelope(data).body
         path = tuple(name for name in names if not name.isdigit())
+        if not path:
+            return False
         known = self._left_out.setdefault(body.kind, set())
-        if path in known or not _is_default(body, names):
+        if path in known or not _is_default(body, path):
             return False
         known.add(path)
         return True
@@ -52,9 +57,9 @@ class Unknown:
 
 def _is_default(value: object, names: Sequence[str]) -> bool:
     """Return whether a field has its default; in a list, in each of its elements."""
-    name, *more = names
     if isinstance(value, tuple):
-        return bool(more) and all(_is_default(one, more) for one in value)
+        return all(_is_default(one, names) for one in value)
+    name, *more = names
     known = {one.name: one for one in fields(value)} if is_dataclass(value) else {}
     if name not in known:
         return False

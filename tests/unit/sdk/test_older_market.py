@@ -14,7 +14,7 @@ import pytest
 from takt_sdk.codec import DecodeError, decode_envelope, decode_heard, decode_reply, encode
 from takt_sdk.mail import Mail, RefusedError
 from takt_sdk.model.messages import Envelope, Receipt, Refused, SubmitOrder
-from takt_sdk.model.sheet import BidSheet
+from takt_sdk.model.sheet import Bids, BidSheet
 from takt_sdk.older import Unknown
 from takt_sdk.ports import Delivery, ParticipantBus, RequestChannel
 from takt_sdk.role import Outgoing
@@ -160,9 +160,38 @@ def test_a_field_of_the_elements_of_a_list_is_left_out_of_each() -> None:
     assert not unknown.learns(data, refused)  # once: a second refusal is for good
 
 
+def test_a_field_that_is_not_at_its_default_is_said_whatever_was_refused_before() -> None:
+    unknown, empty = Unknown(), BidSheet(round_id="r-1", expires_us=5)
+    for where in ("body.stands_by", "body.bids", "body.plan.lots.0.quantity_per_piece"):
+        refused = Refused(message_id="unread", code="malformed", detail="", field=where)
+        assert unknown.learns(enveloped(order("k") if "plan" in where else empty), refused)
+    bids = Bids(
+        id=("b",),
+        site=("s",),
+        start_us=(1,),
+        end_us=(2,),
+        fixed_price_minor=(900,),
+        unit_price_minor=(0,),
+        min_quantity=(0,),
+        emissions_g=(0,),
+        item_offset=(0, 1),
+        item_lot=("l",),
+        item_quantity=(1,),
+        use_offset=(0, 0),
+        group_offset=(0, 0),
+    )
+    one = order("k")
+    assert isinstance(one, SubmitOrder)
+    assert one.plan is not None
+    pairs = replace(one.plan, lots=tuple(replace(lot, quantity_per_piece=2) for lot in one.plan.lots))
+    for body in (replace(empty, stands_by=True), replace(empty, bids=bids), replace(one, plan=pairs)):
+        assert decode_envelope(unknown.spelt(enveloped(body))).body == body
+
+
 @pytest.mark.parametrize(
     ("code", "where"),
     [
+        ("malformed", "body.0"),
         ("malformed", "body.terms.quantity"),
         ("malformed", "body.idempotency_key"),
         ("malformed", "body.nothing.at_all"),
