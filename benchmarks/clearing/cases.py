@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.clearing import families, synthetic
 from benchmarks.clearing.chains import chains
+from benchmarks.clearing.others import OTHERS, other
 from market.clearing.formulate import formulate
 
 if TYPE_CHECKING:
@@ -47,10 +48,20 @@ def all_cases() -> dict[str, list[Case]]:
     for family in MARKETS:
         found[family] = [Case(family=family, name=kind) for kind in KINDS]
     found["chains"] = [Case(family="chains", name=f"{size[0]}-orders") for size in CHAINS]
+    found["others"] = [Case(family="others", name=name) for name in OTHERS]
     return found
 
 
-QUICK = {"gap": 3, "sscflp": 2, "wdp": 3, "knapsack": 1, "market-200": 3, "market-1000": 3, "chains": 2}
+QUICK = {
+    "gap": 3,
+    "sscflp": 2,
+    "wdp": 3,
+    "knapsack": 1,
+    "market-200": 3,
+    "market-1000": 3,
+    "chains": 2,
+    "others": 6,
+}
 
 
 def chosen_cases(*, full: bool) -> dict[str, list[Case]]:
@@ -83,6 +94,8 @@ def problem_of(family: str, name: str) -> Problem:
     if family == "chains":
         orders, bids, plants, seed = next(c for c in CHAINS if name == f"{c[0]}-orders")
         return chains(orders, bids, plants, seed=seed)
+    if family == "others":
+        return other(name)
     return families.load(family, name)
 
 

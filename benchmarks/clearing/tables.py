@@ -13,6 +13,7 @@ FAMILIES = {
     "market-200": "Market, 200 orders × 10 bids",
     "market-1000": "Market, 1,000 orders × 20 bids",
     "chains": "Chains of three lots with transport",
+    "others": "Other structures, one market of each",
 }
 
 NOTHING, THREE_DIGITS, TWO_DIGITS = 5e-4, 0.1, 10.0
