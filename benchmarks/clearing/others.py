@@ -1,7 +1,8 @@
 """Drawn markets of structures that the other families do not have, one of each.
 
-Other draws of these generators showed faults of the search once (decision 67). Jobs that just fit and must all be served, location without capacity, exclusive packages, partition by
-packages, divisible bids with set-ups, machines booked by the hour.
+Jobs that just fit and must all be served, location without capacity, exclusive packages, partition by
+packages, divisible bids with set-ups, machines booked by the hour. Other draws of these generators showed
+faults of the search once (decision 67).
 """
 
 from __future__ import annotations
