@@ -28,8 +28,10 @@ def picture(population: Population) -> str:
         for site in population.network.sites
     )
     participants = tuple(
-        ParticipantRow(participant=entry.participant, role=entry.roles[0], sites=entry.sites)
+        ParticipantRow(participant=entry.participant, role=role, sites=entry.sites)
         for entry in population.admissions
+        for role in entry.roles[:1]
+        if role != "auditor"
     )
     layout = flow_map(sites, participants, ())
     return (
