@@ -61,8 +61,7 @@ class BlockPrices:
         self._price_bids()
         value = np.where(p.order_must, np.inf, p.order_value)[p.lot_order] / p.lot_quantity
         self.cap = np.concatenate([value, np.full(self.shared, np.inf)])
-        self.best = np.concatenate([np.minimum(start.lot, value), start.resource[self.coupling]])
-        self.floor = np.concatenate([np.full(self.lots, -np.inf), np.zeros(self.shared)])
+        self.best = np.concatenate([np.clip(start.lot, 0.0, value), start.resource[self.coupling]])
         self.unit = np.where(np.isfinite(self.cap), self.cap, np.abs(self.best).mean() + 1.0) * 1e-3
         self.costs: list[Floats] = [np.ones(b.bids.size) for b in self.blocks]
         self.ranked: Floats | None = None
@@ -153,9 +152,8 @@ class BlockPrices:
 
     def _limits(self, box: float = FIRST_BOX) -> tuple[Floats, Floats]:
         """Return the box around the best prices."""
-        reach = np.abs(self.best) * box + self.unit
-        low = np.maximum(self.floor, self.best - reach)
-        return low, np.maximum(low, np.minimum(self.cap, self.best + reach))
+        low = np.maximum(0.0, self.best * (1.0 - box) - self.unit)
+        return low, np.maximum(low, np.minimum(self.cap, self.best * (1.0 + box) + self.unit))
 
     def _set_box(self) -> None:
         low, high = self._limits(self.box)
@@ -246,7 +244,7 @@ class BlockPrices:
         self.worth = self._evaluate(self.best, 0)
         for k in range(1, NOISY_ROUNDS + 1):
             noise = 1.0 + NOISE * np.random.default_rng(k).standard_normal(self.best.size)
-            self._evaluate(np.clip(self.best * noise, self.floor, self.cap), k)
+            self._evaluate(np.clip(self.best * noise, 0.0, self.cap), k)
 
     def run(self, proceed: Callable[[], bool], limits: SolveLimits) -> None:
         """Move prices while ``proceed()`` and the bound is promised to fall."""
@@ -271,7 +269,7 @@ class BlockPrices:
         if worth < self.worth - 0.1 * promised:
             if worth < self.worth - 0.6 * promised:
                 self.box = min(LARGEST_BOX, self.box * 1.5)
-            self.worth, self.best, self.since = worth, np.maximum(self.floor, prices), 0
+            self.worth, self.best, self.since = worth, np.maximum(0.0, prices), 0
         elif promised < SETTLED * abs(self.worth) or not self.fresh:
             self.settled = self.box <= LEAST_BOX
             self.box /= 2.0
