@@ -187,11 +187,15 @@ class _Postings:
             return
         units = sum(item.quantity for item in contract.items)
         good = min(event.quantity or units, units)
-        amount = contract.payment_minor * good // units * rules.on_account_ppm // PPM
+        self._on_account(contract, contract.payment_minor * good // units * rules.on_account_ppm // PPM)
+
+    def _on_account(self, contract: Contract, amount: int, detail: str = "") -> None:
+        """Pay an amount on account; take it back where it is negative."""
         customer = participant_account(self.state.orders[contract.order_id].order.customer)
         order, earner = order_account(contract.order_id), participant_account(contract.participant)
-        self._post("charge", contract.order_id, contract.id, (customer, -amount), (order, amount))
-        self._post("milestone", contract.order_id, contract.id, (order, -amount), (earner, amount))
+        told = (contract.order_id, contract.id)
+        self._post("charge", *told, (customer, -amount), (order, amount), detail=detail)
+        self._post("milestone", *told, (order, -amount), (earner, amount), detail=detail)
 
     # --- what the rules add ------------------------------------------------------------------
 
@@ -222,12 +226,17 @@ class _Postings:
         self._post("cancellation", order_id, contract_id, *lines, detail=cause)
 
     def _lost(self, contract_id: str, reason: str, left_minor: int = 0) -> None:
-        """Book what a contract's participant owes for losing it, but for ``left_minor`` of its payment."""
+        """Book what a contract's participant owes for losing it, but for ``left_minor`` of its payment.
+
+        What it was paid on account for goods that do not come goes back.
+        """
         rules, contested = self.state.rules.contracts, self.state.contracting.contested.get(contract_id)
         if contested is not None and reason == LATE:  # it is late because of that
             reason = contested.reason
         if reason in BREACHES:
             self._breach(contract_id, rules.breach_ppm, reason, left_minor)
+            paid = self.state.contracting.paid.get(contract_id, 0)
+            self._on_account(self.state.contracts[contract_id].contract, -paid, reason)
         elif reason.startswith(BREAKDOWN):
             self._breach(contract_id, rules.breakdown_ppm, reason, left_minor)
 

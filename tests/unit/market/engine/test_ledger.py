@@ -92,6 +92,15 @@ def test_what_is_paid_on_account_is_not_paid_again() -> None:
     assert market.state.contracting.paid == {market.contract_of("mill-a").contract.id: 300}
 
 
+def test_what_was_paid_on_account_is_taken_back_where_its_contract_ends_by_a_fault() -> None:
+    market = milled(on_account_ppm=500_000, breach_ppm=100_000)
+    market.report("mill-a", "confirmed", "started", "finished")
+    market.days(30)  # nothing was shipped, nobody else offers
+    assert market.contract_of("mill-a").history[-1].cause == "silent past its end"
+    assert market.order_of("o1").state == "expired"
+    assert balances(market) == {"participant/ada": 30, "participant/mill-a": -30}
+
+
 @pytest.mark.parametrize(("cap_ppm", "penalty"), [(0, 0), (100_000, 30), (1_000_000, 80)])
 def test_lateness_is_paid_by_who_was_late_up_to_the_cap(cap_ppm: int, penalty: int) -> None:
     market = milled(penalty=40, penalty_cap_ppm=cap_ppm, report_grace_us=0)
