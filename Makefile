@@ -31,12 +31,15 @@ help:
 	@$(RUN) setup.nats_server
 	@touch $@
 
-# The local search is compiled once, here and not in somebody's first clearing.
+# The local search is compiled once, here and not in somebody's first clearing. Numba renews what it kept of a
+# module when that module changes, not when one that it calls does: all of it is thrown away.
 .venv/.compiled: .venv/.nats market/clearing/max_marginals.py market/clearing/local_search.py \
 		market/clearing/group_moves.py market/clearing/anneal_moves.py market/clearing/ejection_pool.py \
+		market/clearing/tree_messages.py market/clearing/block_pricing.py market/clearing/stable_tabu.py \
 		market/clearing/packing_rules.py market/clearing/warm_up.py \
 		market/clearing/cliques.py market/clearing/covered.py market/clearing/stable_set.py
 	@echo '[set-up] compiling the local search'
+	@rm -f market/clearing/__pycache__/*.nbi market/clearing/__pycache__/*.nbc
 	@$(RUN) market.clearing.warm_up
 	@touch $@
 

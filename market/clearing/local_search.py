@@ -280,16 +280,17 @@ def chain(
             return gain, n_log
         u = uniform(state)
         j = m.block_item[m.block_ptr[target] + int(u * u * min(size, 12))]
-        if s.taken[j]:
+        if s.taken[j] or n_log >= log.size - 4:
             return gain, n_log
         mark = n_log
-        gain += insert(j, m, s)
+        put = insert(j, m, s)
         log[n_log] = j + 1
         n_log += 1
         g, n_log, ok = eject(j, m, s, state, log, n_log)
-        gain += g
-        if not ok:
-            return gain, n_log
+        if not ok:  # a plan may want more of a resource than there is
+            undo(log[mark:], n_log - mark, m, s)
+            return gain, mark
+        gain += put + g
         g, n_log = refill(mark, n_log, m, s, state, log, j, 0)
         gain += g
     return gain, n_log

@@ -82,7 +82,7 @@ class Duals(NamedTuple):
 def unaries(c: Coupling, a: Arcs, f: Forest, d: Duals, net: Array, unary: Array, sender: Array) -> None:
     """Fill what every bid and every label earns per full lot at the prices.
 
-    ``sender`` takes, per label of a ring arc's second lot, who sends to it most cheaply.
+    ``sender`` takes, per label of a ring arc's second lot, who sends to it most cheaply (-1: nobody).
     """
     for b in range(c.profit.size):
         worth = c.profit[b]
@@ -256,7 +256,9 @@ def _slopes(
         if pick[a.start[e]] >= 0:
             s.ring[a.price_ptr[e] + pick[a.start[e]] - first] -= 1.0
         if pick[a.to[e]] >= 0:
-            s.ring[a.price_ptr[e] + sender[t + pick[a.to[e]] - begin] - first] += 1.0
+            who = sender[t + pick[a.to[e]] - begin]
+            if who >= 0:
+                s.ring[a.price_ptr[e] + who - first] += 1.0
         t += f.label_ptr[a.to[e] + 1] - begin
 
 
