@@ -9,7 +9,7 @@ from __future__ import annotations
 from base64 import b64decode
 
 from market.errors import AuditError
-from market.leaf import entry_leaf
+from market.leaf import SALT_SIZE, entry_leaf
 from market.merkle import Frontier
 from market.ports import Entry, Stored, TreeHead
 from market.service.chain import Chain, keys_in
@@ -32,7 +32,8 @@ class Following:
     chain
         What is there already, checked (`market.service.chain.check_chain`).
     market_key
-        The market's public key as it is known from elsewhere than the log; empty believes the log.
+        The market's public key as it is known from elsewhere than the log; empty believes the log. Another
+        one that the log names after it is not believed: who has come by a server could name its own.
     """
 
     def __init__(self, chain: Chain, *, market: str, market_key: str = "") -> None:
@@ -96,7 +97,7 @@ class Following:
         if len(self._waiting) > MAX_UNCOVERED or (self.complete and self._waiting):
             raise AuditError("uncovered", self.size, f"no head covers the entries from {self.size} on")
         if self.complete:
-            self._check_key()
+            self._check_key(named=True)
         return tuple(taken), tuple(heads)
 
     def _assembled(self, reply: LogReply) -> tuple[LogEntry, ...]:
@@ -135,6 +136,8 @@ class Following:
             salt = bytes.fromhex(told.salt)
         except ValueError as error:
             raise AuditError("edited", position, f"entry {position} has no salt in hex") from error
+        if len(salt) != SALT_SIZE:
+            raise AuditError("edited", position, f"the salt of entry {position} has {len(salt)} bytes")
         return Stored(position=position, entry=entry, salt=salt, leaf=entry_leaf(entry, salt))
 
     def _covered(self, stated: CommitHead) -> tuple[list[Stored], TreeHead]:
@@ -162,13 +165,16 @@ class Following:
         data = head_bytes(self._market, head.size, head.root, head.at_us)
         if key and not is_signed(key, head.signature, data):
             raise AuditError("head", head.size - 1, f"the head of size {head.size} is not signed by {key}")
+        self._check_key(named=False)
         self._frontier = frontier
         return covered, head
 
-    def _check_key(self) -> None:
-        named = [key for _, key in self._keys]
-        if self._market_key and self._market_key not in named:
-            detail = f"the market's key must be {self._market_key}; the log names {named}"
+    def _check_key(self, *, named: bool) -> None:
+        """Raise if the log goes on under another key than the market's; with ``named`` also before that."""
+        keys = [key for _, key in self._keys]
+        known = self._market_key in keys
+        if self._market_key and (keys[-1] != self._market_key if known else named):
+            detail = f"the market's key must be {self._market_key}; the log names {keys}"
             raise AuditError("head", None, detail)
 
 

@@ -170,6 +170,30 @@ async def test_another_key_of_the_market_counts_from_its_entry_on(audited: Audit
         fresh(tmp_path).take(page)  # the market signs on with the old key
 
 
+async def test_a_log_that_goes_on_under_a_key_of_its_own_is_not_followed(
+    audited: Audited, tmp_path: Path
+) -> None:
+    following = fresh(tmp_path)
+    await audited.follow(following)
+    size = following.size
+    other = signer_of("mallory")
+    await accepted(audited.service, OPERATOR, PublishMarketKey(market_key=other.key), "key")
+    page = await audited.page(following)
+
+    def resigned(head: CommitHead) -> CommitHead:
+        data = head_bytes(MARKET, head.size, bytes.fromhex(head.root), head.at_us)
+        return replace(head, signature=to_text(other.sign(data)))
+
+    forged = replace(page, heads=tuple(map(resigned, page.heads)))
+    with pytest.raises(AuditError, match=f"the market's key must be {KEY}") as found:
+        following.take(forged)
+    assert (found.value.kind, following.size) == ("head", size)
+    whole = await audited.page(fresh(tmp_path))
+    heads = (*whole.heads[:-1], resigned(whole.heads[-1]))
+    confirmed = fresh(tmp_path, key=other.key)  # its auditor was told of the new key by other ways
+    assert len(confirmed.take(replace(whole, heads=heads))[0]) == whole.size
+
+
 def _edited(reply: LogReply) -> LogReply:
     first, *more = reply.entries
     return replace(reply, entries=(replace(first, message=first.message.replace("eve", "Eve") + " "), *more))
@@ -186,6 +210,10 @@ def _reordered(reply: LogReply) -> LogReply:
 
 def _salted(reply: LogReply) -> LogReply:
     return replace(reply, entries=(replace(reply.entries[0], salt="zz"), *reply.entries[1:]))
+
+
+def _of_other_size(reply: LogReply) -> LogReply:
+    return replace(reply, entries=(replace(reply.entries[0], salt="ab"), *reply.entries[1:]))
 
 
 def _unsigned(reply: LogReply) -> LogReply:
@@ -231,6 +259,7 @@ def _unreadable(reply: LogReply) -> LogReply:
         (_dropped, "fork"),
         (_reordered, "fork"),
         (_salted, "edited"),
+        (_of_other_size, "edited"),
         (_unsigned, "head"),
         (_of_another, "head"),
         (_elsewhere, "missing"),
