@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from market.adapters.embedded_nats import EmbeddedNats, ListenAddress
-from takt_sdk.errors import BusClosedError, BusTimeoutError, WrongServerError
-from takt_sdk.nats.connection import connect
+from takt_sdk.errors import BusClosedError, BusRefusedError, BusTimeoutError, WrongServerError
+from takt_sdk.nats.connection import NamedClient, connect
 from takt_sdk.nats.participant import NatsParticipantBus
 from tests.integration.partner_market import joining, partner_market, process, until
 
@@ -109,6 +109,16 @@ async def test_a_first_connection_to_another_server_says_nothing_either(tmp_path
     async with EmbeddedNats(tmp_path / "own", MARKET) as server:
         creds = server.participant_creds("acme")
         with pytest.raises(WrongServerError, match="must be 'takt-other'"):
+            await connect(server.url, creds, client_name="acme", server_name="takt-other")
+
+
+async def test_a_library_that_never_asks_for_the_first_words_is_not_relied_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with EmbeddedNats(tmp_path / "own", MARKET) as server:
+        creds = server.participant_creds("acme")
+        monkeypatch.delattr(NamedClient, "_connect_command")  # as if nats-py called it otherwise
+        with pytest.raises(BusRefusedError, match="does not let the name of the server"):
             await connect(server.url, creds, client_name="acme", server_name="takt-other")
 
 

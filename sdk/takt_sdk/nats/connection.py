@@ -37,10 +37,13 @@ class NamedClient(Client):
         super().__init__()
         self._url, self._server_name, self._stays = url, server_name, stays
         self.wrong: WrongServerError | None = None
+        self.checked = False
+        """Whether a server's name was looked at: nats-py owes nobody the call below."""
 
     def _connect_command(self) -> bytes:
         """Return the first words to a server whose INFO is there: the one place before anything is said."""
         actual = str(self._server_info.get("server_name", ""))
+        self.checked = True
         if self._server_name is not None and actual != self._server_name:
             wrong = WrongServerError(self._url, self._server_name, actual)
             again = self.options["allow_reconnect"]
@@ -81,7 +84,7 @@ async def connect(
     Raises
     ------
     BusRefusedError
-        If the server is not reached, or refuses the credentials.
+        If the server is not reached, or refuses the credentials, or its name can not be checked.
     WrongServerError
         If it has another name than ``server_name``.
     """
@@ -102,6 +105,11 @@ async def connect(
         client = None
     if client is None:
         raise BusRefusedError(f"no server answers at {url} for {client_name!r}")
+    if server_name is not None and not client.checked:
+        await close(client)
+        raise BusRefusedError(
+            f"this release of nats-py does not let the name of the server at {url} be checked"
+        )
     client.options["allow_reconnect"] = True
     return client
 
