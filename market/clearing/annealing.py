@@ -120,17 +120,18 @@ class Annealer:
             self.losses,
         )
 
-    def cover(self, proceed: Callable[[], bool]) -> bool:
+    def cover(self, proceed: Callable[[], bool], most_moves: int | None = None) -> bool:
         """Try to cover every order that must be served; return whether the best set does now."""
         m, state = self.packing.model, self.state
         failures = np.ones(m.must.size, dtype=np.int64)
         must = m.must > 0
         left = int((state.load[: must.size][must] == 0).sum())
-        for _ in range(COVER_SLICES):
+        each = COVER_ROUNDS * MOVES_PER_ROUND
+        for _ in range(COVER_SLICES if most_moves is None else min(COVER_SLICES, most_moves // each)):
             if not left or not proceed():
                 break
             left = cover_musts(m, state, self.rng, failures, COVER_ROUNDS)
-            self.moves += COVER_ROUNDS * MOVES_PER_ROUND
+            self.moves += each
         if not left:
             self._insist()
         self.restart_best()

@@ -229,8 +229,11 @@ class Case:
         better = allocation.objective > self.incumbent.objective and allowed(self.p, self.terms, allocation)
         return better and self.incumbent.offer(allocation)
 
-    def annealer(self, seed: int) -> Annealer:
-        """Return a calibrated annealer of an annealable market."""
+    def annealer(self, seed: int, most_moves: int | None = None) -> Annealer:
+        """Return a calibrated annealer of an annealable market.
+
+        ``most_moves`` limits what it does to serve all that must be served.
+        """
         from market.clearing.annealing import Annealer  # noqa: PLC0415  numba: costs most of a second
 
         p, packing = self.p, self.packing()
@@ -240,7 +243,9 @@ class Case:
         annealer.calibrate()
         self.offer_quantity(annealer.best_quantity())
         if self.incumbent.best is None and p.order_must.any():
-            annealer.cover(lambda: self.incumbent.best is None and not self.incumbent.stopped.is_set())
+            annealer.cover(
+                lambda: self.incumbent.best is None and not self.incumbent.stopped.is_set(), most_moves
+            )
             self.offer_quantity(annealer.best_quantity())
         if self.incumbent.best is not None:
             annealer.restart(self.incumbent.best.quantity)

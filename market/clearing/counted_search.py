@@ -36,7 +36,7 @@ def search_counted(case: Case, work: int) -> None:
         case.exact(SolveLimits(work=max(0, work - case.work) // 4), stopped.is_set)
     left, annealer = max(0, work - case.work), None
     if not stopped.is_set() and case.annealable and left >= LEAST_ANNEALING:
-        annealer = case.annealer(1)
+        annealer = case.annealer(1, left // 2 * MOVES_PER_WORK)
         moves = min(left // 4, MOST_MOVES // MOVES_PER_WORK) * MOVES_PER_WORK
         slices = max(1, moves // SLICE_MOVES)
         done = iter(range(slices + 1))

@@ -61,6 +61,30 @@ def test_what_just_fits_is_found(seed: int) -> None:
     check_answer(p, found)
 
 
+def test_a_work_limit_holds_where_not_all_can_be_served() -> None:
+    """A thousand jobs, four bids each, and a little less capacity than they need."""
+    r = random.Random(1)
+    sizes = [r.randint(8, 40) for _ in range(1000)]
+    p = problem_from_document(
+        document(
+            orders=[order(f"o{k}", 0, must_serve=True) for k in range(1000)],
+            resources=[{"id": f"r{i}", "capacity": int(sum(sizes) * 0.955 / 30)} for i in range(30)],
+            bids=[
+                bid(
+                    f"b{k}.{i}",
+                    f"o{k}",
+                    r.randint(100, 900),
+                    uses=[use(f"r{i}", size + r.randint(-3, 3))],
+                    bidder=f"p{i}",
+                )
+                for k, size in enumerate(sizes)
+                for i in r.sample(range(30), 4)
+            ],
+        )
+    )
+    assert clear(p, solver=PulpSolver(), limits=Limits(work=10_000), clock=WallClock()).work < 15_000
+
+
 def tiny(r: random.Random) -> Document:
     """Return a market of few packages over orders of which most must be served, with two resources."""
     orders = [order(f"o{k}", r.randint(0, 50), must_serve=r.random() < 0.8) for k in range(5)]
