@@ -148,8 +148,9 @@ class Case:
         from market.clearing.order_prices import OrderPrices  # noqa: PLC0415  numba
 
         self.orders = OrderPrices(self.p, self.terms, self.incumbent.objective)
-        self.orders.run(lambda: False)
-        self.work += self.orders.work
+        if self.orders.sound:
+            self.orders.run(lambda: False)
+            self.work += self.orders.work
         return self.orders.sound
 
     def price_orders(self, proceed: Callable[[], bool]) -> None:
@@ -230,10 +231,7 @@ class Case:
         return better and self.incumbent.offer(allocation)
 
     def annealer(self, seed: int, most_moves: int | None = None) -> Annealer:
-        """Return a calibrated annealer of an annealable market.
-
-        ``most_moves`` limits what it does to serve all that must be served.
-        """
+        """Return a calibrated annealer; ``most_moves`` limits what it does to serve all that must be."""
         from market.clearing.annealing import Annealer  # noqa: PLC0415  numba: costs most of a second
 
         p, packing = self.p, self.packing()

@@ -56,6 +56,8 @@ class OrderPrices:
         self.now, self.best, self.mean, self.slope = (self._zeros() for _ in range(4))
         self.fraction = np.zeros(p.n_bids)
         self.control = np.array([np.inf, 1.0, target, 0.0, 0.0])
+        self.sound = self._all_possible()
+        """Whether every order that must be served has a plan, capacity apart: else no bound is low enough."""
 
     def _zeros(self) -> Duals:
         c, prices = self.coupling, self.trees.rings.price_ptr
@@ -66,15 +68,21 @@ class OrderPrices:
             ring=np.zeros(int(prices[-1])),
         )
 
+    def _all_possible(self) -> bool:
+        """Return whether all that must be served have plans without a pair that cannot be."""
+        f = self.trees.forest
+        pairs = f._replace(
+            table=(f.table >= self.trees.forbidden).astype(np.float64), value=np.zeros(f.value.size)
+        )
+        best, pick = np.empty(int(f.best_ptr[-1]), dtype=np.int64), np.empty(f.parent.size, dtype=np.int64)
+        up, worth = np.empty(self.coupling.bid.size), np.empty(f.value.size)
+        best_plans(pairs, np.zeros(up.size), up, best, pick, worth)
+        return bool((worth == 0.0).all())
+
     @property
     def bound(self) -> float:
         """The bound of the best prices, before rounding."""
         return float(self.control[0])
-
-    @property
-    def sound(self) -> bool:
-        """Whether every order that must be served has a plan: else no bound is low enough."""
-        return bool(np.isfinite(self.bound)) and self.bound > -self.trees.forbidden
 
     @property
     def work(self) -> int:

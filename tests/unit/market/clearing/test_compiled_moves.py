@@ -102,3 +102,24 @@ def test_arcs_from_lots_that_nobody_makes_have_no_sender() -> None:
     )
     assert (room[:32] == BEYOND).all()
     assert (room[32 + found.slope.ring.size :] == BEYOND).all()
+
+
+@pytest.mark.parametrize("stranded", [0, 1])
+def test_many_costly_orders_are_priced_as_long_as_each_has_a_plan(stranded: int) -> None:
+    """Forty must be served at 200 each; where one has no way between its sites, another is worth a lot."""
+    names = [f"o{k:02}" for k in range(40)]
+    p = problem_from_document(
+        document(
+            orders=[lots(name, "ab", ("ab",)) for name in names]
+            + [lots("z", "ab", ("ab",), must_serve=False) | {"value": stranded * 10**6}],
+            bids=[
+                bid(name + x, name + x, 100, site="t" if k < stranded and x == "b" else "s")
+                for k, name in enumerate([*names, "z"])
+                for x in "ab"
+            ],
+        )
+    )
+    found = OrderPrices(p, terms_of(p), -math.inf)
+    found.run(lambda: True)
+    assert found.sound == (not stranded)
+    assert stranded or found.bound == pytest.approx(-40 * 200)
