@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 from market.engine.decision import Decision, Inbound, accept, refuse, repeat
@@ -235,12 +235,14 @@ def unconfirmed(state: State, now_us: int) -> list[Event]:
     return happened
 
 
-def silences(state: State, now_us: int) -> list[Event]:
+def silences(state: State, before: Iterable[Event], now_us: int) -> list[Event]:
     """Return the end of contracts whose participant is silent, and the receipt of goods long shipped.
 
     A contract is silent once its promised end, or its order's deadline, lies ``silence_us`` back and the
-    report that is due has not come. Whoever vanishes strands no order.
+    report that is due has not come. Whoever vanishes strands no order. An order that was put at risk
+    ``before``, in the same entry, is so already.
     """
+    at_risk = {event.order_id for event in before if isinstance(event, events.OrderProgressed)}
     limit = (now_us - state.rules.silence_us + 1, "")
     silent = {contract_id for _, contract_id in state.index.ends[: bisect_left(state.index.ends, limit)]}
     for _, order_id in state.index.deadlines[: bisect_left(state.index.deadlines, limit)]:
@@ -257,7 +259,8 @@ def silences(state: State, now_us: int) -> list[Event]:
             events.ContractEnded(contract_id=contract_id, at_us=now_us, reason="silent past its end")
             for contract_id in changed
         ]
-        happened += progress(state, state.orders[order_id], changed, now_us)
+        if order_id not in at_risk:
+            happened += progress(state, state.orders[order_id], changed, now_us)
     for order_id in sorted(state.index.shipped_orders):
         promised_us = state.orders[order_id].promised_us
         if promised_us is not None and now_us >= promised_us + state.rules.silence_us:
@@ -289,18 +292,21 @@ def settlement(state: State, record: OrderRecord, now_us: int) -> events.OrderSe
     )
 
 
-def expiries(state: State, now_us: int) -> list[Event]:
+def expiries(state: State, before: Iterable[Event], now_us: int) -> list[Event]:
     """Return the end of orders that nobody serves any more: their deadline has passed.
 
-    Work already finished is paid and charged; what is not ends without payment.
+    Work already finished is paid and charged; what is not ends without payment, as does what ended
+    ``before``, in the same entry.
     """
     happened: list[Event] = []
+    gone = {event.contract_id for event in before if isinstance(event, events.ContractEnded)}
     passed = bisect_left(state.index.deadlines, (now_us + 1, ""))
     for order_id in sorted(order_id for _, order_id in state.index.deadlines[:passed]):
         record = state.orders[order_id]
         if next_order_state(record.state, "expired") is None:
             continue
-        done = _payments(state, record, frozenset({"finished", "shipped", "delivered"}))
+        work = _payments(state, record, frozenset({"finished", "shipped", "delivered"}))
+        done = tuple(one for one in work if one[0] not in gone)
         paid = {contract_id for contract_id, _ in done}
         happened += [
             events.ContractEnded(contract_id=contract_id, at_us=now_us, reason="order expired")

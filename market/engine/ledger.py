@@ -5,6 +5,7 @@ Amounts are agreed prices and shares of them by the rules; what was posted befor
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from market.engine.contesting import LATE
@@ -105,6 +106,8 @@ class _Postings:
         self.made: list[Posting] = []
         self.failed = ""
         self.released: set[str] = set()
+        self.taken_back: Counter[str] = Counter()
+        """What was on account of an order's contracts until this entry."""
 
     def take(self, event: Event) -> None:
         """Post what one event moves."""
@@ -167,7 +170,7 @@ class _Postings:
     def _paid_out(self, record: OrderRecord, payments: tuple[tuple[str, int], ...], charge: int) -> None:
         """Charge the customer and pay the contracts what was not charged and paid on account."""
         id_, order = record.order.id, order_account(record.order.id)
-        due = charge - self.state.contracting.charged.get(id_, 0)
+        due = charge - self.state.contracting.charged.get(id_, 0) + self.taken_back[id_]
         self._post("charge", id_, "", (participant_account(record.order.customer), -due), (order, due))
         for contract_id, amount in payments:
             contract = self.state.contracts[contract_id].contract
@@ -236,7 +239,9 @@ class _Postings:
         if reason in BREACHES:
             self._breach(contract_id, rules.breach_ppm, reason, left_minor)
             paid = self.state.contracting.paid.get(contract_id, 0)
-            self._on_account(self.state.contracts[contract_id].contract, -paid, reason)
+            contract = self.state.contracts[contract_id].contract
+            self._on_account(contract, -paid, reason)
+            self.taken_back[contract.order_id] += paid
         elif reason.startswith(BREAKDOWN):
             self._breach(contract_id, rules.breakdown_ppm, reason, left_minor)
 

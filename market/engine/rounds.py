@@ -26,12 +26,10 @@ def tick(state: State, command: Tick, now_us: int) -> Decision:
 
     What is due is due at ``now_us``: a tick that was overtaken by a later message turns nothing back.
     """
-    happened: list[Event] = [
-        *unconfirmed(state, now_us),
-        *silences(state, now_us),
-        *settlements(state, now_us),
-        *expiries(state, now_us),
-    ]
+    happened = unconfirmed(state, now_us)
+    happened += silences(state, happened, now_us)
+    happened += settlements(state, now_us)
+    happened += expiries(state, happened, now_us)
     round_ = state.round
     if round_ is None:
         if now_us >= state.next_call_us and not happened and state.paused_us is None:
