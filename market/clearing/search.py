@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from market.clearing.block_turns import bound_by_blocks
 from market.clearing.case import LARGE_COLUMNS
 from market.clearing.errors import SolverError
 from market.clearing.neighbourhood import Neighbourhoods
@@ -176,7 +177,7 @@ class _Prover:
             self.relax()
             if stopped.is_set():
                 return
-            for share in SHARPEN_SHARES:
+            for share in SHARPEN_SHARES[2:] if bound_by_blocks(case, self.deadline) else SHARPEN_SHARES:
                 if stopped.is_set():
                     return
                 self.sharpen(share)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Event
+from time import monotonic
 
 import numpy as np
 import pytest
 
 from benchmarks.clearing.synthetic import market
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing import block_turns
+from market.clearing import block_turns, search
 from market.clearing.block_prices import BlockPrices
 from market.clearing.block_pricing import best_of_block
 from market.clearing.block_program import program_of_block
@@ -192,3 +194,17 @@ def test_small_markets_are_searched_whole_instead() -> None:
     before = case.incumbent.bound
     assert not block_turns.bound_by_blocks(case, deadline)
     assert case.incumbent.bound == before
+
+
+def test_the_proving_thread_asks_for_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    case, _ = searched()
+    asked: list[bool] = []
+
+    def ask(case: Case, deadline: Deadline) -> bool:
+        asked.append(block_turns.bound_by_blocks(case, deadline))
+        case.incumbent.stopped.set()
+        return asked[0]
+
+    monkeypatch.setattr(search, "bound_by_blocks", ask)
+    search.search_for(case, Deadline(now=monotonic, start_s=0.0, end_s=monotonic() + 60.0), 2, Event())
+    assert asked == [False]
