@@ -140,6 +140,10 @@ def _spanned(p: Problem) -> tuple[Ints, Ints, Ints, Ints]:
     return parent, link, by[np.argsort(p.lot_order[by], kind="stable")] if n else by, ring
 
 
+PAIRS_AT_ONCE = 200_000
+"""Costs of so many pairs are worked out together: on the way each takes twenty times the space it stays in."""
+
+
 class _Tables:
     """What goods cost between the labels of two lots, per full lot."""
 
@@ -164,10 +168,14 @@ class _Tables:
         np.cumsum(counts, out=begin[1:])
         if not begin[-1]:
             return begin, np.zeros(0)
-        which = np.repeat(np.arange(arcs.size), counts)
-        nth = np.arange(begin[-1]) - begin[which]
-        i, j = ptr[start[which]] + nth // width[which], ptr[to[which]] + nth % width[which]
-        return begin, self.costs(start[which], to[which], i, j)
+        cost = np.empty(int(begin[-1]))
+        for first in range(0, cost.size, PAIRS_AT_ONCE):
+            at = np.arange(first, min(first + PAIRS_AT_ONCE, cost.size))
+            which = np.searchsorted(begin, at, side="right") - 1
+            nth, wide = at - begin[which], width[which]
+            i, j = ptr[start[which]] + nth // wide, ptr[to[which]] + nth % wide
+            cost[at] = self.costs(start[which], to[which], i, j)
+        return begin, cost
 
     def costs(self, start: Ints, to: Ints, i: Ints, j: Ints) -> Floats:
         """Return what a full lot costs to move from label ``i`` to label ``j``."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
+from market.clearing import order_trees
 from market.clearing.certificate import certified_bound
 from market.clearing.formulate import formulate
 from market.clearing.multipliers import with_senders
@@ -109,3 +111,17 @@ def test_bids_that_a_search_left_out_send_nothing_for_free() -> None:
         higher += again > bare
     assert lower >= 10
     assert higher <= 3
+
+
+def test_costs_are_the_same_however_many_pairs_are_worked_out_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    several = 0
+    for seed in range(20):
+        p = problem_from_document(random_chains(seed, orders=4))
+        whole = order_trees.trees_of(p, terms_of(p))
+        with monkeypatch.context() as few:
+            few.setattr(order_trees, "PAIRS_AT_ONCE", 3)
+            cut = order_trees.trees_of(p, terms_of(p))
+        assert np.array_equal(cut.forest.table, whole.forest.table), seed
+        assert np.array_equal(cut.rings.table, whole.rings.table), seed
+        several += whole.forest.table.size > 3
+    assert several > 10
