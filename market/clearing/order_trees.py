@@ -141,7 +141,7 @@ def _spanned(p: Problem) -> tuple[Ints, Ints, Ints, Ints]:
 
 
 PAIRS_AT_ONCE = 200_000
-"""Costs of so many pairs are worked out together: on the way each takes twenty times the space it stays in."""
+"""Costs of so many pairs are worked out together: on the way each takes twenty times its later space."""
 
 
 class _Tables:

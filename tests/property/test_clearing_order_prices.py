@@ -113,7 +113,7 @@ def test_bids_that_a_search_left_out_send_nothing_for_free() -> None:
     assert higher <= 3
 
 
-def test_costs_are_the_same_however_many_pairs_are_worked_out_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_costs_are_the_same_however_many_pairs_are_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
     several = 0
     for seed in range(20):
         p = problem_from_document(random_chains(seed, orders=4))
