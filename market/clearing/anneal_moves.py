@@ -63,7 +63,7 @@ def anneal(  # noqa: C901, PLR0912, PLR0915  one kernel
     """Run moves with a temperature falling from ``heat`` to ``cold``; return (value, best value).
 
     ``best`` is overwritten with every item set better than ``value[1]``. ``losses`` takes the sizes
-    of the last losing moves that opened no group (0 where there were fewer).
+    of the last losing moves (0 where there were fewer), those that opened a group as negative numbers.
     """
     lost = 0
     log = np.empty(4096, np.int64)
@@ -79,7 +79,7 @@ def anneal(  # noqa: C901, PLR0912, PLR0915  one kernel
         if window < blocks and move % (STAY * window) == 0:
             start = draw(state) % blocks
         temperature *= cooling
-        n_log, gain, opens = 0, 0, True
+        n_log, gain, opens = 0, 0, False
         warmth = temperature
         if groups > 0 and draw(state) % GROUP_EVERY == 0:
             warmth *= GROUP_HEAT
@@ -114,8 +114,8 @@ def anneal(  # noqa: C901, PLR0912, PLR0915  one kernel
                 gain += g2
             else:
                 gain = -(1 << 60)
-        if gain < 0 and not opens and losses.size:
-            losses[lost % losses.size] = -gain
+        if gain < 0 and warmth == temperature and losses.size:
+            losses[lost % losses.size] = gain if opens else -gain
             lost += 1
         if gain >= 0 or (warmth > 0 and gain > -40 * warmth and uniform(state) < np.exp(gain / warmth)):
             current += gain

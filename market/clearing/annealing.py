@@ -60,13 +60,20 @@ class Annealer:
         self.moves = 0
 
     def calibrate(self) -> None:
-        """Descend once and set the heat from the sizes of losing moves."""
+        """Descend once and set the heat from the sizes of losing moves.
+
+        Openings cost more than bids differ: the heat is the geometric mean of that of all moves and that
+        of moves that open nothing.
+        """
         self.moves += 2 * _CALIBRATION_MOVES
         for _ in range(2):
             self._run(_CALIBRATION_MOVES, 0.0, 0.0)
         ceiling = self.packing.bonus // 2 or 2**61
-        sizes = self.losses[(self.losses > 0) & (self.losses < ceiling)]
-        self.heat = float(np.percentile(sizes, HEAT_QUANTILE)) if sizes.size else 1.0
+        sizes = np.abs(self.losses)
+        lost = (sizes > 0) & (sizes < ceiling)
+        among = [sizes[rows] for rows in (lost, lost & (self.losses > 0)) if rows.any()]
+        heats = [float(np.percentile(losses, HEAT_QUANTILE)) for losses in among]
+        self.heat = float(np.sqrt(heats[0] * heats[-1])) if heats else 1.0
 
     def build(self) -> None:
         """Build by falling regret, by falling worth and as the relaxation accepts; keep the best."""

@@ -291,7 +291,8 @@ async def process(*command: str, log: Path) -> AsyncIterator[asyncio.subprocess.
             yield running
         finally:
             if running.returncode is None:
-                os.killpg(running.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # killed by the test, and not told of yet
+                    os.killpg(running.pid, signal.SIGKILL)
             await ended(running, log.read_text)
 
 
