@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from market.clearing.terms import Terms
 
 
-LARGEST_RELAXED = 6000
+LARGEST_RELAXED = 15_000
 """Columns up to which markets whose goods move get a linear relaxation: it is quick, and a little tighter."""
 
 LARGE_COLUMNS = 60_000
