@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+import time
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 import pytest
 
+from benchmarks.clearing.synthetic import market
 from market.adapters.solver_pulp import PulpSolver
 from market.clearing.annealing import Annealer
 from market.clearing.case import Case
@@ -19,7 +22,7 @@ from market.clearing.packing import packing_of
 from market.clearing.prices import no_prices
 from market.clearing.problem import Problem
 from market.clearing.problem_json import problem_from_document
-from market.clearing.program import SolveLimits
+from market.clearing.program import Program, ProgramResult, SolveLimits
 from market.clearing.result import Status
 from market.clearing.terms import terms_of
 from takt_sdk.wall_clock import WallClock
@@ -176,3 +179,24 @@ def test_annealing_finds_which_plants_to_open(seed: int) -> None:
     assert best.status is Status.OPTIMAL
     assert best.objective is not None
     assert case.incumbent.objective >= best.objective - abs(best.objective) // 50
+
+
+class LateSolver(PulpSolver):
+    """Finds relaxations when it is told to stop, and not before."""
+
+    def solve_relaxation(
+        self, program: Program, limits: SolveLimits, *, stop: Callable[[], bool] | None = None
+    ) -> ProgramResult:
+        """Solve the linear relaxation, too late."""
+        assert stop is not None
+        while not stop():
+            time.sleep(0.01)
+        return super().solve_relaxation(program, limits, stop=stop)
+
+
+def test_prices_that_are_late_are_not_waited_for() -> None:
+    p = market(200, 10, 40, 10, seed=1)
+    found = clear(p, solver=LateSolver(), limits=Limits(time_s=3.0, workers=2), clock=WallClock())
+    assert found.objective is not None
+    assert found.greedy_objective is not None
+    assert found.objective > found.greedy_objective
