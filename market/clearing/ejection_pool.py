@@ -137,6 +137,15 @@ def _alone(j: int, m: Model) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _stands(j: int, m: Model, s: State) -> bool:
+    """Return whether nothing that ``j``, which is in, uses is overloaded."""
+    for k in range(m.item_ptr[j], m.item_ptr[j + 1]):
+        if s.load[m.item_row[k]] > m.capacity[m.item_row[k]]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
 def _in_the_way(j: int, m: Model, s: State, state: Array) -> int:
     """Return an item of the first row that ``j`` overloads; ``j`` itself if drawn or if there is none."""
     for k in range(m.item_ptr[j], m.item_ptr[j + 1]):
@@ -167,7 +176,7 @@ def _shake(m: Model, s: State, state: Array) -> None:
     c = _alone(v, m)
     if v != j and c >= 0:
         remove(v, m, s)
-        if _in_the_way(j, m, s, state) == j:
+        if _stands(j, m, s):
             other = _fitting(c, m, s, state)
             if other >= 0 and other != v:
                 insert(other, m, s)

@@ -10,6 +10,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from benchmarks.clearing.others import other
 from benchmarks.clearing.synthetic import market
 from market.adapters.solver_pulp import PulpSolver
 from market.clearing.annealing import Annealer
@@ -133,16 +134,18 @@ def test_the_pool_covers_whatever_can_be_covered_and_overloads_nothing(seed: int
     assert (left > 0) == uncovered.any() == (not coverable(p))
 
 
-def test_annealing_does_not_give_up_an_order_that_was_hard_to_cover() -> None:
-    p = full_bins(3)
-    annealer = annealer_of(p)
-    annealer.build()
-    annealer.calibrate()
-    assert annealer.cover(lambda: True)
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_what_the_pool_covers_is_allowed_and_stays(seed: int) -> None:
+    p = other("jobs-that-just-fit", seed)
+    case = Case(p, terms_of(p), PulpSolver(), Incumbent(0))
+    case.relax(SolveLimits())
+    annealer = case.annealer(1)
+    assert case.incumbent.best is not None
+    first = case.incumbent.objective
     steps = iter(range(51))
-    annealer.cycle(lambda: next(steps) / 50, 4_000, 1.0, lambda _: None)
-    quantity = annealer.best_quantity()
-    assert (quantity[np.arange(p.n_bids)].reshape(p.n_orders, -1).sum(axis=1) == 1).all()
+    annealer.cycle(lambda: next(steps) / 50, 4_000, 0.3, case.offer_quantity)
+    assert (annealer.state.load <= annealer.packing.model.capacity).all()
+    assert case.incumbent.objective > first
 
 
 def openings(seed: int, orders: int = 60, plants: int = 20) -> Problem:
