@@ -33,13 +33,16 @@ help:
 
 # The local search is compiled once, here and not in somebody's first clearing. Numba renews what it kept of a
 # module when that module changes, not when one that it calls does: all of it is thrown away.
-.venv/.compiled: .venv/.nats market/clearing/max_marginals.py market/clearing/local_search.py \
-		market/clearing/group_moves.py market/clearing/anneal_moves.py market/clearing/ejection_pool.py \
-		market/clearing/tree_messages.py market/clearing/block_pricing.py market/clearing/stable_tabu.py \
-		market/clearing/packing_rules.py market/clearing/warm_up.py \
-		market/clearing/cliques.py market/clearing/covered.py market/clearing/stable_set.py
+COMPILED = market/clearing/compiled.py market/clearing/warm_up.py \
+	market/clearing/bounds/max_marginals.py market/clearing/bounds/tree_messages.py market/clearing/bounds/block_pricing.py \
+	market/clearing/local_search/moves.py market/clearing/local_search/group_moves.py \
+	market/clearing/local_search/anneal_moves.py market/clearing/local_search/ejection_pool.py \
+	market/clearing/stable_sets/cliques.py market/clearing/stable_sets/covered.py \
+	market/clearing/stable_sets/stable_set.py market/clearing/stable_sets/stable_tabu.py
+
+.venv/.compiled: .venv/.nats $(COMPILED)
 	@echo '[set-up] compiling the local search'
-	@rm -f market/clearing/__pycache__/*.nbi market/clearing/__pycache__/*.nbc
+	@find market/clearing -name '*.nb[ic]' -exec rm -f {} +
 	@$(RUN) market.clearing.warm_up
 	@touch $@
 

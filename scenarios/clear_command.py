@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from market.adapters.guarded_process import JobResult, Link
-    from market.clearing.part_search import Hire
     from market.clearing.result import Clearing
+    from market.clearing.search.part_search import Hire
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "fallback": 0, "infeasible": 3, "unknown": 4}
 BAD_INPUT, NOTHING = 2, 4
@@ -203,8 +203,8 @@ def _refusal(message: str) -> bytes:
 
 def _cleared(task: _Task, link: Link, *, fallback: bool) -> bytes:
     """Read, clear and return the answer or a refusal."""
+    from market.clearing.documents.problem_json import problem_from_json  # noqa: PLC0415
     from market.clearing.errors import ProblemError  # noqa: PLC0415
-    from market.clearing.problem_json import problem_from_json  # noqa: PLC0415
     from takt_sdk.wall_clock import WallClock  # noqa: PLC0415
 
     clock = WallClock()
@@ -221,9 +221,9 @@ def _cleared(task: _Task, link: Link, *, fallback: bool) -> bytes:
         problem = replace(problem, mechanism=task.mechanism)
     read_s = clock.monotonic_s()
     from market.adapters.solver_pulp import PulpSolver  # noqa: PLC0415
-    from market.clearing.clear import Limits  # noqa: PLC0415
-    from market.clearing.hunt import publishing_s  # noqa: PLC0415
+    from market.clearing.limits import Limits  # noqa: PLC0415
     from market.clearing.result import Seconds  # noqa: PLC0415
+    from market.clearing.search.hunt import publishing_s  # noqa: PLC0415
     from market.service.guarded_clearing import clear_in_child  # noqa: PLC0415
 
     gc.freeze()

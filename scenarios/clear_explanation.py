@@ -6,15 +6,16 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from market.clearing.clear import Limits, clear
-from market.clearing.counterfactual import Budget
+from market.clearing.clear import clear
 from market.clearing.errors import SolverError, UnprovenError
-from market.clearing.explain import explain_estimate, explain_exact
+from market.clearing.limits import Limits
+from market.clearing.publishing.counterfactual import Budget
+from market.clearing.publishing.explain import explain_estimate, explain_exact
 
 if TYPE_CHECKING:
     from threading import Event
 
-    from market.clearing.clear import Stopwatch
+    from market.clearing.limits import Stopwatch
     from market.clearing.problem import Problem
     from market.clearing.program import Solver
 

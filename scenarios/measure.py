@@ -13,7 +13,8 @@ from typing import Literal
 
 from agents.profile import CustomerProfile, PlantProfile, Profile, SupplierProfile
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, Stopwatch, clear
+from market.clearing.clear import clear
+from market.clearing.limits import Limits, Stopwatch
 from market.clearing.problem import Problem
 from market.clearing.result import Clearing
 from market.engine.state import ContractRecord, RoundRecord, State

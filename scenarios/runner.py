@@ -23,7 +23,7 @@ from agents.profile import CustomerProfile
 from market.adapters.escrow_keys import seeded_keys
 from market.adapters.escrow_memory import MemoryEscrow
 from market.adapters.manual_clock import ManualClock
-from market.clearing.clear import Limits
+from market.clearing.limits import Limits
 from market.clearing.problem import Problem
 from market.clearing.result import Clearing
 from market.engine.admission import OPERATOR

@@ -16,7 +16,8 @@ from market.adapters.codec import decode_envelope, read_envelope, state_digest
 from market.adapters.escrow_keys import EscrowKeys, MemoryKeyStore, seeded_keys
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, Stopwatch, clear
+from market.clearing.clear import clear
+from market.clearing.limits import Limits, Stopwatch
 from market.clearing.problem import Problem
 from market.clearing.result import Clearing, clearing_to_json
 from market.engine.admission import HOST, OPERATOR, RESERVED_IDS

@@ -17,7 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, clear
+from market.clearing.clear import clear
+from market.clearing.limits import Limits
 from takt_sdk.wall_clock import WallClock
 
 

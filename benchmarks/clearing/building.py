@@ -23,7 +23,7 @@ import pulp
 from benchmarks.clearing.synthetic import market
 from market.adapters.pulp_arrays import ArrayProblem
 from market.adapters.solver_pulp import ArrayHighs
-from market.clearing.formulate import formulate
+from market.clearing.formulation.formulate import formulate
 from market.clearing.program import Program, SolveLimits
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.clearing import families, synthetic
 from benchmarks.clearing.chains import chains
 from benchmarks.clearing.others import OTHERS, other
-from market.clearing.formulate import formulate
+from market.clearing.formulation.formulate import formulate
 
 if TYPE_CHECKING:
     from pathlib import Path

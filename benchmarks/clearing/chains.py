@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from market.clearing.documents.problem_builder import ProblemBuilder
 from market.clearing.problem import NONE, Problem
-from market.clearing.problem_builder import ProblemBuilder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,11 +21,12 @@ import numpy as np
 from scipy.stats import chisquare
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.allocation import decode
-from market.clearing.clear import Limits, clear
-from market.clearing.formulate import formulate
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.formulation.allocation import decode
+from market.clearing.formulation.formulate import formulate
+from market.clearing.limits import Limits
 from market.clearing.problem import Problem
-from market.clearing.problem_json import problem_from_document
 from market.clearing.program import SolveLimits
 from takt_sdk.wall_clock import WallClock
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from market.clearing.documents.problem_builder import ProblemBuilder
 from market.clearing.problem import NO_TIME, NONE, Problem
-from market.clearing.problem_builder import ProblemBuilder
 
 
 def data_folder() -> Path | None:

@@ -19,10 +19,10 @@ import numpy as np
 from benchmarks.clearing.synthetic import market
 from market.adapters.kept_anew import KeptAnew
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.formulate import formulate
-from market.clearing.neighbourhood import Neighbourhoods
+from market.clearing.formulation.formulate import formulate
+from market.clearing.formulation.restrict import reduced_costs, restricted
 from market.clearing.program import Cuts, Program, SolveLimits
-from market.clearing.restrict import reduced_costs, restricted
+from market.clearing.search.neighbourhood import Neighbourhoods
 
 if TYPE_CHECKING:
     from market.clearing.program import Floats, Kept

@@ -16,9 +16,10 @@ import sys
 import numpy as np
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, clear
+from market.clearing.clear import clear
+from market.clearing.documents.problem_builder import ProblemBuilder
+from market.clearing.limits import Limits
 from market.clearing.problem import NO_TIME, NONE, Problem
-from market.clearing.problem_builder import ProblemBuilder
 from takt_sdk.wall_clock import WallClock
 
 ORDERS, BIDS, PLANTS, SHIFT_MINUTES = 600, 8, 30, 480

@@ -11,7 +11,7 @@ import math
 import random
 from typing import TYPE_CHECKING, Any
 
-from market.clearing.problem_json import problem_from_document
+from market.clearing.documents.problem_json import problem_from_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.clearing.synthetic import big_market
-from market.clearing.problem_document import problem_to_json
+from market.clearing.documents.problem_document import problem_to_json
 
 
 def written(bids: int, folder: Path) -> Path:

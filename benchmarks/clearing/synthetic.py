@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from market.clearing.documents.problem_builder import ProblemBuilder
 from market.clearing.problem import NO_TIME, NONE, Problem
-from market.clearing.problem_builder import ProblemBuilder
 
 DAY_MINUTES = 480
 

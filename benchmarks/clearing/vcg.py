@@ -23,13 +23,14 @@ import numpy as np
 
 from benchmarks.clearing.synthetic import market
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.allocation import Allocation, allocation_of
-from market.clearing.clear import Limits, clear
-from market.clearing.counterfactual import Budget, Counterfactuals
+from market.clearing.clear import clear
+from market.clearing.documents.problem_document import problem_to_document
+from market.clearing.documents.problem_json import problem_from_document
 from market.clearing.errors import UnprovenError
+from market.clearing.formulation.allocation import Allocation, allocation_of
+from market.clearing.limits import Limits
 from market.clearing.problem import Problem
-from market.clearing.problem_document import problem_to_document
-from market.clearing.problem_json import problem_from_document
+from market.clearing.publishing.counterfactual import Budget, Counterfactuals
 from market.clearing.result import Clearing, Status
 from market.clearing.terms import terms_of
 from market.mechanisms.core import core

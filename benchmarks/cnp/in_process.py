@@ -14,7 +14,7 @@ from typing import cast
 from benchmarks.cnp import contest
 from market.adapters.codec import decode_envelope, read_envelope
 from market.adapters.journal_memory import MemoryJournal
-from market.clearing.clear import Limits
+from market.clearing.limits import Limits
 from market.clearing.result import clearing_to_json
 from market.engine.admission import HOST, OPERATOR
 from market.engine.decision import Accepted, Inbound

@@ -20,7 +20,7 @@ from market.clearing.errors import HelperLostError
 if TYPE_CHECKING:
     from typing import IO
 
-    from market.clearing.part_search import PartFound, PartTask
+    from market.clearing.search.part_search import PartFound, PartTask
 
 HEAD = struct.Struct("<Q")
 HALT = b""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from market.clearing.errors import HelperLostError
 
 if TYPE_CHECKING:
-    from market.clearing.part_search import Hire, PartFound, PartTask
+    from market.clearing.search.part_search import Hire, PartFound, PartTask
 
 _KNOCK_S = 3.0
 

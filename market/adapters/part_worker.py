@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from market.adapters.part_process import read_frame, write_frame
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.part_search import PartFound, PartSearch, PartTask
+from market.clearing.search.part_search import PartFound, PartSearch, PartTask
 from takt_sdk.wall_clock import WallClock
 
 if TYPE_CHECKING:

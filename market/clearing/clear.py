@@ -6,45 +6,19 @@ work; with a time limit the answer also depends on how fast the machine is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Event
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from market.clearing.hunt import Hunt
-from market.clearing.publish import publish
+from market.clearing.publishing.publish import publish
 from market.clearing.result import Clearing, Seconds
+from market.clearing.search.hunt import Hunt
 
 if TYPE_CHECKING:
-    from market.clearing.part_search import Hire
+    from market.clearing.limits import Limits, Stopwatch, Watch
     from market.clearing.problem import Problem
     from market.clearing.program import Solver
-
-Watch = Callable[[float, float], None]
-"""Told the objective (-inf for none) and the bound (inf for none) whenever one improves."""
-
-
-class Stopwatch(Protocol):
-    """The part of the market's clock that a clearing needs."""
-
-    def monotonic_s(self) -> float:
-        """Return seconds of a clock that never goes back."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """When to stop improving.
-
-    ``time_s`` is the time for this clearing, publishing included; ``work`` counts own iterations
-    plus LP iterations and makes the answer reproducible, whatever ``workers``; ``gap_ppm`` is
-    good enough.
-    """
-
-    time_s: float | None = None
-    work: int | None = None
-    gap_ppm: int = 0
-    workers: int = 1
+    from market.clearing.search.part_search import Hire
 
 
 def clear(

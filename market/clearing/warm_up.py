@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from market.clearing.annealing import Annealer
-from market.clearing.block_pricing import best_of_block
-from market.clearing.cliques import grown, violated
-from market.clearing.conflict_graph import packed
-from market.clearing.covered import enumerated
-from market.clearing.decomposition import Decomposition
-from market.clearing.ejection_pool import cover_musts
-from market.clearing.formulate import formulate
-from market.clearing.order_prices import OrderPrices
-from market.clearing.packing import packing_of
-from market.clearing.prices import no_prices, prices_of_duals
+from market.clearing.bounds.block_pricing import best_of_block
+from market.clearing.bounds.decomposition import Decomposition
+from market.clearing.bounds.order_prices import OrderPrices
+from market.clearing.bounds.prices import no_prices, prices_of_duals
+from market.clearing.documents.problem_builder import ProblemBuilder
+from market.clearing.formulation.formulate import formulate
+from market.clearing.local_search.annealing import Annealer
+from market.clearing.local_search.ejection_pool import cover_musts
+from market.clearing.local_search.packing import packing_of
 from market.clearing.problem import NO_TIME, NONE, Problem
-from market.clearing.problem_builder import ProblemBuilder
-from market.clearing.stable_search import first_node
-from market.clearing.stable_set import branch
-from market.clearing.stable_tabu import climb
+from market.clearing.search.stable_search import first_node
+from market.clearing.stable_sets.cliques import grown, violated
+from market.clearing.stable_sets.conflict_graph import packed
+from market.clearing.stable_sets.covered import enumerated
+from market.clearing.stable_sets.stable_set import branch
+from market.clearing.stable_sets.stable_tabu import climb
 from market.clearing.terms import terms_of
 
 

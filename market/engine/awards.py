@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from market.clearing.estimates import estimates
+from market.clearing.checker.verify import verify
+from market.clearing.documents.result_json import clearing_from_json
 from market.clearing.problem import Problem
+from market.clearing.publishing.estimates import estimates
 from market.clearing.result import Clearing, Move, Status
-from market.clearing.result_json import clearing_from_json
-from market.clearing.verify import verify
 from market.engine.contesting import agreed_us, outbid, overtaken
 from market.engine.decision import Decision, accept, refuse
 from market.engine.execution import resumed

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from operator import le
 
+from market.clearing.documents.problem_builder import ProblemBuilder
 from market.clearing.problem import NO_TIME, NONE, Problem
-from market.clearing.problem_builder import ProblemBuilder
 from market.engine.columns import appended, counts_of, elements, places, spread
 from market.engine.goods import KEPT, kept_of, pieces, sunk_minor
 from market.engine.partly_done import settled_minor

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from market.clearing.result_json import resource_prices
+from market.clearing.documents.result_json import resource_prices
 from market.engine.audience import is_open_order
 from market.engine.state import RoundRecord, State
 from takt_sdk.model.messages import Tape, TapeLine

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from market.clearing.allocation import allocation_of
 from market.clearing.errors import UnprovenError
+from market.clearing.formulation.allocation import allocation_of
 from market.clearing.problem import NONE
 from market.clearing.terms import terms_of
 from market.clearing.tie_break import lottery
@@ -41,7 +41,7 @@ from market.mechanisms.vcg import alternatives
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from market.clearing.allocation import Allocation
+    from market.clearing.formulation.allocation import Allocation
     from market.clearing.problem import Problem
 
 MOST_ROUNDS = 500

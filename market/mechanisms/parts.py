@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from market.clearing.allocation import Allocation, allocation_of
-from market.clearing.components import Part, cut, labels, parts_of
-from market.clearing.formulate import simple_orders
+from market.clearing.formulation.allocation import Allocation, allocation_of
+from market.clearing.formulation.components import Part, cut, labels, parts_of
+from market.clearing.formulation.formulate import simple_orders
 from market.clearing.problem import NONE
-from market.clearing.settle import order_limits, transport_costs
+from market.clearing.publishing.settle import order_limits, transport_costs
 from market.clearing.terms import terms_of
 from market.mechanisms.pay_as_bid import accepted_prices
 from market.mechanisms.rule import Paid

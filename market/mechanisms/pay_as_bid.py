@@ -13,7 +13,7 @@ import numpy as np
 from market.mechanisms.rule import Paid, Resolve, Rule
 
 if TYPE_CHECKING:
-    from market.clearing.allocation import Allocation
+    from market.clearing.formulation.allocation import Allocation
     from market.clearing.problem import Problem
 
 

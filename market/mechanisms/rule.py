@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from market.clearing.errors import UnprovenError
 
 if TYPE_CHECKING:
-    from market.clearing.allocation import Allocation
+    from market.clearing.formulation.allocation import Allocation
     from market.clearing.problem import Problem
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from market.clearing.formulate import simple_orders
+from market.clearing.formulation.formulate import simple_orders
 from market.clearing.problem import NONE
 from market.clearing.terms import terms_of
 from market.mechanisms.pay_as_bid import accepted_prices
@@ -27,7 +27,7 @@ from market.mechanisms.rule import Paid, Refused, Resolve, Rule
 from market.mechanisms.single import UNRIVALLED, best_lost, margins
 
 if TYPE_CHECKING:
-    from market.clearing.allocation import Allocation
+    from market.clearing.formulation.allocation import Allocation
     from market.clearing.problem import Problem
 
 

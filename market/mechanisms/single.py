@@ -12,7 +12,7 @@ import numpy as np
 from market.clearing.problem import NONE
 
 if TYPE_CHECKING:
-    from market.clearing.allocation import Allocation
+    from market.clearing.formulation.allocation import Allocation
     from market.clearing.problem import Ints, Problem
     from market.clearing.terms import Terms
 

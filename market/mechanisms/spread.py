@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from market.clearing.charges import split_by_weight
-from market.clearing.settle import order_limits, settle, transport_costs
+from market.clearing.publishing.charges import split_by_weight
+from market.clearing.publishing.settle import order_limits, settle, transport_costs
 from market.mechanisms.pay_as_bid import accepted_prices
 from market.mechanisms.rule import Paid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from market.clearing.allocation import Allocation
+    from market.clearing.formulation.allocation import Allocation
     from market.clearing.problem import Problem
 
 

@@ -35,7 +35,7 @@ from market.clearing.problem import NONE
 from market.mechanisms.rule import Paid, Refused, Resolve, Rule
 
 if TYPE_CHECKING:
-    from market.clearing.allocation import Allocation
+    from market.clearing.formulation.allocation import Allocation
     from market.clearing.problem import Ints, Problem
 
 

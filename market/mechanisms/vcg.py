@@ -25,7 +25,7 @@ from market.mechanisms.spread import Shortfall, spread
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from market.clearing.allocation import Allocation
+    from market.clearing.formulation.allocation import Allocation
     from market.clearing.problem import Problem
     from market.mechanisms.parts import Cleared
 

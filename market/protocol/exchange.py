@@ -17,7 +17,8 @@ from market.adapters.journal_memory import MemoryJournal
 from market.adapters.manual_clock import ManualClock
 from market.adapters.memory_bus import MemoryBroker
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, clear
+from market.clearing.clear import clear
+from market.clearing.limits import Limits
 from market.clearing.problem import Problem
 from market.clearing.result import Clearing
 from market.engine.admission import OPERATOR

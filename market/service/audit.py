@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import cast, get_args
 
 from market.adapters.codec import decode_envelope, decode_events, encode_events, state_digest
-from market.clearing.result_json import clearing_from_json
-from market.clearing.verify import verify
+from market.clearing.checker.verify import verify
+from market.clearing.documents.result_json import clearing_from_json
 from market.engine.decision import Inbound, Refusal
 from market.engine.engine import ENGINE_VERSION, decide, fold
 from market.engine.lottery import seed_of

@@ -16,7 +16,8 @@ from typing import Protocol
 
 from market.adapters.part_process import hire_process
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, clear
+from market.clearing.clear import clear
+from market.clearing.limits import Limits
 from market.clearing.problem import Problem
 from market.clearing.result import Clearing, Status, sealed
 from market.service.child_pool import child_pool, put_down

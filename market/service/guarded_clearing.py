@@ -12,9 +12,9 @@ from dataclasses import replace
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-from market.clearing.hunt import Hunt, publishing_s
-from market.clearing.publish import publish
+from market.clearing.publishing.publish import publish
 from market.clearing.result import Clearing, Seconds
+from market.clearing.search.hunt import Hunt, publishing_s
 from market.mechanisms.rule import UNRESOLVED
 from market.service.standing import Standing
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from market.adapters.guarded_process import Link
-    from market.clearing.clear import Limits, Stopwatch
-    from market.clearing.part_search import Hire
+    from market.clearing.limits import Limits, Stopwatch
     from market.clearing.problem import Problem
     from market.clearing.program import Solver
-    from market.clearing.publish import Found
+    from market.clearing.publishing.publish import Found
+    from market.clearing.search.part_search import Hire
     from market.mechanisms.rule import Resolve
 
 STUCK_S = 0.3

@@ -12,8 +12,8 @@ import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, Self
 
-from market.clearing.clear import Limits
 from market.clearing.errors import ClearingError
+from market.clearing.limits import Limits
 from market.clearing.result import Clearing, clearing_to_json
 from market.desk import Change, Health, Status, Terms
 from market.engine.admission import HOST

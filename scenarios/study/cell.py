@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from agents.roles.bidder import Bidder
 from market.adapters.codec import decode_events
-from market.clearing.clear import Stopwatch
+from market.clearing.limits import Stopwatch
 from market.model.contract_events import BackupAwarded
 from market.model.events import OrderAwarded
 from market.ports import Journal

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from market.clearing.clear import Stopwatch
+from market.clearing.limits import Stopwatch
 from scenarios.mechanisms import MechanismName
 from scenarios.scenario import Case
 from scenarios.study.cell import Cell, finished

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from market.adapters.codec import decode_envelope, decode_events
-from market.clearing.clear import Limits, Stopwatch, clear
+from market.clearing.clear import clear
+from market.clearing.documents.problem_document import problem_to_document
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.documents.result_json import clearing_from_json
+from market.clearing.limits import Limits, Stopwatch
 from market.clearing.problem import Problem
-from market.clearing.problem_document import problem_to_document
-from market.clearing.problem_json import problem_from_document
 from market.clearing.program import Solver
 from market.clearing.result import Clearing
-from market.clearing.result_json import clearing_from_json
 from market.engine.engine import fold
 from market.engine.snapshot import snapshot
 from market.engine.state import State

@@ -10,10 +10,11 @@ import pytest
 
 from benchmarks.clearing.vcg import regions
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, clear
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
 from market.clearing.errors import HelperLostError
-from market.clearing.part_search import Helper, Hire, PartFound, PartSearch, PartTask
-from market.clearing.problem_json import problem_from_document
+from market.clearing.limits import Limits
+from market.clearing.search.part_search import Helper, Hire, PartFound, PartSearch, PartTask
 from takt_sdk.wall_clock import WallClock
 from tests.integration.clear_markets import COUPLED_OPTIMUM, coupled_market, hard_market
 from tests.property.clearing_markets import random_market

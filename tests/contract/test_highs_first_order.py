@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.clearing.synthetic import market
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.formulate import formulate
-from market.clearing.prices import prices_of_duals
+from market.clearing.bounds.prices import prices_of_duals
+from market.clearing.formulation.formulate import formulate
 from market.clearing.program import Answer, Program, SolveLimits
 
 ACCURACY = 1e-4

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from market.adapters.part_process import ProcessHelper, hire_process
-from market.clearing.part_search import Helper, Hire
+from market.clearing.search.part_search import Helper, Hire
 from tests.contract.helper_contract import PATIENCE_S, HelperContract
 from tests.deadlines import killed_after
 

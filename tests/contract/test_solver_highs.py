@@ -10,7 +10,7 @@ from pulp.apis import coin_api
 from benchmarks.clearing.synthetic import market
 from market.adapters.pulp_arrays import ArrayProblem
 from market.adapters.solver_pulp import ArrayHighs, PulpSolver
-from market.clearing.formulate import formulate
+from market.clearing.formulation.formulate import formulate
 from market.clearing.program import Answer, Program, SolveLimits, Solver
 from tests.contract.solver_contract import KNAPSACK, SolverContract, program
 

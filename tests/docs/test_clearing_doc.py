@@ -21,13 +21,14 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.certificate import certified_bound
-from market.clearing.clear import Limits, clear
+from market.clearing.checker.certificate import certified_bound
+from market.clearing.clear import clear
+from market.clearing.documents.problem_document import problem_to_json
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.documents.result_json import clearing_from_json
 from market.clearing.errors import ProblemError
-from market.clearing.problem_document import problem_to_json
-from market.clearing.problem_json import problem_from_document
+from market.clearing.limits import Limits
 from market.clearing.result import Multipliers, Reason, Status, clearing_to_json
-from market.clearing.result_json import clearing_from_json
 from scenarios.clear_command import EXIT_CODES
 from takt_sdk.wall_clock import WallClock
 from tests.property.clearing_cliques import random_cliques

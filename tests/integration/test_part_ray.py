@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from market.adapters.part_ray import RayHelper, hire_on
-from market.clearing.part_search import Helper, Hire
+from market.clearing.search.part_search import Helper, Hire
 from tests.contract.helper_contract import HelperContract
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, clear
-from market.clearing.problem_json import problem_from_document
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.limits import Limits
 from market.clearing.result import Clearing
 from takt_sdk.wall_clock import WallClock
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any
 
-from market.clearing.certificate import certified_bound
+from market.clearing.checker.certificate import certified_bound
 from market.clearing.problem import Problem
 from market.clearing.result import (
     Accepted,

@@ -12,18 +12,19 @@ import pytest
 
 from benchmarks.clearing.synthetic import market
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing import block_turns, search
-from market.clearing.block_prices import BlockPrices
-from market.clearing.block_pricing import best_of_block
-from market.clearing.block_program import program_of_block
-from market.clearing.blocks import Blocks, blocks_of
-from market.clearing.case import Case
-from market.clearing.formulate import formulate
-from market.clearing.incumbent import Incumbent
-from market.clearing.prices import Prices, no_prices, prices_of_duals
+from market.clearing.bounds.block_prices import BlockPrices
+from market.clearing.bounds.block_pricing import best_of_block
+from market.clearing.bounds.block_program import program_of_block
+from market.clearing.bounds.blocks import Blocks, blocks_of
+from market.clearing.bounds.prices import Prices, no_prices, prices_of_duals
+from market.clearing.formulation.formulate import formulate
+from market.clearing.limits import Deadline
 from market.clearing.problem import NONE, Problem
 from market.clearing.program import Answer, SolveLimits
-from market.clearing.search import Deadline
+from market.clearing.search import block_turns
+from market.clearing.search import timed_search as search
+from market.clearing.search.case import Case
+from market.clearing.search.incumbent import Incumbent
 from market.clearing.terms import terms_of
 
 

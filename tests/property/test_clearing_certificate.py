@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from market.clearing.certificate import certified_bound
+from market.clearing.checker.certificate import certified_bound
+from market.clearing.documents.problem_json import problem_from_document
 from market.clearing.problem import Problem
-from market.clearing.problem_json import problem_from_document
 from market.clearing.result import Multipliers
 from tests.property.clearing_markets import best_objective, random_market
 

@@ -10,14 +10,15 @@ from typing import cast
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing import certificate_cliques
-from market.clearing.certificate import certified_bound
-from market.clearing.clear import Limits, clear
+from market.clearing.checker import certificate_cliques
+from market.clearing.checker.certificate import certified_bound
+from market.clearing.checker.verify import verify
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
 from market.clearing.errors import CliqueError
+from market.clearing.limits import Limits
 from market.clearing.problem import Problem
-from market.clearing.problem_json import problem_from_document
 from market.clearing.result import Clearing, Multipliers
-from market.clearing.verify import verify
 from takt_sdk.wall_clock import WallClock
 from tests.property.clearing_cliques import exclude, random_cliques, strangers
 from tests.property.clearing_markets import Document, best_objective, random_market

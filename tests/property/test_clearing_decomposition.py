@@ -9,17 +9,18 @@ import pytest
 
 from benchmarks.clearing.synthetic import market
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.certificate import certified_bound
-from market.clearing.clear import Limits, clear
-from market.clearing.decomposition import Decomposition, decomposable
-from market.clearing.formulate import Formulation, formulate
-from market.clearing.multipliers import multipliers_of
-from market.clearing.prices import Prices, prices_of_duals
+from market.clearing.bounds.decomposition import Decomposition, decomposable
+from market.clearing.bounds.multipliers import multipliers_of
+from market.clearing.bounds.prices import Prices, prices_of_duals
+from market.clearing.checker.certificate import certified_bound
+from market.clearing.checker.verify import verify
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.formulation.formulate import Formulation, formulate
+from market.clearing.limits import Limits
 from market.clearing.problem import Problem
-from market.clearing.problem_json import problem_from_document
 from market.clearing.program import SolveLimits
 from market.clearing.result import Clearing, Multipliers, sealed
-from market.clearing.verify import verify
 from takt_sdk.wall_clock import WallClock
 from tests.property.clearing_markets import best_objective, random_market
 

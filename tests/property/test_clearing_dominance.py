@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, clear
-from market.clearing.dominance import dominated, hopeless, needed
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.formulation.dominance import dominated, hopeless, needed
+from market.clearing.limits import Limits
 from market.clearing.problem import Problem
-from market.clearing.problem_json import problem_from_document
 from market.clearing.result import Clearing
 from market.clearing.terms import terms_of
 from takt_sdk.wall_clock import WallClock

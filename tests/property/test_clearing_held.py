@@ -9,13 +9,14 @@ import pytest
 
 from benchmarks.clearing.synthetic import market
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.certificate import certified_bound
-from market.clearing.clear import Limits, clear
-from market.clearing.formulate import formulate
-from market.clearing.held_capacity import Held, with_held
-from market.clearing.multipliers import at_most_value, multipliers_of
+from market.clearing.bounds.held_capacity import Held, with_held
+from market.clearing.bounds.multipliers import at_most_value, multipliers_of
+from market.clearing.checker.certificate import certified_bound
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.formulation.formulate import formulate
+from market.clearing.limits import Limits
 from market.clearing.problem import Problem
-from market.clearing.problem_json import problem_from_document
 from market.clearing.program import Answer, SolveLimits
 from market.clearing.result import Multipliers
 from market.clearing.terms import terms_of
@@ -94,7 +95,7 @@ def test_prices_of_copies_are_shares_of_the_opening() -> None:
     f = formulate(held.problem)
     found = PulpSolver().solve_relaxation(f.program, SolveLimits())
     assert found.duals is not None
-    from market.clearing.prices import prices_of_duals  # noqa: PLC0415
+    from market.clearing.bounds.prices import prices_of_duals  # noqa: PLC0415
 
     prices = prices_of_duals(f, found.duals)
     folded = held.folded(prices)

@@ -10,14 +10,15 @@ from dataclasses import replace
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.certificate import certified_bound
-from market.clearing.clear import Limits, clear
+from market.clearing.checker.certificate import certified_bound
+from market.clearing.checker.verify import verify
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.documents.result_json import clearing_from_json
 from market.clearing.errors import CliqueError
+from market.clearing.limits import Limits
 from market.clearing.problem import MECHANISMS, Problem
-from market.clearing.problem_json import problem_from_document
 from market.clearing.result import Clearing, Multipliers, clearing_to_document
-from market.clearing.result_json import clearing_from_json
-from market.clearing.verify import verify
 from takt_sdk.wall_clock import WallClock
 from tests.property.clearing_markets import Document, best_objective, random_market
 from tests.property.clearing_mutations import mutations

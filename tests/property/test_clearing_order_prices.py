@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing import order_trees
-from market.clearing.certificate import certified_bound
-from market.clearing.formulate import formulate
-from market.clearing.multipliers import with_senders
-from market.clearing.order_prices import OrderPrices
-from market.clearing.problem_json import problem_from_document
+from market.clearing.bounds import order_trees
+from market.clearing.bounds.multipliers import with_senders
+from market.clearing.bounds.order_prices import OrderPrices
+from market.clearing.checker.certificate import certified_bound
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.formulation.formulate import formulate
 from market.clearing.program import SolveLimits
 from market.clearing.terms import terms_of
 from tests.property.clearing_chains import random_chains

@@ -7,20 +7,21 @@ import pytest
 
 from benchmarks.clearing.chains import chains
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing import case as cases
-from market.clearing.allocation import allocation_of
-from market.clearing.case import Case
-from market.clearing.clear import Limits, clear
-from market.clearing.incumbent import Incumbent
-from market.clearing.packing import packing_of
-from market.clearing.prices import no_prices
-from market.clearing.problem_json import problem_from_document
+from market.clearing.bounds.prices import no_prices
+from market.clearing.checker.verify import verify
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.formulation.allocation import allocation_of
+from market.clearing.limits import Limits
+from market.clearing.local_search.packing import packing_of
 from market.clearing.program import SolveLimits
-from market.clearing.publish import Found, publish
+from market.clearing.publishing.publish import Found, publish
 from market.clearing.result import Status
+from market.clearing.search import case as cases
+from market.clearing.search.case import Case
+from market.clearing.search.incumbent import Incumbent
 from market.clearing.terms import terms_of
 from market.clearing.tie_break import lottery
-from market.clearing.verify import verify
 from takt_sdk.wall_clock import WallClock
 from tests.property.clearing_chains import random_chains
 from tests.property.clearing_markets import best_objective, random_market

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, clear
-from market.clearing.counterfactual import Budget
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
 from market.clearing.errors import UnprovenError
-from market.clearing.estimates import estimates
-from market.clearing.explain import explain_estimate, explain_exact
-from market.clearing.problem_json import problem_from_document
+from market.clearing.limits import Limits
+from market.clearing.publishing.counterfactual import Budget
+from market.clearing.publishing.estimates import estimates
+from market.clearing.publishing.explain import explain_estimate, explain_exact
 from takt_sdk.wall_clock import WallClock
 from tests.papers.markets import bid, market, order
 from tests.property.clearing_markets import best_objective, random_market

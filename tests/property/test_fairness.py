@@ -10,8 +10,9 @@ import pytest
 from scipy.stats import chisquare
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, clear
-from market.clearing.problem_json import problem_from_document
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.limits import Limits
 from market.clearing.tie_break import lottery
 from takt_sdk.wall_clock import WallClock
 from tests.papers.markets import Document, bid, market, order

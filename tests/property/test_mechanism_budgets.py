@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, clear
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.limits import Limits
 from market.clearing.problem import MECHANISMS
-from market.clearing.problem_json import problem_from_document
 from market.clearing.result import Clearing
 from market.mechanisms.registry import RULES
 from takt_sdk.wall_clock import WallClock

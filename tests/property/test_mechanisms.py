@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, clear
-from market.clearing.problem_json import problem_from_document
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.limits import Limits
 from market.clearing.result import Clearing, Status
 from takt_sdk.wall_clock import WallClock
 from tests.property.clearing_markets import best_objective, random_market

@@ -13,8 +13,8 @@ from unittest.mock import patch
 
 import pytest
 
+from market.clearing.documents.result_json import clearing_from_json
 from market.clearing.result import clearing_to_json
-from market.clearing.result_json import clearing_from_json
 from market.engine import apply as applying
 from market.engine import awards, bidding, execution, orders, views
 from market.engine.decision import Decision, Inbound, Repeated

@@ -9,10 +9,10 @@ import pytest
 
 from benchmarks.clearing.chains import chains
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.certificate import certified_bound
-from market.clearing.formulate import formulate
-from market.clearing.multipliers import multipliers_of
-from market.clearing.problem_json import problem_from_document
+from market.clearing.bounds.multipliers import multipliers_of
+from market.clearing.checker.certificate import certified_bound
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.formulation.formulate import formulate
 from market.clearing.program import SolveLimits
 from market.clearing.result import Multipliers
 from tests.unit.market.clearing.documents import Document, bid, document, order

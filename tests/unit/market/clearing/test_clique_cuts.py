@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing import clique_cuts
-from market.clearing.case import Case
-from market.clearing.certificate import certified_bound
-from market.clearing.clear import Limits, clear
-from market.clearing.clique_cuts import cut_by_cliques
-from market.clearing.conflict_graph import conflict_graph, conflicts_beside
-from market.clearing.hunt import Hunt
-from market.clearing.incumbent import Incumbent
-from market.clearing.problem_json import problem_from_document
+from market.clearing.checker.certificate import certified_bound
+from market.clearing.checker.verify import verify
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.limits import Limits
 from market.clearing.program import SolveLimits
 from market.clearing.result import Multipliers, Status
+from market.clearing.search import clique_cuts
+from market.clearing.search.case import Case
+from market.clearing.search.clique_cuts import cut_by_cliques
+from market.clearing.search.hunt import Hunt
+from market.clearing.search.incumbent import Incumbent
+from market.clearing.stable_sets.conflict_graph import conflict_graph, conflicts_beside
 from market.clearing.terms import terms_of
-from market.clearing.verify import verify
 from takt_sdk.wall_clock import WallClock
 from tests.property.clearing_cliques import exclude
 from tests.property.clearing_markets import Document, random_market

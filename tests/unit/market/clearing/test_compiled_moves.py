@@ -7,16 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from market.clearing.annealing import Annealer
-from market.clearing.group_moves import close_group
-from market.clearing.local_search import chain
-from market.clearing.order_prices import OrderPrices
-from market.clearing.packing import Packing, packing_of
-from market.clearing.prices import no_prices
+from market.clearing.bounds.order_prices import OrderPrices
+from market.clearing.bounds.prices import no_prices
+from market.clearing.bounds.tree_messages import descend
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.local_search.annealing import Annealer
+from market.clearing.local_search.group_moves import close_group
+from market.clearing.local_search.moves import chain
+from market.clearing.local_search.packing import Packing, packing_of
 from market.clearing.problem import Problem
-from market.clearing.problem_json import problem_from_document
 from market.clearing.terms import terms_of
-from market.clearing.tree_messages import descend
 from tests.unit.market.clearing.documents import Document, bid, document, order, use
 
 BEYOND = 7777

@@ -7,12 +7,13 @@ import copy
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, clear
+from market.clearing.checker.verify import verify
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
 from market.clearing.errors import ProblemError
+from market.clearing.limits import Limits
 from market.clearing.problem import MECHANISMS
-from market.clearing.problem_json import problem_from_document
 from market.clearing.result import Clearing, Status
-from market.clearing.verify import verify
 from takt_sdk.wall_clock import WallClock
 from tests.property.clearing_markets import best_objective, random_market
 from tests.unit.market.clearing.documents import Document, bid, document, order, split, use, way

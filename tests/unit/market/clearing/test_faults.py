@@ -7,16 +7,16 @@ from threading import Event
 import numpy as np
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.allocation import allocation_of
-from market.clearing.clear import Limits
-from market.clearing.components import parts_of
-from market.clearing.hunt import Hunt
-from market.clearing.part_search import PartFound, PartSearch, PartTask
-from market.clearing.problem_json import problem_from_document
-from market.clearing.publish import Found, publish
+from market.clearing.checker.verify import verify
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.formulation.allocation import allocation_of
+from market.clearing.formulation.components import parts_of
+from market.clearing.limits import Limits
+from market.clearing.publishing.publish import Found, publish
 from market.clearing.result import Multipliers, Status
+from market.clearing.search.hunt import Hunt
+from market.clearing.search.part_search import PartFound, PartSearch, PartTask
 from market.clearing.terms import terms_of
-from market.clearing.verify import verify
 from takt_sdk.wall_clock import WallClock
 from tests.unit.market.clearing import documents
 from tests.unit.market.clearing.documents import document, order

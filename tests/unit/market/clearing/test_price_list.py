@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from market.clearing.problem_json import problem_from_document
+from market.clearing.checker.verify import verify
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.documents.result_json import clearing_from_json
 from market.clearing.result import clearing_to_document, clearing_to_json, sealed
-from market.clearing.result_json import clearing_from_json
-from market.clearing.verify import verify
 from tests.papers.markets import bid, cleared, market, order
 
 Document = dict[str, Any]

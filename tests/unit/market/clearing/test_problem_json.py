@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from market.clearing import problem_bytes
+from market.clearing.documents import problem_bytes
+from market.clearing.documents.problem_document import problem_to_json
+from market.clearing.documents.problem_json import problem_from_document, problem_from_json
 from market.clearing.errors import ProblemError
-from market.clearing.problem_document import problem_to_json
-from market.clearing.problem_json import problem_from_document, problem_from_json
 from tests.unit.market.clearing.documents import Document, bid, document, order, split, use, way
 
 MARKET = document(

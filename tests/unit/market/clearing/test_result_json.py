@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from market.clearing.documents.result_json import clearing_from_json
 from market.clearing.result import clearing_to_json
-from market.clearing.result_json import clearing_from_json
 from tests.papers.markets import bid, cleared, market, order
 
 

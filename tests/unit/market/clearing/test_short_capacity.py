@@ -13,18 +13,19 @@ import pytest
 from benchmarks.clearing.others import other
 from benchmarks.clearing.synthetic import market
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.annealing import Annealer
-from market.clearing.case import Case
-from market.clearing.check import check_answer
-from market.clearing.clear import Limits, clear
-from market.clearing.ejection_pool import cover_musts
-from market.clearing.incumbent import Incumbent
-from market.clearing.packing import packing_of
-from market.clearing.prices import no_prices
+from market.clearing.bounds.prices import no_prices
+from market.clearing.checker.check import check_answer
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.limits import Limits
+from market.clearing.local_search.annealing import Annealer
+from market.clearing.local_search.ejection_pool import cover_musts
+from market.clearing.local_search.packing import packing_of
 from market.clearing.problem import Problem
-from market.clearing.problem_json import problem_from_document
 from market.clearing.program import Program, ProgramResult, SolveLimits
 from market.clearing.result import Status
+from market.clearing.search.case import Case
+from market.clearing.search.incumbent import Incumbent
 from market.clearing.terms import terms_of
 from takt_sdk.wall_clock import WallClock
 from tests.unit.market.clearing.documents import Document, bid, document, order, use

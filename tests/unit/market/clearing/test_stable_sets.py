@@ -12,18 +12,19 @@ import numpy as np
 import pytest
 
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.case import Case
-from market.clearing.certificate import certified_bound
-from market.clearing.check import check_answer
-from market.clearing.clear import Limits, clear
-from market.clearing.cliques import grown, violated
-from market.clearing.conflict_graph import conflict_graph, packed
-from market.clearing.incumbent import Incumbent
-from market.clearing.problem_json import problem_from_document
+from market.clearing.checker.certificate import certified_bound
+from market.clearing.checker.check import check_answer
+from market.clearing.clear import clear
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.limits import Limits
 from market.clearing.program import SolveLimits
 from market.clearing.result import Status
-from market.clearing.stable_search import StableSearch, blocks
-from market.clearing.stable_tabu import climb
+from market.clearing.search.case import Case
+from market.clearing.search.incumbent import Incumbent
+from market.clearing.search.stable_search import StableSearch, blocks
+from market.clearing.stable_sets.cliques import grown, violated
+from market.clearing.stable_sets.conflict_graph import conflict_graph, packed
+from market.clearing.stable_sets.stable_tabu import climb
 from market.clearing.terms import terms_of
 from takt_sdk.wall_clock import WallClock
 from tests.property.clearing_markets import Document

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.manual_clock import ManualClock
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, clear
+from market.clearing.clear import clear
+from market.clearing.limits import Limits
 from market.clearing.result import Clearing, clearing_to_json
 from market.engine.admission import HOST, OPERATOR
 from market.engine.decision import Accepted, Inbound, Refusal, Repeated

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from market.clearing.allocation import allocation_of
-from market.clearing.payment import pay
-from market.clearing.problem_json import problem_from_document
+from market.clearing.documents.problem_json import problem_from_document
+from market.clearing.formulation.allocation import allocation_of
+from market.clearing.publishing.payment import pay
 from market.clearing.terms import terms_of
 from market.mechanisms.rule import UNRESOLVED
 from market.mechanisms.spread import Shortfall, spread

@@ -9,9 +9,10 @@ import pytest
 
 from benchmarks.clearing.vcg import regions
 from market.adapters.solver_pulp import PulpSolver
-from market.clearing.clear import Limits, clear
-from market.clearing.counterfactual import Budget, Counterfactuals
+from market.clearing.clear import clear
 from market.clearing.errors import UnprovenError
+from market.clearing.limits import Limits
+from market.clearing.publishing.counterfactual import Budget, Counterfactuals
 from takt_sdk.wall_clock import WallClock
 
 PATIENCE_S = 30.0

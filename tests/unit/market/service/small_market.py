@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from market.adapters.journal_memory import MemoryJournal
 from market.adapters.manual_clock import ManualClock
 from market.adapters.memory_bus import MemoryBroker
-from market.clearing.clear import Limits
+from market.clearing.limits import Limits
 from market.clearing.problem import Problem
 from market.clearing.result import Clearing
 from market.engine.admission import OPERATOR

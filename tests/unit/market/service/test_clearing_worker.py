@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import psutil
 import pytest
 
-from market.clearing.clear import Limits
+from market.clearing.limits import Limits
 from market.clearing.problem import Problem
 from market.clearing.result import Status
 from market.engine.snapshot import snapshot

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from market.clearing.clear import Stopwatch
+from market.clearing.limits import Stopwatch
 from scenarios.population import build
 from scenarios.scenario import Case, load_scenario
 from scenarios.study.cell import Cell, finished
