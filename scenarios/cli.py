@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from importlib import import_module
 from pathlib import Path
 
@@ -39,6 +41,18 @@ COMMANDS = {
 
 class _LazyGroup(click.Group):
     """Imports a command only when it is asked for: `takt join` needs no solver, `takt clear` no Ray."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command, which SIGINT ends from its first import on.
+
+        Shells let what they start in the background ignore it.
+        """
+        if (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        ):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the commands in the order of the table."""

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from takt_sdk.endings import in_time
+from takt_sdk.endings import in_thread, in_time
 from takt_sdk.wall_clock import OsEntropy
 
 _LOG = logging.getLogger(__name__)
@@ -73,32 +73,16 @@ async def _begun(start: Callable[[], object]) -> AsyncIterator[None]:
     late for up to half a minute and can not be interrupted.
     """
     loop = asyncio.get_running_loop()
-    over: asyncio.Future[None] = loop.create_future()
     ended, left = threading.Event(), threading.Event()
 
-    def tell(error: BaseException | None) -> None:
-        if over.done():
-            return
-        if error is None:
-            over.set_result(None)
-        else:
-            over.set_exception(error)
-
-    def run() -> None:
-        error: BaseException | None = None
+    def started() -> None:
         try:
             start()
-        except BaseException as raised:  # noqa: BLE001 - it is raised again where it is waited for
-            error = raised
-        ended.set()
-        with suppress(RuntimeError):  # the loop has closed: it was given up
-            loop.call_soon_threadsafe(tell, error)
-        if error is None:
-            left.wait()
+        finally:
+            ended.set()
 
-    threading.Thread(target=run, name="ray", daemon=True).start()
     try:
-        await over
+        await in_thread(started, name="ray", after=left.wait)
     except asyncio.CancelledError:
         until_s = loop.time() + GIVE_UP_S
         while loop.time() < until_s:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -13,10 +14,12 @@ from rich.table import Table
 
 from scenarios.errors import ScenarioError
 from scenarios.mechanisms import SETTINGS, MechanismName
-from scenarios.scenario import load_scenario
+from scenarios.scenario import Case, load_scenario
 from scenarios.show import tables_console
+from scenarios.stopping import until_told
 from scenarios.study.export import shown
 from scenarios.study.regret import MARGINS_PPM, Regret, regret
+from takt_sdk.endings import in_thread
 from takt_sdk.wall_clock import WallClock
 
 
@@ -37,22 +40,26 @@ def regret_(file: Path, seller: str, seeds: int, mechanisms: tuple[str, ...]) ->
     names = cast("tuple[MechanismName, ...]", mechanisms)
     try:
         case = load_scenario(file)
-        with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-            task = bar.add_task(seller, total=len(names) * seeds * (1 + len(MARGINS_PPM)))
-            found = [
-                regret(
-                    case,
-                    seller,
-                    name,
-                    seeds=range(1, seeds + 1),
-                    stopwatch=WallClock(),
-                    show=lambda: bar.advance(task),
-                )
-                for name in names
-            ]
+        found = until_told(lambda: in_thread(partial(_found, case, seller, names, seeds), name="regret"))
     except ScenarioError as error:
         raise click.ClickException(str(error)) from error
     tables_console().print(_table(seller, found))
+
+
+def _found(case: Case, seller: str, names: tuple[MechanismName, ...], seeds: int) -> list[Regret]:
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(seller, total=len(names) * seeds * (1 + len(MARGINS_PPM)))
+        return [
+            regret(
+                case,
+                seller,
+                name,
+                seeds=range(1, seeds + 1),
+                stopwatch=WallClock(),
+                show=lambda: bar.advance(task),
+            )
+            for name in names
+        ]
 
 
 def _table(seller: str, found: list[Regret]) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +18,9 @@ from market.adapters.solver_pulp import PulpSolver
 from market.journal_errors import JournalError
 from market.model.rules import MECHANISMS, Mechanism
 from scenarios.market_folder import journal_at
+from scenarios.stopping import until_told
 from scenarios.study.replay import ASSUMPTIONS, Compared, Side, WhatIf, replay
+from takt_sdk.endings import in_thread
 from takt_sdk.wall_clock import WallClock
 
 
@@ -36,12 +39,8 @@ def replay_(
     """
     journal = journal_at(journal)
     what = WhatIf(mechanism=cast("Mechanism | None", mechanism), without=frozenset(without), work=work_limit)
-    found: list[Compared] = []
     try:
-        with JournalReader(journal) as log:
-            for compared in replay(log, what, solver=PulpSolver(), stopwatch=WallClock()):
-                found.append(compared)
-                click.echo(_line(compared), err=True)
+        found = until_told(lambda: in_thread(partial(_found, journal, what), name="replay"))
     except JournalError as error:
         raise click.ClickException(str(error)) from error
     if not found:
@@ -59,6 +58,15 @@ def replay_(
         document = {"assumptions": ASSUMPTIONS, "rounds": [asdict(one) for one in found]}
         out.write_text(json.dumps(document, indent=1), encoding="utf-8")
         click.echo(f"rounds  {out}")
+
+
+def _found(journal: str, what: WhatIf) -> list[Compared]:
+    found: list[Compared] = []
+    with JournalReader(journal) as log:
+        for compared in replay(log, what, solver=PulpSolver(), stopwatch=WallClock()):
+            found.append(compared)
+            click.echo(_line(compared), err=True)
+    return found
 
 
 def _line(one: Compared) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -23,7 +23,9 @@ from scenarios.runner import Progress as RunProgress
 from scenarios.runner import run_in_memory, run_on_nats
 from scenarios.scenario import load_scenario
 from scenarios.show import show_summary
+from scenarios.stopping import until_told
 from scenarios.summary import Summary, write_summary
+from takt_sdk.endings import in_thread
 from takt_sdk.errors import BusError
 from takt_sdk.model.messages import TERMINAL_ORDER_STATES
 from takt_sdk.wall_clock import WallClock
@@ -50,7 +52,7 @@ def run(
             )
         folder = Path("runs") / population.market if out is None else out
         folder.mkdir(parents=True, exist_ok=True)
-        state, record = _run(population, transport, folder, ray_address, hosts)
+        state, record = until_told(lambda: _run(population, transport, folder, ray_address, hosts))
     except (ScenarioError, RunError, JournalError, BusError) as error:
         raise click.ClickException(str(error)) from error
     carried: Transport = "nats" if transport == "nats" else "memory"
@@ -68,17 +70,17 @@ def write_results(summary: Summary, folder: Path) -> None:
     (folder / "report.html").write_text(render(summary), encoding="utf-8")
 
 
-def _run(
+async def _run(
     population: Population, transport: str, folder: Path, ray_address: str | None, hosts: int
 ) -> tuple[State, Record]:
     shown = _Shown(population)
     with shown.bar:
         if transport == "memory":
-            return run_in_memory(population, shown.show)
+            return await in_thread(partial(run_in_memory, population, shown.show), name="run")
         market = folder / "market"
         shutil.rmtree(market, ignore_errors=True)
         shown.bar.console.print("starting nats-server, engine, gateway and Ray")
-        return asyncio.run(run_on_nats(population, market, shown.show, ray_address=ray_address, hosts=hosts))
+        return await run_on_nats(population, market, shown.show, ray_address=ray_address, hosts=hosts)
 
 
 class _Shown:

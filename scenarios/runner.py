@@ -155,8 +155,9 @@ async def run_on_nats(
         stack = _Stack(population, folder, clock, RecordingClearer(clearer, record), ray_address, hosts)
         context = stack.running()
         run = await context.__aenter__()
-        await starting
     try:
+        with phases.phase("starting market and Ray"):
+            await starting
         orders = list(population.orders)
         notices = sorted(population.notices, key=lambda notice: notice.at_us)
         for moment in tick_times(population):

@@ -1,16 +1,25 @@
-"""How a command that runs until it is told to stop is told, and by when it has ended. Decides nothing."""
+"""How a command is told to stop, and by when it has ended. Decides nothing."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+import click
 
 from takt_sdk.endings import exit_by
 
+T = TypeVar("T")
+
 STOP_S = 60.0
 """After so long a process that was told to stop ends as it is, and says where it hung."""
+
+BY_SIGNAL = 128
+"""What shells add to a signal's number in the exit code of a command that it ended."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,6 +33,8 @@ class Stop:
     task: asyncio.Task[Any]
     told: asyncio.Event = field(default_factory=asyncio.Event)
     is_up: bool = False
+    number: int = 0
+    """The signal that came."""
 
     @classmethod
     def on_signals(cls) -> Self:
@@ -32,14 +43,41 @@ class Stop:
         assert task is not None
         stop = cls(task=task)
         for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.tell)
+            asyncio.get_running_loop().add_signal_handler(number, stop.tell, number)
         return stop
 
-    def tell(self) -> None:
-        """Let the process end."""
+    def tell(self, number: int) -> None:
+        """Let the process end, since a signal has come."""
         if self.told.is_set():
             return
+        self.number = number
         exit_by(STOP_S)
         self.told.set()
         if not self.is_up:
             self.task.cancel()
+
+
+def until_told(work: Callable[[], Awaitable[T]], *, words: str = "stopped") -> T:
+    """Return what a command's work comes to; SIGINT or SIGTERM ends the command, whenever it comes.
+
+    The work is cancelled, what it holds is given back, and the process ends with exit code 128 + the signal's
+    number, whatever threads still compute. What computes long has to do so in a thread: nothing else reaches
+    it, and a clearing could take the interrupt for its own. A SIGINT that this process inherited as ignored,
+    as shells leave it to what they start in the background, is heeded.
+    """
+    stops: list[Stop] = []
+
+    async def told() -> T:
+        stops.append(Stop.on_signals())
+        return await work()
+
+    try:
+        found = asyncio.run(told())
+    except BaseException:
+        if not (stops and stops[0].number):
+            raise
+    else:
+        if not stops[0].number:
+            return found
+    click.echo(words, err=True)
+    os._exit(BY_SIGNAL + stops[0].number)  # Python can end a thread that computes only by an abort

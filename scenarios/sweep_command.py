@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -25,13 +23,12 @@ from rich.progress import (
 from scenarios.errors import ScenarioError
 from scenarios.mechanisms import MECHANISM_NAMES, MechanismName
 from scenarios.scenario import Case
+from scenarios.stopping import until_told
 from scenarios.study.cell import Cell, Row
 from scenarios.study.execute import run_here, run_on_ray
 from scenarios.study.sweep import Sweep, cells, load_sweep
 from scenarios.study.table import StudyTable
 
-STOPPED = 130
-"""Exit code of a sweep that was stopped by Ctrl-C, as of any command that SIGINT ends."""
 _REASONS = 5
 """Errors of cells that are shown; the table has all."""
 
@@ -64,13 +61,12 @@ def sweep(
         given = {"seeds": seeds, "mechanisms": cast("tuple[MechanismName, ...]", mechanisms)}
         plan = plan.model_copy(update={key: value for key, value in given.items() if value})
         table = StudyTable(Path("runs") / f"{plan.name}-sweep" if out is None else out, _stated(plan, case))
-        failed = asyncio.run(_run(plan, case, table, workers, ray_address))
+        failed = until_told(
+            lambda: _run(plan, case, table, workers, ray_address),
+            words="stopped; started again, it goes on where it was",
+        )
     except ScenarioError as error:
         raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        click.echo("stopped; started again, it goes on where it was", err=True)
-        # A cell may still compute in a thread, which Python can not end without an abort.
-        os._exit(STOPPED)
     click.echo(f"table  {table.merged()}\nnext   takt compare {table.folder}")
     if failed:
         reasons = "".join(f"\n  {count} with {reason}" for reason, count in failed.most_common(_REASONS))
@@ -107,7 +103,7 @@ async def _run(
             (number, cell) for number, cell in enumerate(cells(plan)) if number not in done
         )
         if workers == 1 and ray_address is None:
-            run_here(case, remaining, took)
+            await run_here(case, remaining, took)
         else:
             await run_on_ray(case, remaining, took, workers=workers, ray_address=ray_address)
     return failed

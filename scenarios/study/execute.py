@@ -6,10 +6,8 @@ Which worker ran a cell changes nothing.
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import ray
 
@@ -17,9 +15,9 @@ from scenarios.errors import ScenarioError
 from scenarios.local_ray import local_ray
 from scenarios.scenario import Case
 from scenarios.study.cell import Cell, Row, run_cell
+from takt_sdk.endings import in_thread
 from takt_sdk.wall_clock import WallClock
 
-T = TypeVar("T")
 Numbered = tuple[int, Cell]
 Took = Callable[[int, Cell, Row | None, str], None]
 """Takes a cell's number, the cell, its row or none, and why there is none."""
@@ -36,12 +34,6 @@ def attempt(case: Case, cell: Cell) -> tuple[Row | None, str]:
         return None, str(error)
 
 
-def run_here(case: Case, cells: Iterable[Numbered], took: Took) -> None:
-    """Run cells one after the other in this process."""
-    for number, cell in cells:
-        took(number, cell, *attempt(case, cell))
-
-
 async def run_on_ray(
     case: Case, cells: Iterable[Numbered], took: Took, *, workers: int, ray_address: str | None
 ) -> None:
@@ -51,7 +43,7 @@ async def run_on_ray(
     as it has CPUs and this process none.
     """
     waiting = iter(cells)
-    here = None if ray_address is not None else asyncio.create_task(_lane_here(case, waiting, took))
+    here = None if ray_address is not None else asyncio.create_task(run_here(case, waiting, took))
     elsewhere = workers if here is None else workers - 1
     try:
         async with local_ray(ray_address, cpus=max(1, elsewhere)):
@@ -71,32 +63,10 @@ async def run_on_ray(
             here.cancel()
 
 
-async def _lane_here(case: Case, waiting: Iterator[Numbered], took: Took) -> None:
-    """Run cells in a thread of this process, one after the other."""
-    loop = asyncio.get_running_loop()
-    for number, cell in waiting:
-        outcome: asyncio.Future[tuple[Row | None, str]] = loop.create_future()
-        # A daemon: a sweep that is stopped does not wait for the cell that runs.
-        threading.Thread(target=_tell, args=(loop, outcome, case, cell), name="cell", daemon=True).start()
-        took(number, cell, *await outcome)
+async def run_here(case: Case, cells: Iterable[Numbered], took: Took) -> None:
+    """Run cells in a thread of this process, one after the other.
 
-
-def _tell(
-    loop: asyncio.AbstractEventLoop,
-    outcome: asyncio.Future[tuple[Row | None, str]],
-    case: Case,
-    cell: Cell,
-) -> None:
-    """Run a cell and put what came of it into a future of another thread's loop."""
-
-    def put(set_it: Callable[[T], None], value: T) -> None:
-        if not outcome.done():
-            set_it(value)
-
-    with suppress(RuntimeError):  # the loop has closed: the sweep was stopped
-        try:
-            found = attempt(case, cell)
-        except Exception as error:  # noqa: BLE001 - it is raised again where it is waited for
-            loop.call_soon_threadsafe(put, outcome.set_exception, error)
-        else:
-            loop.call_soon_threadsafe(put, outcome.set_result, found)
+    A sweep that is stopped does not wait for the cell that runs, and its clearings see nothing of signals.
+    """
+    for number, cell in cells:
+        took(number, cell, *await in_thread(partial(attempt, case, cell), name="cell"))

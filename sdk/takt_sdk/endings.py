@@ -8,8 +8,9 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 _AGAIN_S = 0.1
 PATIENCE_S = 10.0
@@ -32,34 +33,43 @@ async def end(tasks: Iterable[asyncio.Future[Any]], *, within_s: float = PATIENC
         _, pending = await asyncio.wait(pending, timeout=_AGAIN_S)
 
 
+def in_thread(
+    call: Callable[[], T], *, name: str, after: Callable[[], object] | None = None
+) -> asyncio.Future[T]:
+    """Run a blocking call in a thread of its own; return the future of what comes of it.
+
+    The thread keeps neither the event loop nor the process from ending. A call that nobody waits for any
+    more goes on. ``after`` runs in the thread once the call has returned, and not if it raised.
+    """
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[T] = loop.create_future()
+
+    def put(set_it: Callable[[Any], None], what: object) -> None:
+        if not over.done():
+            set_it(what)
+
+    def run() -> None:
+        with suppress(RuntimeError):  # the loop has closed: nobody waits any more
+            try:
+                found = call()
+            except BaseException as error:  # noqa: BLE001 - it is raised again where it is waited for
+                loop.call_soon_threadsafe(put, over.set_exception, error)
+                return
+            loop.call_soon_threadsafe(put, over.set_result, found)
+        if after is not None:
+            after()
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return over
+
+
 async def in_time(call: Callable[[], object], seconds: float) -> bool:
     """Run a blocking call in a thread of its own; return whether it was over in time.
 
     What is late goes on, but keeps neither the event loop nor the process from ending. What it raised
     in time is raised here.
     """
-    loop = asyncio.get_running_loop()
-    over: asyncio.Future[None] = loop.create_future()
-
-    def tell(error: BaseException | None) -> None:
-        if over.done():
-            return
-        if error is None:
-            over.set_result(None)
-        else:
-            over.set_exception(error)
-
-    def run() -> None:
-        error: BaseException | None = None
-        try:
-            call()
-        except Exception as raised:  # noqa: BLE001 - it is raised again where it is waited for
-            error = raised
-        with suppress(RuntimeError):  # the loop has closed: nobody waits any more
-            loop.call_soon_threadsafe(tell, error)
-
-    threading.Thread(target=run, name="in_time", daemon=True).start()
-    done, _ = await asyncio.wait((over,), timeout=seconds)
+    done, _ = await asyncio.wait((in_thread(call, name="in_time"),), timeout=seconds)
     for one in done:
         one.result()
     return bool(done)

@@ -65,7 +65,7 @@ from scenarios.study import execute
 async def never(case, cells, took):
     await asyncio.sleep(0)
 
-execute._lane_here = never
+execute.run_here = never
 main()
 """
 """All cells are Ray's: this process leaves them to it."""
@@ -76,7 +76,7 @@ def test_ctrl_c_while_ray_starts_ends_the_sweep_and_all_of_ray(tmp_path: Path) -
     told = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     arguments = ["sweep", str(file), "--workers", "2", "--seeds", "500", "--out", str(out)]
     with subprocess.Popen(
-        [sys.executable, "-c", "from scenarios.cli import main; main()", *arguments],
+        [sys.executable, "-c", IN_THE_BACKGROUND, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -93,6 +93,15 @@ def test_ctrl_c_while_ray_starts_ends_the_sweep_and_all_of_ray(tmp_path: Path) -
     gone, alive = psutil.wait_procs(servers, timeout=STOPPED_S)
     assert all(one.status() == psutil.STATUS_ZOMBIE for one in alive), alive
     assert len(gone) + len(alive) == len(servers)
+
+
+IN_THE_BACKGROUND = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+from scenarios.cli import main
+main()
+"""
+"""Shells let what they start with & ignore SIGINT; the test itself may run so."""
 
 
 def ray_servers(process: subprocess.Popen[str]) -> list[psutil.Process]:

@@ -163,7 +163,7 @@ class Hunt:
             try:
                 next(thread for thread in threads if thread.is_alive()).join(POLL_S)
             except KeyboardInterrupt:
-                self.halt.set()
+                self.interrupted()
             if end_s is None and (self.halt.is_set() or self.deadline.passed()):
                 end_s = self.deadline.now() + LEAVE_S
                 for helper in helpers:
@@ -191,7 +191,13 @@ class Hunt:
             try:
                 self.here(task, k)
             except KeyboardInterrupt:
-                self.halt.set()
+                self.interrupted()
+
+    def interrupted(self) -> None:
+        """End the search with the best so far; one of so much work comes to what it must or to nothing."""
+        self.halt.set()
+        if self.end_s is None:
+            raise KeyboardInterrupt
 
     def task(self, k: int, time_s: float | None, workers: int) -> PartTask:
         """Return the search of a part, its share of the work in it."""
