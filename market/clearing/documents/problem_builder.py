@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from market.clearing.documents.problem_columns import MAX_ID_CHARS, MAX_INTEGER, Columns, check_ids
+from market.clearing.documents.problem_given import Given
 from market.clearing.documents.problem_totals import check_totals
 from market.clearing.errors import ProblemError
 from market.clearing.problem import MECHANISMS, NONE, Problem
@@ -20,33 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-class ProblemBuilder:
+class ProblemBuilder(Given):
     """Collect columns, then `build` one `Problem`.
 
     Every ``add_*`` takes parallel sequences. Elements of ragged fields are concatenated and
     counted per owner (``*_counts``). References are indices in the order of adding: the
     ``add_*`` methods return the index of their first element, `site` and `bidder` give theirs.
     """
-
-    def __init__(self) -> None:
-        self.sites: dict[str, int] = {}
-        self.bidders: dict[str, int] = {}
-        self.order_ids: list[str] = []
-        self.order_columns: tuple[list[int], ...] = ([], [], [], [], [], [])
-        self.lot_ids: list[str] = []
-        self.lot_quantity: list[int] = []
-        self.arc_ids: list[str] = []
-        self.arc_columns: tuple[list[int], ...] = ([], [], [])
-        self.resource_ids: list[str] = []
-        self.resource_capacity: list[int] = []
-        self.group_ids: list[str] = []
-        self.group_columns: tuple[list[int], ...] = ([], [])
-        self.bid_ids: list[str] = []
-        self.bid_columns: tuple[list[int], ...] = tuple([] for _ in range(12))
-        self.items: tuple[list[int], ...] = ([], [])
-        self.uses: tuple[list[int], ...] = ([], [], [])
-        self.bid_groups: list[int] = []
-        self.transport: tuple[list[int], ...] = ([], [], [], [], [])
 
     def site(self, name: str | None) -> int:
         """Return the index of a site, adding it when new; ``NONE`` for None."""
@@ -184,13 +165,17 @@ class ProblemBuilder:
             At the first value that breaks a rule of the problem format.
         """
         if not 0 < len(currency) <= MAX_ID_CHARS:
-            raise ProblemError("currency", f'must have 1 to {MAX_ID_CHARS} characters (was "{currency}")')
+            raise ProblemError(
+                "currency", f'must have 1 to {MAX_ID_CHARS} characters (was "{currency[:60]}")'
+            )
         if mechanism not in MECHANISMS:
-            raise ProblemError("mechanism", f'must be one of {", ".join(MECHANISMS)} (was "{mechanism}")')
+            raise ProblemError(
+                "mechanism", f'must be one of {", ".join(MECHANISMS)} (was "{mechanism[:60]}")'
+            )
         if not 0 <= seed <= MAX_INTEGER:
             raise ProblemError("seed", f"must be 0 to {MAX_INTEGER} (was {seed})")
-        for name in (*self.sites, *self.bidders):
-            check_ids((name,), "sites and bidders ({})")
+        check_ids(tuple(self.sites), "sites[{}]")
+        check_ids(tuple(self.bidders), "bidders[{}]")
         columns = Columns(self)
         problem = Problem(
             currency=currency,

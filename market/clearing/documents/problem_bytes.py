@@ -19,11 +19,15 @@ MAX_BYTES = 2**31 - 1
 
 
 def bytes_of(path: Path) -> bytes:
-    """Return the content of a file, bounded."""
+    """Return the content of a file or a pipe, bounded."""
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise ProblemError("document", f"must have at most {MAX_BYTES} bytes (has {size})")
-    return path.read_bytes()
+    with path.open("rb") as file:
+        raw = file.read() if path.is_file() else file.read(MAX_BYTES + 1)  # a pipe tells no size
+    if len(raw) > MAX_BYTES:
+        raise ProblemError("document", f"must have at most {MAX_BYTES} bytes")
+    return raw
 
 
 def unzipped(raw: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Sort and check the columns that a `ProblemBuilder` holds, at array speed.
+"""Sort and check the columns that a `ProblemBuilder` was given, at array speed.
 
 Names the first wrong value by its path; indices count in the order of adding. Decides nothing.
 """
@@ -15,7 +15,7 @@ from market.clearing.problem import NO_TIME, NONE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from market.clearing.documents.problem_builder import ProblemBuilder
+    from market.clearing.documents.problem_given import Given
     from market.clearing.problem import Flags, Ints
 
 MAX_INTEGER = 2**53 - 1
@@ -100,14 +100,14 @@ def _sort_in_rows(ptr: Ints, key: Ints, names: Sequence[str], path: str) -> Ints
 
 
 class Columns:
-    """Sorts and checks what a builder holds; one method per list of the format."""
+    """Sorts and checks what a builder was given; one method per list of the format."""
 
-    def __init__(self, builder: ProblemBuilder) -> None:
-        self.given = builder
-        self.site_names = tuple(sorted(builder.sites))
-        self.site_rank = _ranks(builder.sites, self.site_names)
-        self.bidder_names = tuple(sorted(builder.bidders))
-        self.bidder_rank = _ranks(builder.bidders, self.bidder_names)
+    def __init__(self, given: Given) -> None:
+        self.given = given
+        self.site_names = tuple(sorted(given.sites))
+        self.site_rank = _ranks(given.sites, self.site_names)
+        self.bidder_names = tuple(sorted(given.bidders))
+        self.bidder_rank = _ranks(given.bidders, self.bidder_names)
         self.lot_rank = np.empty(0, dtype=np.int64)
         self.resource_rank = np.empty(0, dtype=np.int64)
         self.group_rank = np.empty(0, dtype=np.int64)

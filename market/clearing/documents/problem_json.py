@@ -1,17 +1,12 @@
-"""Read ``takt.problem.v1``, strictly.
-
-Columns are lifted out of the document by C-level iteration, so a million bids cost seconds; only
-when something is wrong is the document walked again to name the path and the value.
-"""
+"""Read ``takt.problem.v1``, strictly: columns of its records into a `ProblemBuilder`."""
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING
 
 from market.clearing.documents.problem_builder import ProblemBuilder
 from market.clearing.documents.problem_bytes import (
@@ -24,87 +19,34 @@ from market.clearing.documents.problem_bytes import (
 )
 from market.clearing.documents.problem_columns import MAX_INTEGER
 from market.clearing.documents.problem_document import KIND
+from market.clearing.documents.problem_paths import document_path
+from market.clearing.documents.problem_records import (
+    ARC_TO_LOT,
+    ARC_TO_SITE,
+    BID,
+    GROUP,
+    ITEM,
+    LOT,
+    ORDER,
+    RESOURCE,
+    TOP,
+    TRANSPORT,
+    TYPES,
+    USE,
+    check_record,
+    columns,
+    refuse_record,
+    shown,
+)
 from market.clearing.errors import ProblemError
 from market.clearing.problem import NO_TIME, NONE, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_LONGEST_SHOWN = 60
+    from market.clearing.documents.problem_records import Columns, Record
+
 _KEY_WITH_SPACE = re.compile(rb'"[ \t\r\n]+:')
-
-# The type of every field of every record; "?" marks those that may be null.
-_TOP = {
-    "kind": "str",
-    "currency": "str",
-    "mechanism": "str",
-    "seed": "int",
-    "orders": "list",
-    "resources": "list",
-    "bids": "list",
-    "groups": "list",
-    "transport": "list",
-}
-_ORDER = {
-    "id": "str",
-    "value": "int",
-    "must_serve": "bool",
-    "partial": "bool",
-    "max_suppliers": "int?",
-    "lots": "list",
-    "arcs": "list",
-}
-_LOT = {"id": "str", "quantity": "int"}
-_ARC_TO_LOT = {"id": "str", "from": "str", "to": "str"}
-_ARC_TO_SITE = {"id": "str", "from": "str", "to_site": "str"}
-_RESOURCE = {"id": "str", "capacity": "int"}
-_BID = {
-    "id": "str",
-    "bidder": "str",
-    "site": "str?",
-    "items": "list",
-    "divisible": "bool",
-    "min_quantity": "int",
-    "fixed_price": "int",
-    "unit_price": "int",
-    "score": "int",
-    "start": "int?",
-    "end": "int?",
-    "uses": "list",
-    "groups": "list",
-}
-_ITEM = {"lot": "str", "quantity": "int"}
-_USE = {"resource": "str", "fixed": "int", "per_unit": "int"}
-_GROUP = {"id": "str", "max_accepted": "int?", "fixed_price": "int"}
-_TRANSPORT = {"from": "str", "to": "str", "fixed": "int", "per_unit": "int", "minutes": "int"}
-_TYPES: dict[str, frozenset[type]] = {
-    "str": frozenset({str}),
-    "int": frozenset({int}),
-    "bool": frozenset({bool}),
-    "list": frozenset({list}),
-    "str?": frozenset({str, type(None)}),
-    "int?": frozenset({int, type(None)}),
-}
-_SAYS = {
-    "str": "a string",
-    "int": "an integer",
-    "bool": "true or false",
-    "list": "a list",
-    "str?": "a string or null",
-    "int?": "an integer or null",
-}
-
-# Builder's flat list → where its records stand in the document.
-_PLACES = {
-    "lots": ("orders", "lots"),
-    "arcs": ("orders", "arcs"),
-    "items": ("bids", "items"),
-    "uses": ("bids", "uses"),
-    "bid_groups": ("bids", "groups"),
-}
-
-_Record = dict[str, Any]
-_Columns = dict[str, list[Any]]
 
 
 def problem_from_json(source: bytes | str | Path) -> Problem:
@@ -128,7 +70,7 @@ def problem_from_json(source: bytes | str | Path) -> Problem:
     return problem
 
 
-def _refuse_repeated_keys(raw: bytes, document: _Record) -> None:
+def _refuse_repeated_keys(raw: bytes, document: Record) -> None:
     """Refuse a document in which an object repeats a key, which `json` keeps silent about.
 
     The keys of a right document can be counted; only where the count differs, or spaces stand
@@ -143,24 +85,24 @@ def _refuse_repeated_keys(raw: bytes, document: _Record) -> None:
         raise ProblemError(path or "document", "a key stands twice in this object")
 
 
-def _keys_of(document: _Record) -> int:
+def _keys_of(document: Record) -> int:
     """Return how many keys all objects of a right document have together."""
     orders, bids = document["orders"], document["bids"]
     nested = (
-        (_LOT, orders, "lots"),
-        (_ARC_TO_LOT, orders, "arcs"),
-        (_ITEM, bids, "items"),
-        (_USE, bids, "uses"),
+        (LOT, orders, "lots"),
+        (ARC_TO_LOT, orders, "arcs"),
+        (ITEM, bids, "items"),
+        (USE, bids, "uses"),
     )
     flat = (
-        (_ORDER, "orders"),
-        (_RESOURCE, "resources"),
-        (_BID, "bids"),
-        (_GROUP, "groups"),
-        (_TRANSPORT, "transport"),
+        (ORDER, "orders"),
+        (RESOURCE, "resources"),
+        (BID, "bids"),
+        (GROUP, "groups"),
+        (TRANSPORT, "transport"),
     )
     return (
-        len(_TOP)
+        len(TOP)
         + sum(len(fields) * len(document[name]) for fields, name in flat)
         + sum(len(fields) * sum(map(len, map(itemgetter(name), owner))) for fields, owner, name in nested)
     )
@@ -168,32 +110,32 @@ def _keys_of(document: _Record) -> int:
 
 def problem_from_document(document: object) -> Problem:
     """Build a problem from a parsed ``takt.problem.v1`` document."""
-    if not isinstance(document, dict) or document.keys() != _TOP.keys():
-        _refuse_record(document, _TOP, "document")
+    if not isinstance(document, dict) or document.keys() != TOP.keys():
+        refuse_record(document, TOP, "document")
     assert isinstance(document, dict)
-    for name, kind in _TOP.items():
-        if type(document[name]) not in _TYPES[kind]:
-            _refuse_record(document, _TOP, "document")
+    for name, kind in TOP.items():
+        if type(document[name]) not in TYPES[kind]:
+            refuse_record(document, TOP, "document")
     if document["kind"] != KIND:
-        raise ProblemError("kind", f'must be "{KIND}" (was {_shown(document["kind"])})')
+        raise ProblemError("kind", f'must be "{KIND}" (was {shown(document["kind"])})')
     try:
         return _built(document)
     except ProblemError as error:
-        raise ProblemError(_document_path(error.path, document), error.detail) from None
+        raise ProblemError(document_path(error.path, document), error.detail) from None
 
 
-def _built(document: _Record) -> Problem:
-    orders = _columns(document["orders"], _ORDER, "orders")
-    resources = _columns(document["resources"], _RESOURCE, "resources")
-    groups = _columns(document["groups"], _GROUP, "groups")
-    transport = _columns(document["transport"], _TRANSPORT, "transport")
-    bids = _columns(document["bids"], _BID, "bids")
+def _built(document: Record) -> Problem:
+    orders = columns(document["orders"], ORDER, "orders")
+    resources = columns(document["resources"], RESOURCE, "resources")
+    groups = columns(document["groups"], GROUP, "groups")
+    transport = columns(document["transport"], TRANSPORT, "transport")
+    bids = columns(document["bids"], BID, "bids")
     builder = ProblemBuilder()
     lots = _add_orders(builder, orders)
     builder.add_resources(_copied(resources["id"]), resources["capacity"])
     builder.add_groups(
         groups["id"],
-        max_accepted=_limits(groups["max_accepted"], "groups[{}].max_accepted"),
+        max_accepted=_limits(groups["max_accepted"], "groups[{}].max_accepted", 0),
         fixed_price=groups["fixed_price"],
     )
     _add_bids(builder, bids, lots, _index(resources["id"]), _index(groups["id"]))
@@ -209,20 +151,20 @@ def _built(document: _Record) -> Problem:
     )
 
 
-def _add_orders(builder: ProblemBuilder, orders: _Columns) -> dict[str, int]:
+def _add_orders(builder: ProblemBuilder, orders: Columns) -> dict[str, int]:
     """Add the orders; return the index of every lot id."""
-    lots = _columns(list(chain.from_iterable(orders["lots"])), _LOT, "lots")
+    lots = columns(list(chain.from_iterable(orders["lots"])), LOT, "lots")
     index = _index(lots["id"])
     arcs = list(chain.from_iterable(orders["arcs"]))
     at_site = [isinstance(arc, dict) and "to_site" in arc for arc in arcs]
     for k, arc in enumerate(arcs):
-        _check_record(arc, _ARC_TO_SITE if at_site[k] else _ARC_TO_LOT, f"arcs[{k}]")
+        check_record(arc, ARC_TO_SITE if at_site[k] else ARC_TO_LOT, f"arcs[{k}]")
     builder.add_orders(
         _copied(orders["id"]),
         value=orders["value"],
         must_serve=orders["must_serve"],
         partial=orders["partial"],
-        max_suppliers=_limits(orders["max_suppliers"], "orders[{}].max_suppliers"),
+        max_suppliers=_limits(orders["max_suppliers"], "orders[{}].max_suppliers", 1),
         lot_counts=list(map(len, orders["lots"])),
         lot_ids=_copied(lots["id"]),
         lot_quantity=lots["quantity"],
@@ -239,18 +181,18 @@ def _add_orders(builder: ProblemBuilder, orders: _Columns) -> dict[str, int]:
 
 def _add_bids(
     builder: ProblemBuilder,
-    bids: _Columns,
+    bids: Columns,
     lots: Mapping[str, int],
     resources: Mapping[str, int],
     groups: Mapping[str, int],
 ) -> None:
     """Add the bids, resolving every reference by id."""
-    items = _columns(list(chain.from_iterable(bids["items"])), _ITEM, "items")
-    uses = _columns(list(chain.from_iterable(bids["uses"])), _USE, "uses")
+    items = columns(list(chain.from_iterable(bids["items"])), ITEM, "items")
+    uses = columns(list(chain.from_iterable(bids["uses"])), USE, "uses")
     names = list(chain.from_iterable(bids["groups"]))
     if not set(map(type, names)) <= {str}:
         wrong = next(k for k, name in enumerate(names) if type(name) is not str)
-        raise ProblemError(f"bid_groups[{wrong}]", f"must be a string (was {_shown(names[wrong])})")
+        raise ProblemError(f"bid_groups[{wrong}]", f"must be a string (was {shown(names[wrong])})")
     bidder = {name: builder.bidder(name) for name in dict.fromkeys(bids["bidder"])}
     site = {name: builder.site(name) for name in dict.fromkeys(bids["site"])}
     builder.add_bids(
@@ -276,53 +218,6 @@ def _add_bids(
     )
 
 
-def _columns(records: Sequence[Any], fields: Mapping[str, str], path: str) -> _Columns:
-    """Return the fields of all records as columns; each has exactly the fields, each of its type."""
-    columns: _Columns = {name: [] for name in fields}
-    for start in range(0, len(records), _CHUNK):
-        chunk = records[start : start + _CHUNK]
-        try:
-            right = set(map(type, chunk)) == {dict} and set(map(len, chunk)) == {len(fields)}
-            for name, kind in fields.items():
-                column = list(map(itemgetter(name), chunk))
-                right = right and set(map(type, column)) <= _TYPES[kind]
-                columns[name] += column
-        except (KeyError, TypeError, IndexError):
-            right = False
-        if not right:
-            for i, record in enumerate(chunk, start):
-                _check_record(record, fields, f"{path}[{i}]")
-    return columns
-
-
-_CHUNK = 2000
-"""Records taken at a time: few enough to stay in the processor's cache while each field is lifted out."""
-
-
-def _check_record(record: object, fields: Mapping[str, str], path: str) -> None:
-    if (
-        not isinstance(record, dict)
-        or record.keys() != fields.keys()
-        or any(type(record[name]) not in _TYPES[kind] for name, kind in fields.items())
-    ):
-        _refuse_record(record, fields, path)
-
-
-def _refuse_record(record: object, fields: Mapping[str, str], path: str) -> Never:
-    """Name what is wrong with a record."""
-    prefix = "" if path == "document" else f"{path}."
-    if not isinstance(record, dict):
-        raise ProblemError(path, f"must be an object (was {_shown(record)})")
-    for name in record:
-        if name not in fields:
-            raise ProblemError(f"{prefix}{name[:_LONGEST_SHOWN]}", "unknown field")
-    for name in fields:
-        if name not in record:
-            raise ProblemError(f"{prefix}{name}", "missing")
-    name = next(name for name, kind in fields.items() if type(record[name]) not in _TYPES[kind])
-    raise ProblemError(f"{prefix}{name}", f"must be {_SAYS[fields[name]]} (was {_shown(record[name])})")
-
-
 def _copied(names: list[str]) -> list[str]:
     """Return equal strings in memory of their own, so that all of the document's can be given back."""
     copies = "\n".join(names).split("\n")
@@ -343,15 +238,15 @@ def _resolve(names: Sequence[str], index: Mapping[str, int], path: str) -> list[
 def _resolved(name: str, index: Mapping[str, int], path: str) -> int:
     found = index.get(name)
     if found is None:
-        raise ProblemError(path, f"unknown {_shown(name)}")
+        raise ProblemError(path, f"unknown {shown(name)}")
     return found
 
 
-def _limits(column: Sequence[int | None], path: str) -> list[int]:
-    """Return a nullable limit as a column with ``NONE`` for null; refuse negative ones."""
+def _limits(column: Sequence[int | None], path: str, least: int) -> list[int]:
+    """Return a nullable limit as a column with ``NONE`` for null; refuse those below the least."""
     for i, limit in enumerate(column):
-        if limit is not None and limit < 0:
-            raise ProblemError(path.format(i), f"must be null or at least 0 (was {limit})")
+        if limit is not None and limit < least:
+            raise ProblemError(path.format(i), f"must be null or at least {least} (was {limit})")
     return [NONE if limit is None else limit for limit in column]
 
 
@@ -361,23 +256,3 @@ def _dates(column: Sequence[int | None], path: str) -> list[int]:
         if t is not None and not -MAX_INTEGER <= t <= MAX_INTEGER:
             raise ProblemError(path.format(i), f"must be within ±{MAX_INTEGER} (was {t})")
     return [NO_TIME if t is None else t for t in column]
-
-
-def _document_path(path: str, document: _Record) -> str:
-    """Translate a builder's flat path (``items[7].lot``) into one of the document."""
-    name, bracket, rest = path.partition("[")
-    index, _, tail = rest.partition("]")
-    if not bracket or name not in _PLACES or not index.isdigit():
-        return path
-    owner, field = _PLACES[name]
-    k = int(index)
-    for i, record in enumerate(document[owner]):
-        if k < len(record[field]):
-            return f"{owner}[{i}].{field}[{k}]{tail}"
-        k -= len(record[field])
-    return path
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."

@@ -122,6 +122,7 @@ def test_a_repeated_key_beside_ids_that_look_like_keys() -> None:
         ({"kind": "takt.problem.v2"}, 'kind: must be "takt.problem.v1" (was "takt.problem.v2")'),
         ({"currency": ""}, 'currency: must have 1 to 128 characters (was "")'),
         ({"mechanism": "lottery"}, "mechanism: must be one of pay_as_bid, second_price"),
+        ({"mechanism": "l" * 99}, f'(was "{"l" * 60}")'),
         ({"seed": -1}, "seed: must be 0 to 9007199254740991 (was -1)"),
         ({"orders": {}}, "orders: must be a list (was {})"),
         ({"colour": 1}, "colour: unknown field"),
@@ -149,7 +150,7 @@ def test_the_document_itself(change: Document, message: str) -> None:
         ("orders", 2, {"lots": []}, "orders[2].lots: must hold at least one lot (was [])"),
         ("orders", 0, {"lots": [7]}, "orders[0].lots[0]: must be an object (was 7)"),
         ("orders", 0, {"max_suppliers": 0}, "orders[0].max_suppliers: must be null or at least 1 (was 0)"),
-        ("orders", 0, {"max_suppliers": -1}, "orders[0].max_suppliers: must be null or at least 0 (was -1)"),
+        ("orders", 0, {"max_suppliers": -1}, "orders[0].max_suppliers: must be null or at least 1 (was -1)"),
         ("orders", 0, {"partial": True, "must_serve": True}, "orders[0].partial: a must_serve order cannot"),
         ("orders", 0, {"arcs": [{"id": "q", "from": "a", "to": "a"}]}, "orders[0].arcs[0].to: must differ"),
         (
@@ -208,6 +209,16 @@ def test_the_document_itself(change: Document, message: str) -> None:
         ("groups", 0, {"fixed_price": "1"}, 'groups[0].fixed_price: must be an integer (was "1")'),
         ("transport", 0, {"minutes": -1}, "transport[0].minutes: must be 0 to 9007199254740991 (was -1)"),
         ("transport", 0, {"from": 3}, "transport[0].from: must be a string (was 3)"),
+        ("transport", 0, {"to": ""}, "transport[0].to: must have 1 to 128 characters (has 0)"),
+        ("transport", 0, {"from": "\ud800"}, "transport[0].from: is not valid Unicode"),
+        ("bids", 1, {"site": "x" * 129}, "bids[1].site: must have 1 to 128 characters (has 129)"),
+        ("bids", 2, {"bidder": ""}, "bids[2].bidder: must have 1 to 128 characters (has 0)"),
+        (
+            "orders",
+            0,
+            {"arcs": [{"id": "q", "from": "a", "to_site": ""}]},
+            "orders[0].arcs[0].to_site: must have 1 to 128 characters (has 0)",
+        ),
     ],
 )
 def test_every_value_is_named_by_its_path(part: str, index: int, change: Document, message: str) -> None:
