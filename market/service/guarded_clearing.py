@@ -16,6 +16,7 @@ from market.clearing.publishing.publish import publish
 from market.clearing.result import Clearing, Seconds
 from market.clearing.search.hunt import Hunt, publishing_s
 from market.mechanisms.rule import UNRESOLVED
+from market.service.drafts import Drafts
 from market.service.standing import Standing
 
 if TYPE_CHECKING:
@@ -39,18 +40,6 @@ RESOLVING = frozenset({"vcg", "core"})
 """Payment rules that solve again; an answer without payments is left before they do."""
 
 LOOK_S = 0.1
-CHEAP_S = 0.02
-"""Where publishing is as fast as this, the greedy answer is left before the search begins."""
-
-FIRST_SHARE = 0.1
-"""Where it takes no more of the time than this, the greedy answer is left while the search begins."""
-
-FIRST_DRAFT_S = 0.5
-DRAFT_ROOM = 6.0
-"""No draft where less than so many times its cost is left."""
-
-DRAFT_SHARE = 10.0
-"""A draft is written when so many times its cost has passed since the last."""
 
 
 def clear_in_child(
@@ -88,24 +77,28 @@ class _Watched:
         self.done = Event()
         self.found: Found | None = None
         self.told: Standing | None = None
+        limit_s = hunt.limits.time_s
+        self.drafts = Drafts(
+            start_s=self.started,
+            end_s=float("inf") if limit_s is None else self.started + limit_s,
+            cost_s=publishing_s(hunt.p),
+        )
 
     def clear(self) -> Clearing:
         """Search, and publish what was found."""
-        cost_s = publishing_s(self.problem)
-        if cost_s < CHEAP_S:
+        drafts = self.drafts
+        if drafts.before:
             self._draft()
         Thread(target=self._search, name="search", daemon=True).start()
-        limit_s = self.hunt.limits.time_s
-        if cost_s >= CHEAP_S and limit_s is not None and cost_s < FIRST_SHARE * limit_s:
+        if drafts.beside:
             self._draft()
-        draft_s, drafted = self.started + FIRST_DRAFT_S, None
         halted_s: float | None = None
         asked = False
         while not self.done.wait(LOOK_S):
             now = self.clock.monotonic_s()
             self._tell()
             asked = asked or (halted_s is None and self.link.halt.is_set())
-            if now > self._until_s() - cost_s:
+            if drafts.late(now):
                 self.link.halt.set()  # a slow machine: publishing took longer than foreseen
             if self.link.halt.is_set() and halted_s is None:
                 halted_s = now
@@ -113,12 +106,8 @@ class _Watched:
                 break
             if self.hunt.end_s is not None and now > self.hunt.end_s + STUCK_S:
                 break
-            worth = self.told is not None and self.told.objective != drafted
-            if worth and halted_s is None and draft_s <= now < self._until_s() - DRAFT_ROOM * cost_s:
-                drafted = None if self.told is None else self.told.objective
+            if halted_s is None and drafts.due(now, None if self.told is None else self.told.objective):
                 self._draft()
-                cost_s = self.clock.monotonic_s() - now
-                draft_s = now + cost_s + max(FIRST_DRAFT_S, DRAFT_SHARE * cost_s)
         found = self.found
         if found is None:
             # Where the user asked for the end, nothing failed that has no answer yet.
@@ -127,14 +116,13 @@ class _Watched:
             self.link.draft(self.write(self._published(found)))
         return self._published(found, self.hunt.counterfactuals())
 
-    def _until_s(self) -> float:
-        """Return when the answer is due."""
-        time_s = self.hunt.limits.time_s
-        return float("inf") if time_s is None else self.started + time_s
-
     def _draft(self) -> None:
         """Leave the best so far with the guard, should this process crash or hang."""
-        self.link.draft(self.write(self._published(self.hunt.so_far())))
+        found = self.hunt.so_far()
+        begin_s = self.clock.monotonic_s()
+        clearing = self._published(found)
+        self.link.draft(self.write(clearing))
+        self.drafts.left(begin_s, self.clock.monotonic_s(), clearing.objective)
 
     def _search(self) -> None:
         """Run the search; one that raises leaves its best so far."""
