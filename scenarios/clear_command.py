@@ -125,18 +125,20 @@ def clear(
     explain: str | None,
     cluster: str | None,
 ) -> None:
-    """Clear the market in FILE (takt.problem.v1, .json or .json.gz) and write the takt.clearing.v1.
+    """Clear the market in FILE (takt.problem.v1, .json or .json.gz, - for standard input).
+
+    Writes the takt.clearing.v1.
 
     Ctrl-C ends the search and writes the best so far. Exit code 0: cleared; 2: bad input, nothing written;
     3: must-serve orders cannot all be served; 4: nothing found in the limit.
     """
-    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+    if out is not None and not _writable(out):
         raise click.UsageError(f"--out: cannot write {out}")
     if time_limit is not None and math.isnan(time_limit):
         raise click.UsageError("--time-limit: must be a number of seconds (was nan)")
     limit_s = DEFAULT_TIME_LIMIT_S if time_limit is None and work_limit is None else time_limit
     task = _Task(
-        file=file,
+        file=Path("/dev/stdin") if file == Path("-") else file,
         limit_s=limit_s,
         work=work_limit,
         gap_ppm=gap,
@@ -151,10 +153,19 @@ def clear(
             raise _Unexplained
         if result.output or result.completed or result.interrupted:
             _deliver(result, out)
+    if not task.file.is_file() or (limit_s is not None and process_age_s() >= limit_s):
+        _deliver(result, out)  # a pipe cannot be read again
     # The child died without a word: once more, without any solver.
     alone = replace(task, mechanism="greedy", cluster=None, age_s=process_age_s())
     with _running(alone, fallback=True) as result:
         _deliver(result, out)
+
+
+def _writable(out: Path) -> bool:
+    """Return whether the answer can be put there, before a search is spent on it."""
+    if out.exists() and not out.is_file():
+        return not out.is_dir() and os.access(out, os.W_OK)
+    return out.resolve().parent.is_dir() and os.access(out.resolve().parent, os.W_OK)
 
 
 @contextmanager
@@ -182,7 +193,8 @@ def _deliver(result: JobResult, out: Path | None) -> NoReturn:
     output = result.output or _answer(_nothing())
     code, body = output[0] - ord("0"), output[1:]
     if code == BAD_INPUT:
-        click.echo(f"takt clear: {body.decode()}", err=True)
+        shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in body.decode())
+        click.echo(f"takt clear: {shown}", err=True)
         raise SystemExit(code)
     _write(body, out)
     if result.interrupted:
@@ -198,7 +210,7 @@ def _answer(clearing: Clearing) -> bytes:
 
 
 def _refusal(message: str) -> bytes:
-    return f"{BAD_INPUT}{message}".encode()
+    return f"{BAD_INPUT}{message}".encode(errors="backslashreplace")
 
 
 def _cleared(task: _Task, link: Link, *, fallback: bool) -> bytes:
@@ -282,17 +294,28 @@ def _nothing() -> Clearing:
 
 
 def _write(output: bytes, out: Path | None) -> None:
-    """Write to a file in one step, or to standard output."""
-    if out is None:
-        sys.stdout.buffer.write(output + b"\n")
-        sys.stdout.buffer.flush()
-        return
+    """Write to standard output, to a file in one step, or into what is no file, as a device or a pipe."""
+    try:
+        if out is None:
+            sys.stdout.buffer.write(output + b"\n")
+            sys.stdout.buffer.flush()
+        elif out.exists() and not out.is_file():
+            out.write_bytes(output + b"\n")
+        else:
+            _replace(out.resolve(), output + b"\n")
+    except BrokenPipeError:
+        raise  # nobody reads on: click ends the command without a word
+    except OSError as error:
+        place = "standard output" if out is None else f"--out: cannot write {out}"
+        raise click.ClickException(f"{place}: {error.strerror or error}") from error
+
+
+def _replace(out: Path, content: bytes) -> None:
+    """Put a file in the place of what is there, whole or not at all."""
     part = out.with_name(f".{out.name}.part")
     try:
-        part.write_bytes(output + b"\n")
+        part.write_bytes(content)
         part.replace(out)
-    except OSError as error:
-        raise click.ClickException(f"--out: {error}") from error
     finally:
         part.unlink(missing_ok=True)
 

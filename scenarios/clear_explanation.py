@@ -28,7 +28,10 @@ EXACT_SHARE = 0.6
 def explained(
     problem: Problem, bid: str, *, solver: Solver, limits: Limits, clock: Stopwatch, halt: Event
 ) -> bytes:
-    """Return the ``takt.explanation.v1`` document of a bid of the problem."""
+    """Return the ``takt.explanation.v1`` document of a bid of the problem.
+
+    Once ``halt`` is set, what was found by then is what it estimates from.
+    """
     started_s = clock.monotonic_s()
 
     def left_s(share: float = 1.0) -> float | None:
@@ -36,7 +39,7 @@ def explained(
 
     budget = Budget(left_s=lambda: left_s(EXACT_SHARE), work=limits.work, workers=limits.workers)
     try:
-        found = explain_exact(problem, bid, solver=solver, budget=budget)
+        found = explain_exact(problem, bid, solver=solver, budget=budget, stop=halt.is_set)
     except (UnprovenError, SolverError):
         rest = None if limits.time_s is None else max(0.0, (left_s() or 0.0) - KEPT_S)
         within = Limits(time_s=rest, work=limits.work, gap_ppm=limits.gap_ppm, workers=limits.workers)

@@ -73,6 +73,45 @@ def test_a_compressed_file_and_an_answer_to_a_file(tmp_path: Path) -> None:
     assert names_in(out.parent) == ["result.json"]
 
 
+def test_standard_input_is_read_compressed_or_not() -> None:
+    for raw in (text := json.dumps(coupled_market()).encode(), gzip.compress(text)):
+        done = subprocess.run(
+            [*COMMAND, "-"], cwd=ROOT, input=raw, capture_output=True, timeout=PATIENCE_S, check=True
+        )
+        assert json.loads(done.stdout)["objective"] == COUPLED_OPTIMUM
+
+
+def test_what_is_no_file_is_written_into_and_a_link_is_followed(tmp_path: Path) -> None:
+    """As root, replacing `/dev/null` or `/dev/stdout` would break the machine."""
+    file, pipe, link = write(tmp_path, coupled_market()), tmp_path / "pipe", tmp_path / "link.json"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert clear(file, "--out", pipe).returncode == 0
+        assert json.loads(os.read(reader, 1 << 20))["objective"] == COUPLED_OPTIMUM
+    finally:
+        os.close(reader)
+    link.symlink_to("real.json")
+    assert clear(file, "--out", link).returncode == 0
+    assert link.is_symlink()
+    assert json.loads((tmp_path / "real.json").read_bytes())["objective"] == COUPLED_OPTIMUM
+    assert sorted(names_in(tmp_path)) == ["link.json", "market.json", "pipe", "real.json"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs a device that is full")
+def test_an_answer_that_cannot_be_written_is_said_in_a_line(tmp_path: Path) -> None:
+    file = write(tmp_path, coupled_market())
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, file], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, timeout=PATIENCE_S, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, b"Error: standard output: No space left on device\n")
+    done_too = clear(file, "--out", "/dev/full")
+    assert (done_too.returncode, done_too.stdout) == (1, "")
+    assert done_too.stderr == "Error: --out: cannot write /dev/full: No space left on device\n"
+    assert Path("/dev/full").is_char_device()
+
+
 def test_the_greedy_rule_on_request(tmp_path: Path) -> None:
     done = clear(write(tmp_path, coupled_market()), "--mechanism", "greedy")
     assert json.loads(done.stdout)["objective"] == COUPLED_GREEDY
@@ -117,6 +156,7 @@ def test_a_file_or_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
         ('"value": 70', "document: holds NaN, which is not a JSON number"),
         ('"seed": 1', "seed: must be an integer (was true)"),
         ('"capacity": 10', "resources[0]: a key stands twice in this object"),
+        ('"groups": []', r"bids[0].\ud800\x1b[31m\n: unknown field"),
     ],
 )
 def test_bad_input_names_path_and_value_and_writes_nothing(tmp_path: Path, change: str, message: str) -> None:
@@ -126,6 +166,7 @@ def test_bad_input_names_path_and_value_and_writes_nothing(tmp_path: Path, chang
         '"value": 70': '"value": NaN',
         '"seed": 1': '"seed": true',
         '"capacity": 10': '"capacity": 10, "capacity": 10',
+        '"groups": []': '"groups": [], "\\ud800\\u001b[31m\\n": 1',
     }[change]
     text = json.dumps(coupled_market())
     assert change in text

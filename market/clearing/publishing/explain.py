@@ -8,6 +8,7 @@ it the lottery decides. Explains an outcome; changes none.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,9 +24,11 @@ from market.clearing.result import MICRO
 from market.clearing.terms import terms_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from market.clearing.formulation.formulate import Formulation
     from market.clearing.problem import Problem
-    from market.clearing.program import Solver
+    from market.clearing.program import ProgramResult, Solver
     from market.clearing.publishing.counterfactual import Budget
     from market.clearing.result import Clearing
 
@@ -78,7 +81,9 @@ def explain_estimate(p: Problem, clearing: Clearing, bid: str) -> Explanation:
     )
 
 
-def explain_exact(p: Problem, bid: str, *, solver: Solver, budget: Budget) -> Explanation:
+def explain_exact(
+    p: Problem, bid: str, *, solver: Solver, budget: Budget, stop: Callable[[], bool] | None = None
+) -> Explanation:
     """Return the exact threshold: the optimum with the bid accepted against the one without it.
 
     Raises
@@ -86,7 +91,7 @@ def explain_exact(p: Problem, bid: str, *, solver: Solver, budget: Budget) -> Ex
     KeyError
         If there is no such bid.
     UnprovenError
-        If a limit ends a solve before its optimum is proven.
+        If a limit or ``stop`` ends a solve before its optimum is proven.
     """
     whole = _index(p, bid)
     terms = terms_of(p)
@@ -100,14 +105,15 @@ def explain_exact(p: Problem, bid: str, *, solver: Solver, budget: Budget) -> Ex
     part = cut(p, terms, label == label[p.lot_order[p.item_lot[p.bid_item_ptr[whole]]]]).problem
     b = part.bid_ids.index(bid)
     f = formulate(part, terms_of(part))
-    inside = _optimum(f, b, solver, budget, accepted=True)
+    solve = partial(solver.solve, stop=stop)
+    inside = _optimum(f, b, solve, budget, accepted=True)
     if inside is None:
         return Explanation(
             bid=bid, quantity=quantity, price=price, threshold_price=None, estimate=False, detail=USELESS
         )
     quantity = inside[1]
     price = int(part.bid_fixed[b]) + int(part.bid_unit[b]) * quantity
-    outside = _optimum(f, b, solver, budget, accepted=False)
+    outside = _optimum(f, b, solve, budget, accepted=False)
     if outside is None:
         return Explanation(
             bid=bid,
@@ -142,13 +148,13 @@ def _index(p: Problem, bid: str) -> int:
 
 
 def _optimum(
-    f: Formulation, b: int, solver: Solver, budget: Budget, *, accepted: bool
+    f: Formulation, b: int, solve: Callable[..., ProgramResult], budget: Budget, *, accepted: bool
 ) -> tuple[int, int] | None:
     """Return the optimum with a bid fixed in or out, and the bid's quantity; None if there is none."""
     column = int(f.bid_column[b])
     lower, upper = f.program.lower.copy(), f.program.upper.copy()
     lower[column] = upper[column] = float(accepted)
-    solved = solver.solve(replace(f.program, lower=lower, upper=upper), budget.limits())
+    solved = solve(replace(f.program, lower=lower, upper=upper), budget.limits())
     if solved.answer is Answer.INFEASIBLE:
         return None
     if solved.answer is not Answer.OPTIMAL or solved.values is None:
