@@ -13,7 +13,7 @@ import numpy as np
 from market.clearing.local_search.anneal_moves import anneal
 from market.clearing.local_search.ejection_pool import cover_musts
 from market.clearing.local_search.moves import Model, clear_state, construct, put_items
-from market.clearing.local_search.packing import Packing
+from market.clearing.local_search.packing import Packing, most_bonus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +38,6 @@ COVER_SLICES = 400
 COVER_ROUNDS = 200
 MOVES_PER_ROUND = 50
 """Of the ejection pool, a round of which tries every item of an order and shakes the rest."""
-
-MOST_WORTH = 1 << 61
 
 
 class Annealer:
@@ -151,9 +149,11 @@ class Annealer:
             m.block_item, weights=np.repeat(m.must, np.diff(m.block_ptr)), minlength=m.profit.size
         )
         musts = covers.astype(np.int64)
-        sizes = np.abs(m.profit - self.packing.bonus * musts)
-        most = int(sizes.max(initial=0)) * m.must.size + int(m.group_price.sum())
-        extra = min(most, MOST_WORTH // max(1, int(m.must.sum())))
+        profit = m.profit - self.packing.bonus * musts
+        wanted = int(np.abs(profit).max(initial=0)) * m.must.size + int(m.group_price.sum())
+        block = np.repeat(np.arange(m.must.size), np.diff(m.block_ptr))
+        most = most_bonus(block, profit[m.block_item], m.must)
+        extra = max(0, min(wanted, most - self.packing.bonus))
         insistent = m._replace(profit=m.profit + extra * musts)
         self.packing = replace(self.packing, model=insistent, bonus=self.packing.bonus + extra)
         self.best[:] = self.state.taken

@@ -106,6 +106,7 @@ def packing_of(p: Problem, terms: Terms, lottery_rank: Ints, prices: Prices) -> 
     bonus = 0
     if p.order_must.any():
         bonus = 4 * int(np.abs(profit).max(initial=0)) + 2 * int(p.group_fixed.max(initial=0)) + 1
+        bonus = min(bonus, most_bonus(item_order, profit[order_item], p.order_must))
     profit += bonus * musts
     price = np.zeros(orders + resources + len(p.group_ids))
     price[orders : orders + resources], price[orders + resources :] = prices.resource, prices.group
@@ -137,6 +138,20 @@ def packing_of(p: Problem, terms: Terms, lottery_rank: Ints, prices: Prices) -> 
         adjusted=adjusted,
         bonus=bonus,
     )
+
+
+MOST_WORTH = 1.9 * 2**62
+"""What a set of items may be worth: 64 bits hold it and what a few items add."""
+
+
+def most_bonus(order: Ints, profit: Ints, must: Flags) -> int:
+    """Return how much each order that must be served may be worth for no set of items to leave 64 bits.
+
+    ``profit`` is what an item that covers ``order`` earns without that; a set has one item for an order.
+    """
+    largest = np.zeros(must.size)
+    np.maximum.at(largest, order, profit)
+    return int(max(0.0, MOST_WORTH - float(largest.sum())) / max(1, int(np.count_nonzero(must))))
 
 
 def _items(p: Problem, terms: Terms, prices: Prices) -> tuple[Ints, Ints, Ints, Ints, Ints]:
