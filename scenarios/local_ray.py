@@ -28,6 +28,7 @@ GIVE_UP_S = 2.0
 """How long a start of Ray that is given up may go on while its servers are killed."""
 
 _AGENTS = (b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
+_FIRST = b"gcs_server"
 _SERVERS = (b"/ray/core/src/ray/", b"/ray/_private/", b"ray::")
 
 
@@ -86,11 +87,15 @@ async def _begun(start: Callable[[], object]) -> AsyncIterator[None]:
     except asyncio.CancelledError:
         until_s = loop.time() + GIVE_UP_S
         while loop.time() < until_s:
-            for pid in _below(_SERVERS, anywhere=True):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            servers = _below(_SERVERS, anywhere=True)
+            # Alone, the first server is left to end with us: Ray waits for its port with Python locked.
+            if not all(_FIRST in _command(pid) for pid in servers):
+                for pid in servers:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
             if ended.wait(_KILL_AGAIN_S):
                 break
+        left.set()
         raise
     try:
         yield

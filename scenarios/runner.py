@@ -154,7 +154,11 @@ async def run_on_nats(
         starting = asyncio.create_task(clearer.warm_up())
         stack = _Stack(population, folder, clock, RecordingClearer(clearer, record), ray_address, hosts)
         context = stack.running()
-        run = await context.__aenter__()
+        try:
+            run = await context.__aenter__()
+        except BaseException:  # told to stop, perhaps
+            await clearer.close()
+            raise
     try:
         with phases.phase("starting market and Ray"):
             await starting

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
@@ -80,4 +82,8 @@ def until_told(work: Callable[[], Awaitable[T]], *, words: str = "stopped") -> T
         if not stops[0].number:
             return found
     click.echo(words, err=True)
-    os._exit(BY_SIGNAL + stops[0].number)  # Python can end a thread that computes only by an abort
+    code = BY_SIGNAL + stops[0].number
+    if threading.active_count() > 1:  # Python can end a thread that computes only by an abort
+        gc.collect()  # what is left of worker processes' queues
+        os._exit(code)
+    raise SystemExit(code)
