@@ -24,7 +24,7 @@ from agents.profile import (
 )
 from scenarios.chance import stream, triangular
 from scenarios.disturbances import floor
-from scenarios.errors import ScenarioFileError
+from scenarios.errors import MissingFactError, ScenarioFileError
 from scenarios.facts.tables import City, Facts, whole
 from scenarios.plans import envelope
 from scenarios.scenario import Scenario
@@ -90,13 +90,14 @@ class _Company:
 
 
 def _companies(
-    scenario: Scenario, facts: Facts, seed: int, section: PlantSection | SupplierSection
+    scenario: Scenario, facts: Facts, seed: int, section: PlantSection | SupplierSection, field: str
 ) -> Iterator[_Company]:
+    for place in section.cities:
+        if place not in facts.cities:
+            raise ScenarioFileError(scenario.name, f"{field}.cities", place, "is no city of the facts")
     for participant, place in company_ids(section.cities, section.id, section.count):
         rng = stream(seed, "margin", participant)
         margin_bp = triangular(rng, *facts.get("margin", "shop").scaled(BASIS_POINTS // 100))
-        if place not in facts.cities:
-            raise ScenarioFileError(scenario.name, f"{section.id}.cities", place, "is no city of the facts")
         yield _Company(facts=facts, seed=seed, id=participant, city=facts.city(place), margin_bp=margin_bp)
 
 
@@ -107,13 +108,12 @@ def plant_profiles(
 
     ``breakdowns`` are by participant.
     """
-    for section in scenario.plants:
+    for index, section in enumerate(scenario.plants):
+        field = f"plants[{index}]"
         for name in section.work_centres:
             if name not in scenario.work_centres:
-                raise ScenarioFileError(
-                    scenario.name, f"plants[{section.id}].work_centres", name, "is no work centre"
-                )
-        for company in _companies(scenario, facts, seed, section):
+                raise ScenarioFileError(scenario.name, f"{field}.work_centres", name, "is no work centre")
+        for company in _companies(scenario, facts, seed, section, field):
             country = company.city.country
             energy_minor_per_mwh = whole(facts.figure("electricity_price", "industry", country) * 1000)
             yield PlantProfile(
@@ -219,13 +219,20 @@ def blank_prices_minor(material: MaterialSection, facts: Facts) -> tuple[int, in
 def supplier_profiles(scenario: Scenario, facts: Facts, seed: int) -> Iterator[SupplierProfile]:
     """Yield the suppliers of a scenario; who buys dear sells every blank dear."""
     materials = {material.id: material for material in scenario.materials}
-    for section in scenario.suppliers:
+    for index, material in enumerate(scenario.materials):
+        try:
+            blank_prices_minor(material, facts)
+        except MissingFactError as error:
+            field = f"materials[{index}].alloy"
+            raise ScenarioFileError(
+                scenario.name, field, material.alloy, f"has no {error.field} among the facts"
+            ) from error
+    for index, section in enumerate(scenario.suppliers):
+        field = f"suppliers[{index}]"
         for name in section.materials:
             if name not in materials:
-                raise ScenarioFileError(
-                    scenario.name, f"suppliers[{section.id}].materials", name, "is no material"
-                )
-        for company in _companies(scenario, facts, seed, section):
+                raise ScenarioFileError(scenario.name, f"{field}.materials", name, "is no material")
+        for company in _companies(scenario, facts, seed, section, field):
             yield SupplierProfile(
                 participant=company.id,
                 site=company.city.id,

@@ -35,9 +35,10 @@ def draw_orders(
     if demand is None:
         raise ScenarioFileError(scenario.name, "demand", None, "is due where there is no orders file")
     parts = {part.id for part in scenario.parts}
-    for entry in demand.parts:
+    for index, entry in enumerate(demand.parts):
         if entry.part not in parts:
-            raise ScenarioFileError(scenario.name, "demand.parts.part", entry.part, "is unknown")
+            field = f"demand.parts[{index}].part"
+            raise ScenarioFileError(scenario.name, field, entry.part, "is unknown")
     cost = ShouldCost(scenario, facts, tables)
     customers = (
         *customer_profiles(scenario),

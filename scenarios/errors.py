@@ -40,7 +40,8 @@ class ScenarioError(ValueError):
         shown = repr(value)
         if len(shown) > MAX_SHOWN:
             shown = shown[: MAX_SHOWN - 3] + "..."
-        super().__init__(f"{source}: {f'{field}: ' if field else ''}{detail}; was {shown}")
+        was = "" if isinstance(value, dict) else f"; was {shown}"  # a whole section says nothing
+        super().__init__(f"{source}: {f'{field}: ' if field else ''}{detail}{was}")
 
 
 class ScenarioFileError(ScenarioError):

@@ -15,7 +15,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from scenarios.errors import OrdersFileError
+from scenarios.errors import OrdersFileError, ScenarioFileError
 from scenarios.imports.csv_table import separator_of
 
 MAX_TEXT = 128
@@ -60,7 +60,8 @@ def read_orders(path: Path) -> tuple[OrderLine, ...]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise OrdersFileError(str(path), 0, "", path.name, f"cannot be read ({error})") from error
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise ScenarioFileError(str(path), "", path.name, f"cannot be read ({why})") from error
     return parse_orders(text, source=str(path))
 
 

@@ -18,7 +18,7 @@ from market.model.commands import AdmitParticipant, OpenMarket
 from market.model.network import Network
 from market.model.order import order_id
 from market.model.rules import Rules
-from scenarios.companies import customer_profiles, floor_of, plant_profiles, supplier_profiles
+from scenarios.companies import company_ids, customer_profiles, floor_of, plant_profiles, supplier_profiles
 from scenarios.demand import draw_orders
 from scenarios.disturbances import (
     Silence,
@@ -28,12 +28,12 @@ from scenarios.disturbances import (
     lane_notices,
     silences,
 )
-from scenarios.errors import ScenarioFileError
+from scenarios.errors import MissingFactError, ScenarioFileError
 from scenarios.facts.tables import Facts, load_facts
 from scenarios.mechanisms import SETTINGS, MechanismName, Setting
 from scenarios.orders_file import OrderLine
-from scenarios.plans import build_parts
-from scenarios.scenario import Case, Scenario
+from scenarios.plans import build_parts, run_time_us
+from scenarios.scenario import Case, Scenario, with_line
 from scenarios.should_cost import ShouldCost
 from scenarios.strategies import by_the_list, with_strategies
 from scenarios.tabled_companies import network_of, tabled_profiles, with_sites
@@ -119,15 +119,18 @@ def build(case: Case, *, seed: int | None = None, facts: Facts | None = None) ->
     number = scenario.seed if seed is None else seed
     try:
         return _build(case, number, facts)
+    except ScenarioFileError as error:
+        raise with_line(case, error) from error
     except ModelError as error:
         raise ScenarioFileError(
-            case.source, error.field, error.value, f"{error.rule} {error.detail}"
+            case.source, error.field, error.value, f"{error.rule} {error.detail}".rstrip()
         ) from error
 
 
 def _build(case: Case, seed: int, facts: Facts) -> Population:
     scenario, tables = case.scenario, case.tables
     facts = with_sites(facts, tables)
+    _check_names(scenario, facts)
     start_us = instant_us(scenario.start)
     breakdowns = tuple(
         Breakdown(
@@ -247,6 +250,32 @@ def _by_participant(breakdowns: tuple[Breakdown, ...]) -> dict[str, tuple[Disrup
         disruption = Disruption(resource=entry.resource, window=entry.window)
         found[entry.participant] = (*found.get(entry.participant, ()), disruption)
     return found
+
+
+def _check_names(scenario: Scenario, facts: Facts) -> None:
+    """Refuse names of the file that lead to nothing in it or in the facts."""
+    for at, customers in enumerate(scenario.customers):
+        for place in customers.cities:
+            if place not in facts.cities:
+                field = f"customers[{at}].cities"
+                raise ScenarioFileError(scenario.name, field, place, "is no city of the facts")
+    for at, part in enumerate(scenario.parts):
+        for nth, lot in enumerate(part.lots):
+            try:
+                run_time_us(lot, facts)
+            except MissingFactError as error:
+                field = f"parts[{at}].lots[{nth}].cycle"
+                detail = "is no cycle time of the facts"
+                raise ScenarioFileError(scenario.name, field, lot.cycle, detail) from error
+    centres = {
+        name: plants.work_centres
+        for plants in scenario.plants
+        for name, _ in company_ids(plants.cities, plants.id, plants.count)
+    }
+    for at, entry in enumerate(scenario.disruptions):
+        if entry.work_centre not in centres.get(entry.participant, (entry.work_centre,)):
+            field, who = f"disruptions[{at}].work_centre", entry.participant
+            raise ScenarioFileError(scenario.name, field, entry.work_centre, f"is no work centre of {who}")
 
 
 def _check_participants(case: Case, profiles: list[Profile], breakdowns: tuple[Breakdown, ...]) -> None:

@@ -8,12 +8,13 @@ orders. Holds the whole and its reading, `scenarios.sections` its parts; draws a
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from scenarios.errors import ScenarioFileError
 from scenarios.imports.case_tables import read_tables
@@ -39,7 +40,7 @@ from scenarios.sections import (
     TablesSection,
     WorkCentreSection,
 )
-from scenarios.toml_lines import line_of
+from scenarios.toml_lines import line_of, path_of
 
 FILE_NAME = "scenario.toml"
 
@@ -79,9 +80,14 @@ class Scenario(Section):
             raise ValueError("customers or tables.companies is due")
         if self.orders is None and self.demand is None:
             raise ValueError("one of orders and demand is due")
-        if self.start.utcoffset() != timedelta(0):
-            raise ValueError(f"start must be in UTC (…Z), was {self.start.isoformat()}")
         return self
+
+    @field_validator("start")
+    @classmethod
+    def _is_utc(cls, start: datetime) -> datetime:
+        if start.utcoffset() != timedelta(0):
+            raise ValueError("must be in UTC (…Z)")
+        return start
 
 
 class Case(Section):
@@ -91,6 +97,8 @@ class Case(Section):
     scenario: Scenario
     orders: tuple[OrderLine, ...] | None
     """None where they are drawn from the scenario's demand."""
+    text: str = Field(default="", exclude=True, repr=False)
+    """The file as it was read, for the lines of errors; empty where its settings were changed."""
     tables: Tables = Tables()
     """All but the parts, which stand in the scenario."""
 
@@ -116,7 +124,7 @@ def load_scenario(path: Path) -> Case:
     files = {table: file.parent / name for table, name in named.items()}
     if "routings" in files:
         scenario = _with_parts(scenario, read_routings(files["routings"]), str(file))
-    return Case(source=str(file), scenario=scenario, orders=orders, tables=read_tables(files))
+    return Case(source=str(file), scenario=scenario, orders=orders, tables=read_tables(files), text=text)
 
 
 def _with_parts(scenario: Scenario, parts: tuple[PartSection, ...], source: str) -> Scenario:
@@ -148,7 +156,7 @@ def toml_to_json(text: str, *, source: str) -> str:
     try:
         return json.dumps(tomllib.loads(text), default=_isoformat, allow_nan=False)
     except tomllib.TOMLDecodeError as error:
-        raise ScenarioFileError(source, "", text[:40], f"is not TOML ({error})") from error
+        raise _no_toml(source, text, error) from error
     except ValueError as error:
         raise ScenarioFileError(source, "", "nan or inf", "holds a number that is none") from error
 
@@ -158,11 +166,30 @@ def located(source: str, error: ValidationError, text: str | None = None) -> Sce
     first = error.errors(include_url=False)[0]
     location = first["loc"]
     line = None if text is None else line_of(text, location)
-    if first["type"] == "extra_forbidden":
-        return ScenarioFileError(
-            source, _path(location), first["input"], "is no key of this section", line=line
-        )
-    return ScenarioFileError(source, _path(location), first["input"], first["msg"], line=line)
+    detail = _DETAILS.get(first["type"], first["msg"]).removeprefix("Value error, ")
+    return ScenarioFileError(source, _path(location), first["input"], detail, line=line)
+
+
+_DETAILS = {"extra_forbidden": "is no key of this section", "missing": "is missing"}
+
+
+def with_line(case: Case, error: ScenarioFileError) -> ScenarioFileError:
+    """Return what is wrong in a case, with file and line where it was told without them."""
+    if error.line is not None or error.source not in {case.source, case.scenario.name}:
+        return error
+    line = line_of(case.text, path_of(error.field))
+    return ScenarioFileError(case.source, error.field, error.value, error.detail, line=line)
+
+
+def _no_toml(source: str, text: str, error: tomllib.TOMLDecodeError) -> ScenarioFileError:
+    """Return an error with the line that `tomllib` names in its words."""
+    words, _, place = str(error).partition(" (at ")
+    found = re.match(r"line (\d+)", place)
+    lines = text.splitlines() or [""]
+    line = int(found[1]) if found else len(lines)
+    return ScenarioFileError(
+        source, "", lines[min(line, len(lines)) - 1], f"is not TOML ({words})", line=line
+    )
 
 
 def _isoformat(value: object) -> str:

@@ -15,6 +15,7 @@ from scenarios.errors import ScenarioError
 from scenarios.population import Population, build
 from scenarios.report.picture import picture
 from scenarios.scenario import FILE_NAME, load_scenario
+from scenarios.undone import undone
 from takt_sdk.model.values import DAY_US, HOUR_US
 
 LIBRARY = Path(__file__).parent / "library"
@@ -33,9 +34,11 @@ def scenario() -> None:
 @FILE
 @SEED
 def check(file: Path, seed: int | None) -> None:
-    """Read FILE and draw its companies and orders; names the first thing that is wrong."""
+    """Read FILE and draw its companies and orders; names the first thing wrong, and what nobody can do."""
     population = _built(file, seed)
     click.echo(f"{population.market}: {len(population.profiles)} companies, {len(population.orders)} orders")
+    for warning in undone(population):
+        click.echo(f"warning  {warning}", err=True)
 
 
 @scenario.command("describe")

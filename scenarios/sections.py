@@ -113,6 +113,13 @@ class RulesSection(Section):
     """How many of the nearest sellers of each kind ``local`` calls."""
     contracts: ContractsSection = ContractsSection()
 
+    @model_validator(mode="after")
+    def _answered_in_time(self) -> Self:
+        if self.response_minutes > self.takt_minutes:
+            given = f"{self.response_minutes} and {self.takt_minutes}"
+            raise ValueError(f"response_minutes must be at most takt_minutes, was {given}")
+        return self
+
 
 class ShiftSection(Section):
     """Working time in minutes of the local day; Monday is 0."""
@@ -120,6 +127,13 @@ class ShiftSection(Section):
     start_minute: Count
     end_minute: Positive
     weekdays: tuple[int, ...] = (0, 1, 2, 3, 4)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.start_minute >= self.end_minute:
+            given = f"{self.start_minute} and {self.end_minute}"
+            raise ValueError(f"start_minute < end_minute is due, was {given}")
+        return self
 
 
 class WorkCentreSection(Section):
@@ -226,6 +240,18 @@ class PartSection(Section):
     name: str
     lots: Annotated[tuple[LotSection, ...], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _flows(self) -> Self:
+        names = [lot.id for lot in self.lots]
+        for lot in self.lots:
+            if names.count(lot.id) > 1:
+                raise ValueError(f"lot {lot.id} of part {self.id} is there twice")
+            if lot.flows_into is not None and lot.flows_into not in names:
+                raise ValueError(
+                    f"lot {lot.id} of part {self.id} flows into {lot.flows_into}, which is no lot of it"
+                )
+        return self
+
 
 class DemandPartSection(Section):
     """How often a part is ordered, how many pieces, and how long the customer gives."""
@@ -272,22 +298,34 @@ class DemandSection(Section):
         return self
 
 
-class DisruptionSection(Section):
+class SpanSection(Section):
+    """Something that lasts from ``start`` to ``end``."""
+
+    start: datetime
+    end: datetime
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        for instant in (self.start, self.end):
+            if instant.utcoffset() is None:
+                raise ValueError(f"instants need an offset, such as Z, was {instant.isoformat()}")
+        if self.start >= self.end:
+            raise ValueError(f"start < end is due, was {self.start.isoformat()} and {self.end.isoformat()}")
+        return self
+
+
+class DisruptionSection(SpanSection):
     """A work centre that is down from ``start`` to ``end``; nobody knows it before."""
 
     participant: str
     work_centre: str
-    start: datetime
-    end: datetime
 
 
-class LaneSection(Section):
+class LaneSection(SpanSection):
     """A lane that is closed, or slower where ``transit_minutes`` is given, from ``start`` to ``end``."""
 
     source: str
     target: str
-    start: datetime
-    end: datetime
     transit_minutes: Positive | None = None
 
 
@@ -303,12 +341,10 @@ class NoticeSection(Section):
     detail: str = ""
 
 
-class SilenceSection(Section):
+class SilenceSection(SpanSection):
     """A company that neither hears nor says anything from ``start`` to ``end``; once per company."""
 
     participant: str
-    start: datetime
-    end: datetime
 
 
 class StrategySection(Section):

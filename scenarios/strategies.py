@@ -33,7 +33,8 @@ def with_strategies(scenario: Scenario, profiles: Iterable[Profile], seed: int) 
             policy_named(strategy.policy)
         except InvalidChoiceError as error:
             field = f"strategies[{index}].policy"
-            raise ScenarioFileError(scenario.name, field, strategy.policy, error.detail) from error
+            detail = f"must be {error.detail}"
+            raise ScenarioFileError(scenario.name, field, strategy.policy, detail) from error
         chosen = [profile.participant for profile in changed if _matches(profile, strategy)]
         if not chosen:
             field = f"strategies[{index}].sellers"

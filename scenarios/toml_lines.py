@@ -7,7 +7,14 @@ import re
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\"'-]+)\s*\]")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_.\"'-]+)\s*=")
 
+_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+
 Path = tuple[int | str, ...]
+
+
+def path_of(field: str) -> Path:
+    """Return the path of a field as messages write it, such as ``plants[0].cities``."""
+    return tuple(int(index) if index else name for index, name in _STEP.findall(field))
 
 
 def line_of(text: str, path: Path) -> int | None:

@@ -16,11 +16,10 @@ from pathlib import Path
 
 from scenarios.errors import ScenarioError, ScenarioFileError
 from scenarios.orders_file import OrderLine, read_orders
-from scenarios.population import Population, build
+from scenarios.population import build
 from scenarios.scenario import FILE_NAME, load_scenario
 from scenarios.sections import TablesSection
-from takt_sdk.model.plan import ProcessPlan
-from takt_sdk.model.values import MINUTE_US
+from scenarios.undone import undone
 
 NAMES = frozenset({name for name in TablesSection.model_fields if name != "floor"} | {"orders"})
 NEEDED = ("companies", "routings", "orders")
@@ -80,7 +79,7 @@ def scenario_of_tables(folder: Path, out: Path, *, currency: str) -> Made:
         companies=len(population.profiles),
         parts=len({command.part.id for _, command in population.parts}),
         orders=len(population.orders),
-        warnings=(*_left(folder), *_undone(population)),
+        warnings=(*_left(folder), *undone(population)),
     )
 
 
@@ -135,35 +134,3 @@ def _text(
         *(f'{name} = "{path.name}"' for name, path in tables.items() if name != "orders"),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _undone(population: Population) -> Iterator[str]:
-    """Yield lots that nobody can make or supply, and orders whose time is too short for the ways alone."""
-    parts = {command.part.id: command.part for _, command in population.parts}
-    for part in parts.values():
-        for lot in part.plan.lots:
-            eligible = [a for a in population.admissions if a.qualification.eligible(lot.requirement, "open")]
-            if not eligible:
-                wanted = lot.requirement
-                yield (
-                    f"nobody can do lot {lot.id} of part {part.id}: "
-                    f"process {wanted.process}, material {wanted.material}"
-                )
-    for order in population.orders:
-        terms = order.command.terms
-        depth = _depth(parts[order.command.part_id].plan)
-        ways_us = depth * population.rules.transit_us
-        if terms.deadline_us - terms.release_us <= ways_us:
-            given = (terms.deadline_us - terms.release_us) // MINUTE_US
-            yield (
-                f"order {order.command.idempotency_key} has {given} minutes from release to deadline, "
-                f"and its {depth} ways alone take {ways_us // MINUTE_US} (rules.transit_minutes)"
-            )
-
-
-def _depth(plan: ProcessPlan) -> int:
-    """Return the number of lots on the longest chain: each is followed by a way."""
-    before: dict[str, int] = {}
-    for name in plan.topological_order:
-        before[name] = 1 + max((before[arc.source] for arc in plan.arcs if arc.target == name), default=0)
-    return before[plan.final_lot]

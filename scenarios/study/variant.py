@@ -37,7 +37,7 @@ def with_settings(case: Case, settings: Mapping[str, Setting]) -> Case:
             holder[key] = value  # type: ignore[index]
     scenario = parse_document(document, source=case.source)
     orders = case.orders if scenario.orders is not None else None
-    return case.model_copy(update={"scenario": scenario, "orders": orders})
+    return case.model_copy(update={"scenario": scenario, "orders": orders, "text": ""})
 
 
 def _steps(case: Case, path: str) -> list[str | int]:

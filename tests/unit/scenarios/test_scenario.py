@@ -7,6 +7,7 @@ import pytest
 
 from scenarios.errors import OrdersFileError, ScenarioFileError
 from scenarios.orders_file import format_orders, parse_orders, read_orders
+from scenarios.population import build
 from scenarios.scenario import load_scenario, parse_scenario
 
 LIBRARY = Path(__file__).parents[3] / "scenarios" / "library"
@@ -51,9 +52,12 @@ def test_every_scenario_of_the_library_reads_and_is_called_as_its_folder(name: s
         ),
         ("stock_per_period = 200", "stock_per_period = { low = 3, typical = 1, high = 9 }", None, None),
         ('cities = ["calais"]', "cities = []", "customers[0].cities", None),
-        ("2026-03-02T00:00:00Z", "2026-03-02T00:00:00+01:00", "", None),
+        ("2026-03-02T00:00:00Z", "2026-03-02T00:00:00+01:00", "start", "2026-03-02T00:00:00+01:00"),
         ("2026-03-02T00:00:00Z", '"some day"', "start", "some day"),
         ('orders = "orders.csv"', "", "", None),
+        ('flows_into = "mill"', 'flows_into = "press"', "parts[0]", None),
+        ("takt_minutes = 720", "takt_minutes = 30", "rules", None),
+        ("end_minute = 840", "end_minute = 360", "work_centres.milling.shifts[0]", None),
     ],
 )
 def test_a_wrong_value_is_refused_with_file_field_and_value(
@@ -68,7 +72,7 @@ def test_a_wrong_value_is_refused_with_file_field_and_value(
     if field:
         assert error.line is not None
         assert at is not None
-        assert error.line == at or "{" in changed[at - 1]
+        assert error.line == at or "{" in changed[at - 1] or "[" in changed[error.line - 1]
     if field is not None:
         assert error.field == field
     if value is not None:
@@ -77,7 +81,7 @@ def test_a_wrong_value_is_refused_with_file_field_and_value(
 
 
 def test_text_that_is_no_toml_is_refused_with_its_line() -> None:
-    with pytest.raises(ScenarioFileError, match=r"smoke\.toml: is not TOML .*line 3"):
+    with pytest.raises(ScenarioFileError, match=r"smoke\.toml, line 3: is not TOML .*was 'c = = 3'"):
         parse_scenario("a = 1\nb = 2\nc = = 3\n", source="smoke.toml")
     assert "number that is none" in str(refusal("seed = 1", "seed = nan"))
     assert "number that is none" in str(refusal("seed = 1", "seed = inf"))
@@ -87,8 +91,49 @@ def test_a_folder_without_a_scenario_is_named(tmp_path: Path) -> None:
     with pytest.raises(ScenarioFileError, match=r"scenario\.toml: cannot be read"):
         load_scenario(tmp_path)
     (tmp_path / "scenario.toml").write_text(SMOKE, encoding="utf-8")
-    with pytest.raises(OrdersFileError, match=r"orders\.csv.*cannot be read"):
+    with pytest.raises(ScenarioFileError, match=r"orders\.csv: cannot be read"):
         load_scenario(tmp_path)
+
+
+DOWN = """
+[[disruptions]]
+participant = "cologne-mill"
+work_centre = "milling"
+start = 2026-03-05T00:00:00Z
+end = 2026-03-06T00:00:00Z
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ('"cologne", "paris"', '"colonge", "paris"', "plants[0].cities"),
+        ('work_centres = ["milling"]', 'work_centres = ["miling"]', "plants[0].work_centres"),
+        ('cities = ["calais"]', 'cities = ["calai"]', "customers[0].cities"),
+        ('alloy = "al_6061"', 'alloy = "al_9999"', "materials[0].alloy"),
+        ('materials = ["plate-blank"]', 'materials = ["gold"]', "suppliers[0].materials"),
+        ('cycle = "Plate"', 'cycle = "Plat"', "parts[0].lots[1].cycle"),
+        ('work_centre = "milling"', 'work_centre = "miling"', "disruptions[0].work_centre"),
+        ('policy = "cost_plus"', 'policy = "cost_minus"', "strategies[0].policy"),
+    ],
+)
+def test_a_name_that_leads_to_nothing_is_refused_with_its_line(
+    tmp_path: Path, old: str, new: str, field: str
+) -> None:
+    """What a section says of another is looked at when the companies are drawn, long after reading."""
+    text = SMOKE + (DOWN if old in DOWN else "") + '\n[[strategies]]\npolicy = "cost_plus"\n'
+    assert old in text
+    text = text.replace(old, new, 1)
+    (tmp_path / "orders.csv").write_text(ORDERS, encoding="utf-8")
+    (tmp_path / "scenario.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ScenarioFileError) as caught:
+        build(load_scenario(tmp_path))
+    error = caught.value
+    at = next(number for number, line in enumerate(text.splitlines(), 1) if new in line)
+    assert error.field == field
+    assert error.line is not None
+    assert error.line == at or "lots" in field
+    assert str(error).startswith(f"{tmp_path / 'scenario.toml'}, line {error.line}: {field}: ")
 
 
 def test_orders_read_back_as_they_were_written() -> None:
