@@ -97,7 +97,7 @@ class SolveLimits:
     accuracy: float | None = None
 
 
-Improved = Callable[["Floats", float], None]
+Improved = Callable[["Floats", float], object]
 """Called with the column values and the bound of each new incumbent, on the solver's thread."""
 
 

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from market.clearing.bounds.held_capacity import with_held
-from market.clearing.bounds.multipliers import multipliers_of, with_senders
+from market.clearing.bounds.multipliers import multipliers_of
 from market.clearing.bounds.prices import Prices, no_prices, prices_of_duals
-from market.clearing.checker.certificate import certified_bound
 from market.clearing.formulation.allocation import allocation_of, allowed, decode
 from market.clearing.formulation.formulate import formulate, start_of
 from market.clearing.formulation.packing_rules import annealable, packable, priceable
@@ -25,7 +24,6 @@ from market.clearing.order_by_order.greedy import greedy
 from market.clearing.problem import NONE
 from market.clearing.program import Answer, SolveLimits
 from market.clearing.result import Multipliers
-from market.clearing.search.clique_cuts import cut_by_cliques
 from market.clearing.search.incumbent import Incumbent
 from market.clearing.search.neighbourhood import Neighbourhoods
 from market.clearing.tie_break import lottery
@@ -69,7 +67,7 @@ class Case:
         self.infeasible = False
         self.cut = False
         """Whether the relaxation has been cut by cliques."""
-        self._plain: Multipliers | None = None
+        self.uncut: Multipliers | None = None
         """Those of the relaxation before it was cut: single uses are priced from there."""
         self._known: tuple[Allocation, Floats] | None = None
         self._packing: tuple[Prices | None, Packing] | None = None
@@ -153,63 +151,11 @@ class Case:
             self.work += self.orders.work
         return self.orders.sound
 
-    def price_orders(self, proceed: Callable[[], bool]) -> None:
-        """Go on with it; the bound is the checker's own, of the multipliers as they would be published."""
-        assert self.orders is not None
-        found, before = self.orders, self.orders.work
-        found.run(proceed)
-        self.work += found.work - before
-        prices, column = found.prices(), self.f.bid_column
-        worth, has = np.zeros(self.f.program.n_columns), column != NONE
-        worth[column[has]] = found.losses()[has]
-        resource = np.zeros(len(self.f.problem.resource_ids))
-        resource[: prices.resource.size] = prices.resource
-        multipliers = with_senders(self.p, found.multipliers())
-        bound = float(certified_bound(self.p, multipliers))
-        self.learn(replace(prices, worth=worth, resource=resource, bound=bound), lambda: multipliers)
-        self.incumbent.lower_bound(bound)
-
     def learn(self, prices: Prices, multipliers: Callable[[], Multipliers]) -> None:
         """Take prices if their bound is the tightest so far."""
         if self.prices is None or prices.bound < self.prices.bound:
             self.multipliers = multipliers()
             self.prices = prices
-
-    def sharpen(self, proceed: Callable[[], bool]) -> bool:
-        """Cut by cliques, once, then price single uses of scarce capacity; return whether that is done.
-
-        The bound falls from the prices' towards that of the knapsacks' hulls.
-        """
-        from market.clearing.bounds.decomposition import Decomposition, decomposable  # noqa: PLC0415  numba
-
-        if self.orders is not None and self.orders.sound:
-            if self.prices is None or not self.orders.converged:
-                self.price_orders(proceed)
-            return self.orders.converged
-        if self.prices is None or self.multipliers is None:
-            return True
-        base, start = self._plain or self.multipliers, self.prices
-        self._plain = base
-        if not self.cut and proceed():
-            self.cut = True
-            cut_by_cliques(self, proceed)
-        if not decomposable(self.f):
-            return True
-        self.decomposition = found = self.decomposition or Decomposition(self.f, start)
-        before = found.work
-        found.run(proceed)
-        found.settle()
-        prices = found.prices()
-        self.work += found.work - before
-        self.learn(prices, lambda: found.multipliers(base))
-        self.incumbent.lower_bound(prices.bound + found.rounding)
-        return found.converged
-
-    @property
-    def sharpened(self) -> int:
-        """The work of pricing single uses so far."""
-        found = self.decomposition or self.orders
-        return 0 if found is None else found.work
 
     def offer_values(self, values: Floats) -> bool:
         """Offer a program's solution if it is whole and, once rounded, allowed; return whether it is best."""
@@ -221,9 +167,6 @@ class Case:
         if better:
             self._known = (found, np.where(self.f.program.integer, np.rint(values), values))
         return better
-
-    def _take(self, values: Floats) -> None:
-        self.offer_values(values)
 
     def offer(self, allocation: Allocation) -> bool:
         """Offer an allocation if it is allowed; return whether it is the new best."""
@@ -390,7 +333,7 @@ class Case:
             limits,
             start=None if values is None else values[free],
             stop=stop,
-            improved=lambda found, _: self._take(rest.expand(found, base)),
+            improved=lambda found, _: self.offer_values(rest.expand(found, base)),
         )
         self.work += solved.work
         if solved.values is not None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from market.clearing.program import Answer, SolveLimits
 from market.clearing.search.neighbourhood import Neighbourhoods
+from market.clearing.search.sharpening import sharpen, sharpened
 from market.clearing.search.stable_turns import search_stable_counted
 from market.clearing.search.timed_search import HEAT, SLICE_MOVES, SMALL_COLUMNS, rough
 
@@ -29,7 +30,7 @@ def search_counted(case: Case, work: int) -> None:
     root = case.work
     if not stopped.is_set():
         end = case.work + work // 5
-        case.sharpen(lambda: case.work + case.sharpened < end)
+        sharpen(case, lambda: case.work + sharpened(case) < end)
     if stopped.is_set() or case.prices is None:
         return
     if size <= SMALL_COLUMNS and work - case.work >= ROOTS_PER_SEARCH * root:

@@ -18,6 +18,7 @@ from market.clearing.program import Answer, SolveLimits
 from market.clearing.search.block_turns import bound_by_blocks
 from market.clearing.search.case import LARGE_COLUMNS
 from market.clearing.search.neighbourhood import Neighbourhoods
+from market.clearing.search.sharpening import sharpen
 from market.clearing.search.stable_turns import stable_workers
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class _Prover:
         """Price single uses for a share of the time left."""
         left, stopped = self.deadline.left(), self.case.incumbent.stopped
         end = self.deadline.now() + (10.0 if left is None else left * share)
-        self.case.sharpen(lambda: not stopped.is_set() and self.deadline.now() < end)
+        sharpen(self.case, lambda: not stopped.is_set() and self.deadline.now() < end)
 
     def run(self) -> None:
         """Prove until the end, or leave off where it is hopeless and improve instead."""

@@ -22,6 +22,7 @@ from market.clearing.search.case import Case
 from market.clearing.search.clique_cuts import cut_by_cliques
 from market.clearing.search.hunt import Hunt
 from market.clearing.search.incumbent import Incumbent
+from market.clearing.search.sharpening import sharpen
 from market.clearing.stable_sets.conflict_graph import conflict_graph, conflicts_beside
 from market.clearing.terms import terms_of
 from takt_sdk.wall_clock import WallClock
@@ -108,10 +109,10 @@ def test_single_uses_are_priced_from_the_relaxation_though_cliques_came_between(
         problem = problem_from_document(shared(seed, 40, 12))
         case = Case(problem, terms_of(problem), PulpSolver(), Incumbent(0))
         case.relax(SolveLimits())
-        case.sharpen(lambda case=case: case.decomposition is None)  # type: ignore[misc]
+        sharpen(case, lambda case=case: case.decomposition is None)  # type: ignore[misc]
         assert case.multipliers is not None
         cut = bool(case.multipliers.cliques)
-        while not case.sharpen(lambda: True):
+        while not sharpen(case, lambda: True):
             pass
         assert case.prices is not None
         assert case.decomposition is not None
