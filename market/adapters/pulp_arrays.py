@@ -41,7 +41,7 @@ class ArrayProblem(pulp.LpProblem):  # type: ignore[misc, unused-ignore]
         self.start: NDArray[np.float64] | None = None
         self.stop: Callable[[], bool] | None = None
         self.suggest: Callable[[], NDArray[np.float64] | None] | None = None
-        self.improved: Callable[[NDArray[np.float64], float], None] | None = None
+        self.improved: Callable[[NDArray[np.float64], float], object] | None = None
         self._materialised = False
         self.columns: list[Any] = []
         """The PuLP variables in the program's order, once materialised."""
