@@ -8,7 +8,6 @@ from dataclasses import astuple, fields
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from scenarios.errors import ScenarioError
@@ -16,6 +15,7 @@ from scenarios.imports.case_folder import scenario_of_tables
 from scenarios.imports.sealed_bids import problem_document
 from scenarios.imports.supply_network import Stage, analyse, read_network
 from scenarios.mechanisms import SETTINGS
+from scenarios.show import tables_console
 
 TABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 RULES = sorted({setting.rule for setting in SETTINGS.values()})
@@ -86,7 +86,7 @@ def network(stages: Path, arcs: Path, out: Path | None) -> None:
         f"longest lead time {max((s.lead_time for s in found), default=0)}, "
         f"{sum(not s.slack for s in found)} critical stages, {demand} units of demand"
     )
-    Console().print(_hangs_on(found, demand))
+    tables_console().print(_hangs_on(found, demand))
     if out is not None:
         with out.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")

@@ -19,7 +19,7 @@ from market.journal_errors import JournalError
 from market.model.rules import MECHANISMS, Mechanism
 from scenarios.market_folder import journal_at
 from scenarios.stopping import until_told
-from scenarios.study.replay import ASSUMPTIONS, Compared, Side, WhatIf, replay
+from scenarios.study.replay import ASSUMPTIONS, Compared, WhatIf, replay
 from takt_sdk.endings import in_thread
 from takt_sdk.wall_clock import WallClock
 
@@ -52,7 +52,8 @@ def replay_(
     Console().print(_table(found))
     refusals = Counter(one.instead.refusal for one in found if one.instead.refusal)
     for reason, count in refusals.most_common():
-        click.echo(f"No payments in {count} rounds, left out of their sum: {reason}.")
+        rounds = "1 round" if count == 1 else f"{count} rounds"
+        click.echo(f"Nothing would have been awarded in {rounds} for want of payments: {reason}.")
     click.echo("Assumed: " + "; ".join(ASSUMPTIONS) + ".")
     if out is not None:
         document = {"assumptions": ASSUMPTIONS, "rounds": [asdict(one) for one in found]}
@@ -70,7 +71,7 @@ def _found(journal: str, what: WhatIf) -> list[Compared]:
 
 
 def _line(one: Compared) -> str:
-    welfare = [_money(side.welfare_minor) for side in (one.happened, one.instead)]
+    welfare = [f"{side.welfare_minor / 100:,.2f}" for side in (one.happened, one.instead)]
     return f"{one.round_id}: {one.orders} orders, {one.bids} bids, welfare {welfare[0]} -> {welfare[1]}"
 
 
@@ -83,22 +84,10 @@ def _table(found: list[Compared]) -> Table:
     table.add_row("mechanism", *(", ".join(sorted({s.mechanism for s in side})) for side in sides), "")
     served = [sum(side.served for side in column) for column in sides]
     table.add_row("orders served", *(str(count) for count in served), f"{served[1] - served[0]:+}")
-    for name, pick in (
-        ("welfare", lambda side: side.welfare_minor),
-        ("payments", lambda side: side.payments_minor),
+    for name, sums in (
+        ("welfare", [sum(side.welfare_minor for side in column) for column in sides]),
+        ("payments", [sum(side.payments_minor for side in column) for column in sides]),
     ):
-        table.add_row(name, *_sums(sides, pick))
+        difference = f"{(sums[1] - sums[0]) / 100:+,.2f}"
+        table.add_row(name, *(f"{total / 100:,.2f}" for total in sums), difference)
     return table
-
-
-def _sums(sides: list[list[Side]], pick: object) -> tuple[str, str, str]:
-    """Return a figure of both sides over the rounds in which both have it, and their difference."""
-    assert callable(pick)
-    pairs = [(pick(one), pick(other)) for one, other in zip(*sides, strict=True)]
-    known = [(one, other) for one, other in pairs if one is not None and other is not None]
-    happened, instead = (sum(column) for column in zip(*known, strict=True)) if known else (0, 0)
-    return _money(happened), _money(instead), f"{(instead - happened) / 100:+,.2f}"
-
-
-def _money(minor: int | None) -> str:
-    return "none" if minor is None else f"{minor / 100:,.2f}"

@@ -40,9 +40,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a reader of a group's figures must know: so many of its cells or takts are not what they seem."""
+    """What a reader of a group's figures must know: so many of its cells or takts are not what they seem.
 
-    group: Group
+    Of every group where none is named.
+    """
+
+    group: Group | None
     what: str
     unit: str
     count: int
@@ -50,9 +53,14 @@ class Note:
     why: str
 
     @property
+    def whose(self) -> str:
+        """Return the name of its group."""
+        return "every group" if self.group is None else self.group.name
+
+    @property
     def text(self) -> str:
         """Return it as a sentence."""
-        return f"{self.group.name}: {self.count} of {self.of} {self.unit} {self.what}{self.why}"
+        return f"{self.whose}: {self.count} of {self.of} {self.unit} {self.what}{self.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,7 @@ class Findings:
     baseline: Group
     differences: tuple[Difference, ...]
     notes: tuple[Note, ...]
-    """Cells without figures, takts without payments."""
+    """Cells without figures, takts without payments, seeds that are one draw."""
 
 
 Values = dict[Group, dict[str, dict[int, float]]]
@@ -87,6 +95,8 @@ def findings(
     if not values:
         raise ValueError("the table holds no figures")
     _add_ratios(values)
+    unpaid = _unpaid(values)
+    same = _same_draws(values)
     groups = tuple(values)
     base = (
         groups[0]
@@ -117,7 +127,7 @@ def findings(
         means=means,
         baseline=base,
         differences=tuple(adjusted(differences)),
-        notes=(*_failures(rows), *_unpaid(values)),
+        notes=(*same, *_failures(rows), *unpaid),
     )
 
 
@@ -148,6 +158,28 @@ def _unpaid(values: Values) -> list[Note]:
             why = ", so they awarded nothing and served and welfare are low"
             notes.append(Note(group, "found no payments", "takts", unpaid, takts, why))
     return notes
+
+
+DRAWN = ("served", "welfare", "value", "production_cost", "transport", "emissions")
+"""What differs between two seeds of which anything was drawn."""
+
+
+def _same_draws(values: Values) -> list[Note]:
+    """Reduce seeds that came to the same in every group to the first, and say so.
+
+    An orders file, tables and fixed figures leave nothing to draw but ties. Such runs are one run: as many
+    of them as one likes would make any difference certain.
+    """
+    seeds = sorted({seed for found in values.values() for by_seed in found.values() for seed in by_seed})
+    if len(seeds) == 1 or any(
+        len(set(found[name].values())) > 1 for found in values.values() for name in DRAWN
+    ):
+        return []
+    for found in values.values():
+        for name, by_seed in found.items():
+            found[name] = {seed: by_seed[seed] for seed in sorted(by_seed)[:1]}
+    why = ": nothing was drawn but ties, and there is one draw, without interval or p"
+    return [Note(None, "came to the same", "seeds", len(seeds), len(seeds), why)]
 
 
 def _by_group(rows: Iterable[Mapping[str, object]]) -> Values:

@@ -94,9 +94,7 @@ def to_csv(findings: Findings) -> str:
     for one in findings.differences:
         writer.writerow(_difference_row(one))
     for note in findings.notes:
-        writer.writerow(
-            ("note", note.what, note.unit, note.group.name, "", note.of, note.count, "", "", "", "")
-        )
+        writer.writerow(("note", note.what, note.unit, note.whose, "", note.of, note.count, "", "", "", ""))
     return out.getvalue()
 
 

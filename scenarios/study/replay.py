@@ -44,13 +44,13 @@ class WhatIf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One outcome of a round; money is minor units, payments None for the reason in ``refusal``."""
+    """One outcome of a round; money is minor units. Without payments nothing is awarded, see ``refusal``."""
 
     mechanism: str
     status: str
     served: int
-    welfare_minor: int | None
-    payments_minor: int | None
+    welfare_minor: int
+    payments_minor: int
     refusal: str = ""
 
 
@@ -107,13 +107,20 @@ def _changed(problem: Problem, what: WhatIf) -> Problem:
 
 
 def _side(mechanism: str, clearing: Clearing) -> Side:
+    if clearing.payments is None:
+        reason = clearing.payment_refusal or "no payments"
+        return Side(
+            mechanism=mechanism,
+            status=clearing.status,
+            served=0,
+            welfare_minor=0,
+            payments_minor=0,
+            refusal=reason,
+        )
     return Side(
         mechanism=mechanism,
         status=clearing.status,
         served=len(clearing.served),
-        welfare_minor=clearing.objective,
-        payments_minor=None
-        if clearing.payments is None
-        else sum(payment.amount for payment in clearing.payments),
-        refusal=clearing.payment_refusal or "",
+        welfare_minor=clearing.objective or 0,
+        payments_minor=sum(payment.amount for payment in clearing.payments),
     )

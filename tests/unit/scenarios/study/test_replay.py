@@ -39,14 +39,21 @@ def test_the_same_rules_come_to_what_happened(simulation: Simulation) -> None:
 
 
 def test_another_mechanism_pays_otherwise_for_the_same_work(simulation: Simulation) -> None:
-    found = replayed(simulation, WhatIf(mechanism="vcg"))
-    assert {one.instead.mechanism for one in found} == {"vcg"}
+    found = replayed(simulation, WhatIf(mechanism="core"))
+    assert {one.instead.mechanism for one in found} == {"core"}
     assert [one.instead.welfare_minor for one in found] == [one.happened.welfare_minor for one in found]
+    assert not any(one.instead.refusal for one in found)
+    assert all(one.instead.payments_minor >= one.happened.payments_minor for one in found)
+    assert any(one.instead.payments_minor > one.happened.payments_minor for one in found)
+
+
+def test_a_mechanism_that_finds_no_payments_awards_nothing(simulation: Simulation) -> None:
+    """As a market under it would: the supplier of smoke is alone, and its pivot is all there is."""
+    found = [one for one in replayed(simulation, WhatIf(mechanism="vcg")) if one.happened.served]
+    assert found
     for one in found:
-        mine, other = one.happened.payments_minor, one.instead.payments_minor
-        assert mine is not None
-        assert (other is None) == bool(one.instead.refusal)
-        assert other is None or other >= mine
+        assert one.instead.refusal.startswith("vcg: ")
+        assert (one.instead.served, one.instead.welfare_minor, one.instead.payments_minor) == (0, 0, 0)
 
 
 def test_without_a_plant_less_is_served_or_it_costs_more(simulation: Simulation) -> None:

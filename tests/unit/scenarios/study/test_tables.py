@@ -259,6 +259,29 @@ def test_many_groups_stand_below_each_other_and_lose_no_figure() -> None:
     )
 
 
+@pytest.mark.parametrize(("last", "draws"), [(80.0, 1), (81.0, 9)])
+def test_seeds_of_which_nothing_is_drawn_are_one_draw(last: float, draws: int) -> None:
+    """Nine runs of one orders file with given costs are one: p would be 0.004 for any difference at all."""
+    given = [
+        {
+            "mechanism": name,
+            "settings": "{}",
+            "seed": seed,
+            "error": "",
+            "welfare": last if (name, seed) == ("greedy", 9) else welfare,
+            "hhi": 2000.0 + seed,  # ties are drawn, and who wins them
+        }
+        for name, welfare in (("pay_as_bid", 90.0), ("greedy", 80.0))
+        for seed in range(1, 10)
+    ]
+    found = findings(given, baseline=None, metrics=("welfare",))
+    assert {value.count for value in found.means.values()} == {draws}
+    (only,) = found.differences
+    assert (only.p is None) == (only.estimate.low is None) == (draws == 1)
+    told = "every group: 9 of 9 seeds came to the same"
+    assert any(note.text.startswith(told) for note in found.notes) == (draws == 1)
+
+
 def test_a_mechanism_that_beats_the_plan_found_is_the_best_known() -> None:
     reached = (("greedy", 110.0, None), ("local", 55.0, None), ("clairvoyant", 100.0, 120.0))
     given = [
