@@ -64,6 +64,8 @@ class Arrivals:
             contract = known.contract
             ready[id_] = known.expected_end_us
             for source_id, source in lasting.items():
+                if source_id == id_:
+                    continue  # lots of one contract: it has taken its own ways into account
                 for s in source.contract.shipments:
                     if s.to_contract == id_:
                         left_us = self._ready(source_id, lasting, ready)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from market.clearing.limits import Stopwatch
+from scenarios.imports.case_folder import scenario_of_tables
 from scenarios.population import build
 from scenarios.scenario import Case, load_scenario
 from scenarios.study.cell import Cell, finished
@@ -16,6 +17,7 @@ from scenarios.study.variant import Setting
 from takt_sdk.model.values import DAY_US
 from takt_sdk.wall_clock import WallClock
 
+CASE = Path(__file__).resolve().parents[4] / "docs" / "cases" / "gearboxes"
 LIBRARY = Path(__file__).resolve().parents[4] / "scenarios" / "library"
 WATCH: Stopwatch = WallClock()
 PATH = "rules.contracts.reallocation"
@@ -50,6 +52,18 @@ def test_without_disruptions_nothing_is_lost_and_everybody_is_there_when_promise
     assert all(there == recent for there, recent in curve_of(calm))
     assert DISRUPTION_METRICS["detection_time"].of(calm) is None
     assert value("small_on_time", calm) == 100.0
+
+
+def test_work_of_several_lots_under_one_contract_waits_for_nothing_of_its_own(tmp_path: Path) -> None:
+    """It took its own duration twice: `late_days` was wrong wherever one plant cut and hardened."""
+    file = scenario_of_tables(CASE, tmp_path / "gears", currency="EUR").file
+    calm = run(load_scenario(file))
+    contracts = calm.state.contracts.items()
+    assert any(s.to_contract == id_ for id_, known in contracts for s in known.contract.shipments)
+    for order in calm.served:
+        assert calm.arrivals.of(order) == order.promised_us
+    assert value("late_days", calm) == 0
+    assert value("service_level", calm) == pytest.approx(100 * 6 / 7)
 
 
 def test_doing_nothing_makes_plants_late_and_reallocation_takes_their_work_away(smoke: Case) -> None:
