@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from market.adapters.solver_pulp import PulpSolver
 from market.clearing.clear import clear
 from market.clearing.documents.problem_json import problem_from_document
 from market.clearing.errors import UnprovenError
 from market.clearing.limits import Limits
+from market.clearing.program import Answer, Improved, Program, ProgramResult, SolveLimits, Suggest
 from market.clearing.publishing.counterfactual import Budget
 from market.clearing.publishing.estimates import estimates
 from market.clearing.publishing.explain import explain_estimate, explain_exact
@@ -122,6 +127,55 @@ def test_exact_threshold_is_not_guessed_without_time() -> None:
     p = problem_from_document(market([order("o", 100, "a", "b")], [bid("x", "p", 40, "a", "b")]))
     with pytest.raises(UnprovenError):
         explain_exact(p, "x", solver=PulpSolver(), budget=Budget(left_s=lambda: 0.0))
+
+
+class Liar(PulpSolver):
+    """Calls optimal what is not: ``lie`` changes right results."""
+
+    def __init__(self, lie: Callable[[ProgramResult], ProgramResult]) -> None:
+        super().__init__()
+        self.lie = lie
+
+    def solve(
+        self,
+        program: Program,
+        limits: SolveLimits,
+        *,
+        start: NDArray[np.float64] | None = None,
+        stop: Callable[[], bool] | None = None,
+        improved: Improved | None = None,
+        suggest: Suggest | None = None,
+    ) -> ProgramResult:
+        """Solve the program, and lie."""
+        right = super().solve(program, limits, start=start, stop=stop, improved=improved, suggest=suggest)
+        return self.lie(right)
+
+
+LIES: dict[str, Callable[[ProgramResult], ProgramResult]] = {
+    "its bound says that more may be had": lambda right: replace(right, bound=right.bound + 2.0),
+    "its point is not allowed": lambda right: replace(
+        right, values=None if right.values is None else np.ones_like(right.values)
+    ),
+    "it has no point": lambda right: replace(right, values=None),
+    "it stopped before": lambda right: replace(right, answer=Answer.FEASIBLE),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_a_solver_does_not_prove_is_not_called_exact(lie: str) -> None:
+    p = problem_from_document(market([order("o", 100)], [bid("x", "p", 40, "o"), bid("y", "q", 50, "o")]))
+    assert explain_exact(p, "x", solver=Liar(lambda right: right), budget=ENDLESS).threshold_price == 50
+    with pytest.raises(UnprovenError):
+        explain_exact(p, "x", solver=Liar(LIES[lie]), budget=ENDLESS)
+
+
+@pytest.mark.parametrize(
+    ("price", "detail"), [(40, "wins by 10"), (50, "ties: the lottery decides"), (60, "loses by 10")]
+)
+def test_the_verdict_says_by_how_much(price: int, detail: str) -> None:
+    p = problem_from_document(market([order("o", 100)], [bid("x", "p", price, "o"), bid("y", "q", 50, "o")]))
+    said = explain_exact(p, "x", solver=PulpSolver(), budget=ENDLESS)
+    assert (said.threshold_price, said.detail) == (50, detail)
 
 
 def test_unknown_bid_is_named() -> None:

@@ -127,9 +127,10 @@ def allowed(p: Problem, terms: Terms, a: Allocation) -> bool:
     covered = np.zeros(len(p.lot_ids), dtype=np.int64)
     amount = np.where(terms.whole[owner[taken]], terms.item_quantity[taken], q[owner[taken]])
     np.add.at(covered, p.item_lot[taken], amount)
-    if not np.array_equal(covered * units_of(p)[p.lot_order], p.lot_quantity * a.units[p.lot_order]):
+    of = units_of(p)
+    if not np.array_equal(covered * of[p.lot_order], p.lot_quantity * a.units[p.lot_order]):
         return False
-    if (p.order_must & (a.units < units_of(p))).any():
+    if (a.units > of).any() or (p.order_must & (a.units < of)).any():
         return False
     user = np.repeat(q, np.diff(p.bid_use_ptr))
     load = np.zeros(len(p.resource_ids), dtype=np.int64)
