@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from market.clearing.checker.certificate_arcs import arc_prices
+from market.clearing.checker.certificate import gains
 from market.clearing.errors import UnprovenError
 from market.clearing.formulation.allocation import allowed, decode
 from market.clearing.formulation.components import cut, labels
 from market.clearing.formulation.formulate import formulate, simple_orders
-from market.clearing.problem import NONE
 from market.clearing.program import Answer
-from market.clearing.result import MICRO
+from market.clearing.result import MICRO, Multipliers
 from market.clearing.terms import terms_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from market.clearing.formulation.formulate import Formulation
     from market.clearing.problem import Problem
@@ -60,16 +61,19 @@ def explain_estimate(p: Problem, clearing: Clearing, bid: str) -> Explanation:
     b = _index(p, bid)
     terms = terms_of(p)
     accepted = {entry.bid: entry.quantity for entry in clearing.accepted}
-    quantity = accepted.get(bid, int(terms.quantity[b] if terms.whole[b] else terms.high[b]))
+    taken = np.array([accepted.get(name, 0) for name in p.bid_ids], dtype=np.int64)
+    quantities = np.where(taken > 0, taken, np.where(terms.whole, terms.quantity, terms.high))
+    quantity = int(quantities[b])
     price = int(p.bid_fixed[b]) + int(p.bid_unit[b]) * quantity
     if not terms.usable[b]:
         return Explanation(
             bid=bid, quantity=quantity, price=price, threshold_price=None, estimate=True, detail=USELESS
         )
-    gain = _gain_micro(p, clearing, b, quantity)
+    gains_micro = gains(p, clearing.multipliers or Multipliers(), quantities)
+    gain = int(gains_micro[b])
     order = int(p.lot_order[p.item_lot[p.bid_item_ptr[b]]])
     if simple_orders(p, terms)[order] and int(p.bid_item_ptr[b + 1] - p.bid_item_ptr[b]) == 1:
-        gain -= _best_rival_micro(p, clearing, b, order)
+        gain -= _best_rival_micro(p, clearing, gains_micro, b, order)
     threshold = price + gain // MICRO
     return Explanation(
         bid=bid,
@@ -165,57 +169,16 @@ def _optimum(
     return found.objective, int(found.quantity[b])
 
 
-def _gain_micro(p: Problem, clearing: Clearing, b: int, quantity: int) -> int:
-    """Return what a bid earns at the published prices of lots, resources and groups, 10^-6 minor units."""
-    m = clearing.multipliers
-    lots, resources, groups = (dict(pairs) for pairs in ((m.lots, m.resources, m.groups) if m else ((),) * 3))
-    items = range(int(p.bid_item_ptr[b]), int(p.bid_item_ptr[b + 1]))
-    offered = sum(int(p.item_quantity[k]) for k in items)
-    money = int(p.bid_score[b]) * quantity // offered if p.bid_divisible[b] else int(p.bid_score[b])
-    money -= int(p.bid_fixed[b]) + int(p.bid_unit[b]) * quantity
-    gain = 0
-    for k in items:
-        amount = quantity if p.bid_divisible[b] else int(p.item_quantity[k])
-        gain += lots.get(p.lot_ids[p.item_lot[k]], 0) * amount
-        money -= _delivery(p, b, int(p.item_lot[k]), amount)
-    for k in range(int(p.bid_use_ptr[b]), int(p.bid_use_ptr[b + 1])):
-        used = int(p.use_fixed[k]) + int(p.use_unit[k]) * quantity
-        gain -= resources.get(p.resource_ids[p.use_resource[k]], 0) * used
-    for g in p.bid_group[p.bid_group_ptr[b] : p.bid_group_ptr[b + 1]].tolist():
-        gain -= groups.get(p.group_ids[g], 0)
-    if m and m.arcs:
-        arcs = arc_prices(p, m.arcs)
-        quantities = np.where(p.bid_divisible[b], quantity, p.item_quantity).astype(object)
-        costs = arcs.costs(quantities, object)
-        gain -= sum(int(cost) for item, cost in zip(arcs.item, costs, strict=True) if item in items)
-    shares = m.openings if m else ()
-    gain -= sum(price for _, name, price in shares if name == p.bid_ids[b])
-    return gain + money * MICRO
-
-
-def _delivery(p: Problem, b: int, lot: int, amount: int) -> int:
-    """Return the transport cost of a bid's goods to the sites that a lot goes to."""
-    cost, site = 0, int(p.bid_site[b])
-    for arc in np.flatnonzero((p.arc_from == lot) & (p.arc_site != NONE)).tolist():
-        row = np.flatnonzero((p.transport_from == site) & (p.transport_to == p.arc_site[arc]))
-        if row.size and site != int(p.arc_site[arc]):
-            cost += int(p.transport_fixed[row[0]]) + int(p.transport_unit[row[0]]) * amount
-    return cost
-
-
-def _best_rival_micro(p: Problem, clearing: Clearing, b: int, order: int) -> int:
+def _best_rival_micro(p: Problem, clearing: Clearing, gain: NDArray[Any], b: int, order: int) -> int:
     """Return what the order earns with the accepted bid at the same prices, or by staying unserved."""
     lot = int(p.order_lot_ptr[order])
     owner = np.repeat(np.arange(p.n_bids), np.diff(p.bid_item_ptr))
-    accepted = {entry.bid: entry.quantity for entry in clearing.accepted}
+    accepted = {entry.bid for entry in clearing.accepted}
     price = dict(clearing.multipliers.lots).get(p.lot_ids[lot], 0) if clearing.multipliers else 0
     stay = price * int(p.lot_quantity[lot]) - int(p.order_value[order]) * MICRO
     others = [k for k in owner[p.item_lot == lot].tolist() if k != b]
     if p.bid_ids[b] in accepted:
-        terms = terms_of(p)
-        rivals = [_gain_micro(p, clearing, k, int(terms.quantity[k])) for k in others if terms.usable[k]]
+        rivals = [int(gain[k]) for k in others if terms_of(p).usable[k]]
     else:
-        rivals = [
-            _gain_micro(p, clearing, k, accepted[p.bid_ids[k]]) for k in others if p.bid_ids[k] in accepted
-        ]
+        rivals = [int(gain[k]) for k in others if p.bid_ids[k] in accepted]
     return max(rivals, default=stay) if p.order_must[order] else max([stay, *rivals])
