@@ -1,8 +1,8 @@
 """Search a market that is a conflict graph: clique relaxation, then branch and bound in slices.
 
 Cliques are those of the relaxation, with its duals as prices at the root. Open branches wait by falling
-bound; any number of workers take one each for a slice of steps, so the largest bound that waits or is
-worked on is the market's. One worker alone is deterministic.
+bound; any number of workers take one each for a slice of a node or a few, by turns for one that goes deep,
+so the largest bound that waits or is worked on is the market's. One worker alone is deterministic.
 """
 
 from __future__ import annotations
@@ -32,11 +32,20 @@ if TYPE_CHECKING:
 
 ROOT_STEPS = 400
 CLEARLY = 1e-3
-SLICE_STEPS = 6000
-"""About a twentieth of a second."""
+SLICE_BYTES = 2**25
+"""A slice is one node of the branch of the largest bound, and one more for so much that open branches hold.
 
-BRANCHES_PER_SLICE = 500
-"""Slices grow as branches pile up, to bound their number."""
+Longer ones go deep, where bounds are low already, and keep fewer branches open.
+"""
+
+DEEP_STEPS = 6000
+"""About a twentieth of a second: a slice that goes deep, where answers are; half of all steps are such."""
+
+ROUNDED_MOVES = 300
+"""Of tabu search, from the best set that a slice rounded to."""
+
+CLIMB_EVERY = 4
+"""Slices of which one ends so, unless it found a better set: for a tenth of the time."""
 
 STEPS_PER_WORK = 8
 MOST_STACK = 2**22
@@ -68,6 +77,9 @@ class StableSearch:
         self.open: list[tuple[float, int, Branch]] = []
         self.running: dict[int, float] = {}
         self.serial = 0
+        self.slices = 0
+        self.shallow = DEEP_STEPS
+        """Steps of shallow slices since one went deep."""
         self.climbs = 0
         self.changed = Condition()
         self.compiled: Graph | None = None
@@ -148,10 +160,19 @@ class StableSearch:
                 continue
             name, node = taken
             left = most_work()
-            slice_steps = SLICE_STEPS * (1 + len(self.open) // BRANCHES_PER_SLICE)
-            steps = slice_steps if left is None else min(slice_steps, left * STEPS_PER_WORK)
-            rest = self.slice(node, max(1, steps))
+            steps = self.next_steps(node)
+            rest = self.slice(node, max(1, steps if left is None else min(steps, left * STEPS_PER_WORK)))
             self.give(name, rest)
+
+    def next_steps(self, node: Branch) -> int:
+        """Return how long the next slice is; by turns one goes deep and as many steps are spent on bounds."""
+        if self.shallow >= DEEP_STEPS:
+            self.shallow = 0
+            return DEEP_STEPS
+        held = len(self.open) * (node.alive.nbytes + node.price.nbytes)
+        steps = STEPS * (1 + held // SLICE_BYTES)
+        self.shallow += steps
+        return steps
 
     def take(self) -> tuple[int, Branch] | None:
         """Return the branch of the largest bound and a name to give its rest back under."""
@@ -191,8 +212,9 @@ class StableSearch:
         self.case.work += -(-used // STEPS_PER_WORK)
         if first == ROOT_STEPS:
             self.certify(g, self.priced, stack.price[0])
-        if best.worth[0] > floor:
-            self.offer([*node.taken, *best.vertex[: int(best.size[0])].tolist()])
+        self.slices += 1
+        if best.worth[0] > floor or (best.worth[1] > 0 and self.slices % CLIMB_EVERY == 0):
+            self.improve([*node.taken, *best.vertex[: int(best.size[0])].tolist()])
         depth = int(stack.depth[0])
         path = tuple(stack.taken[1:depth].tolist())
         return [
@@ -205,6 +227,17 @@ class StableSearch:
             )
             for d in range(depth)
         ]
+
+    def improve(self, vertices: list[int]) -> None:
+        """Climb a little from a set that prices led to; offer what is better than the best known."""
+        graph = self.graph
+        start = np.zeros(graph.weight.size, dtype=np.bool_)
+        start[vertices] = True
+        found = np.zeros(start.size, dtype=np.int64)
+        worth, size, moves = climb(graph.adjacent, graph.weight, start, TENURES[0], ROUNDED_MOVES, 1, found)
+        self.case.work += -(-int(moves) // STEPS_PER_WORK)
+        if worth > self.case.incumbent.objective:
+            self.offer(found[:size].tolist())
 
     def certify(self, g: Graph, priced: Ints, price: Floats) -> None:
         """Publish the root's prices where they prove clearly more than the relaxations that were solved."""
@@ -272,7 +305,7 @@ def stack_of(g: Graph, node: Branch) -> Stack:
 
 def to_beat(g: Graph, worth: int) -> Best:
     """Return what a branch has to beat."""
-    return Best(np.array([worth]), np.zeros(g.weight.size, dtype=np.int64), np.zeros(1, dtype=np.int64))
+    return Best(np.array([worth, 0]), np.zeros(g.weight.size, dtype=np.int64), np.zeros(1, dtype=np.int64))
 
 
 def first_node(

@@ -24,6 +24,12 @@ STEPS = 60
 FRESH = 0.05
 """Weight of the newest subgradient in the direction and of the newest picks in the fractions."""
 
+NEAR = 0.05
+"""The first step aims at the target where no more than this share of its worth is missing, else before it."""
+
+SHORTEST = 0.3
+"""A first step goes at least so far towards the target: one that is far is not reached at once."""
+
 PATIENCE = 6
 """Steps without a better bound before steps are cut; better by more than `NEWS` of what is missing."""
 
@@ -59,7 +65,7 @@ class Stack(NamedTuple):
 
 
 class Best(NamedTuple):
-    """The worth to beat and, where it was beaten, the vertices beyond the branch's own."""
+    """The worth to beat and that of the best set rounded to; its vertices beyond the branch's own."""
 
     worth: Array
     vertex: Array
@@ -132,7 +138,7 @@ def lowest(word: np.uint64) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _enter(g: Graph, alive: Array, price: Array, node: Node) -> tuple[int, int]:
+def enter(g: Graph, alive: Array, price: Array, node: Node) -> tuple[int, int]:
     """List the vertices left and the cliques with two and more of them; return how many of both."""
     count, listed = 0, 0
     for i in range(alive.size):
@@ -193,9 +199,14 @@ def _margins(g: Graph, node: Node, price: Array, count: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _descend(g: Graph, node: Node, count: int, cliques: int, target: float, steps: int) -> tuple[float, int]:
-    """Improve prices until the bound is below the target or the steps are used; return bound and steps."""
-    best, factor, stall, fresh = 1e300, 1.0, 0, 1.0
+def descend(
+    g: Graph, node: Node, count: int, cliques: int, target: float, steps: int, factor: float
+) -> tuple[float, int]:
+    """Improve prices until the bound is below the target or the steps are used; return bound and steps.
+
+    ``factor`` is the length of the first step as a share of the way to the target.
+    """
+    best, stall, fresh = 1e300, 0, 1.0
     node.fraction[:count] = 0.0
     for step in range(steps):
         node.slope[:cliques] = 1.0
@@ -282,7 +293,7 @@ def _exclude(g: Graph, node: Node, count: int, room: float, alive: Array) -> int
 
 @njit(cache=True, nogil=True)
 def _round(g: Graph, node: Node, count: int, s: Stack, d: int, best: Best, free: Array) -> None:
-    """Take vertices by falling fraction; keep the set if it is better."""
+    """Take vertices by falling fraction; keep the set if it is the best so far."""
     sequence = np.argsort(-node.fraction[:count])
     free[:] = s.alive[d]
     worth, size = s.worth[d], d
@@ -295,8 +306,9 @@ def _round(g: Graph, node: Node, count: int, s: Stack, d: int, best: Best, free:
             free[v >> 6] &= ~(_U(1) << _U(v & 63))
             for i in range(free.size):
                 free[i] &= ~g.adjacent[v, i]
-    if worth > best.worth[0]:
-        best.worth[0] = worth
+    best.worth[0] = max(best.worth[0], worth)
+    if worth > best.worth[1]:
+        best.worth[1] = worth
         best.vertex[:d] = s.taken[1 : d + 1]
         best.vertex[d:size] = node.touched[d:size]
         best.size[0] = size
@@ -318,9 +330,11 @@ def branch(g: Graph, s: Stack, best: Best, budget: int, first_steps: int) -> int
         if s.bound[d] < s.worth[d] + target:
             s.depth[0] -= 1
             continue
-        count, cliques = _enter(g, s.alive[d], s.price[d], node)
+        count, cliques = enter(g, s.alive[d], s.price[d], node)
         steps = STEPS if used > 0 else first_steps
-        bound, done = _descend(g, node, count, cliques, target, steps)
+        missing = (s.bound[d] - best.worth[0]) / max(1.0, float(best.worth[0]))
+        factor = max(SHORTEST, min(1.0, NEAR / max(missing, ROUNDING)))
+        bound, done = descend(g, node, count, cliques, target, steps, factor)
         used += done
         if bound < target:
             s.depth[0] -= 1

@@ -17,13 +17,15 @@ from market.clearing.checker.check import check_answer
 from market.clearing.clear import clear
 from market.clearing.documents.problem_json import problem_from_document
 from market.clearing.limits import Limits
+from market.clearing.problem import Problem
 from market.clearing.program import SolveLimits
 from market.clearing.result import Status
 from market.clearing.search.case import Case
 from market.clearing.search.incumbent import Incumbent
-from market.clearing.search.stable_search import StableSearch, blocks
+from market.clearing.search.stable_search import DEEP_STEPS, Branch, StableSearch, blocks
 from market.clearing.stable_sets.cliques import grown, violated
 from market.clearing.stable_sets.conflict_graph import conflict_graph, packed
+from market.clearing.stable_sets.stable_set import SHORTEST, STEPS, descend, enter, new_node
 from market.clearing.stable_sets.stable_tabu import climb
 from market.clearing.terms import terms_of
 from takt_sdk.wall_clock import WallClock
@@ -144,6 +146,79 @@ def test_slices_cut_short_and_several_workers_prove_the_same() -> None:
         assert case.incumbent.bound == pytest.approx(case.incumbent.objective)
         found.append(case.incumbent.objective)
     assert len(set(found)) == 1
+
+
+def priced_alike(seed: int) -> Problem:
+    """Return an auction of 400 bids that pay about the same for a good: far from any bound."""
+    r = random.Random(seed)
+    market = cast("Document", auction(r, 400, 100, largest=12))
+    for order, bid in zip(market["orders"], market["bids"], strict=True):
+        order["value"] = len(bid["uses"]) * r.randint(900, 1100)
+    return problem_from_document(market)
+
+
+class DeepOnly(StableSearch):
+    """Goes deep with every slice."""
+
+    def next_steps(self, node: Branch) -> int:
+        del node
+        return DEEP_STEPS
+
+
+def searched_for(search: type[StableSearch], problem: Problem, work: int) -> Incumbent:
+    """Branch until so much work is done, without relaxations before."""
+    terms = terms_of(problem)
+    graph = conflict_graph(problem, terms)
+    assert graph is not None
+    case = Case(problem, terms, PulpSolver(), Incumbent(0))
+    one = search(case, graph)
+    one.relax(lambda: True, SolveLimits)
+    end = case.work + work
+    one.work(lambda: case.work < end, lambda: end - case.work)
+    return case.incumbent
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_bounds_fall_faster_where_most_slices_are_nodes_of_the_largest_bound(seed: int) -> None:
+    problem = priced_alike(seed)
+    deep, mixed = (searched_for(kind, problem, 3000) for kind in (DeepOnly, StableSearch))
+    best = max(deep.objective, mixed.objective)
+    assert mixed.bound >= best
+    assert mixed.bound - best < 0.9 * (deep.bound - best)
+
+
+def test_what_a_slice_rounds_to_is_climbed_from() -> None:
+    problem = problem_from_document(auction(random.Random(5), 60, 20))
+    terms = terms_of(problem)
+    graph = conflict_graph(problem, terms)
+    assert graph is not None
+    case = Case(problem, terms, PulpSolver(), Incumbent(0))
+    lightest = int(np.argmin(graph.weight))
+    StableSearch(case, graph).improve([lightest])
+    assert case.incumbent.objective > 2 * int(graph.weight.max())
+    assert case.work > 0
+
+
+def test_steps_towards_a_target_far_away_are_shorter() -> None:
+    total = [0.0, 0.0]
+    for seed in range(4):
+        problem = priced_alike(seed)
+        terms = terms_of(problem)
+        graph = conflict_graph(problem, terms)
+        assert graph is not None
+        search = StableSearch(Case(problem, terms, PulpSolver(), Incumbent(0)), graph)
+        search.relax(lambda: True, SolveLimits)
+        g, root = search.compiled, search.open[0][2]
+        assert g is not None
+        taken = int(np.argmax(graph.weight))
+        left = root.alive & ~graph.adjacent[taken]
+        left[taken >> 6] &= ~(np.uint64(1) << np.uint64(taken & 63))
+        for k, factor in enumerate((1.0, SHORTEST)):
+            node = new_node(g, root.price.size)
+            vertices, cliques = enter(g, left, root.price.copy(), node)
+            target = 0.3 * root.bound
+            total[k] += descend(g, node, vertices, cliques, target, STEPS, factor)[0]
+    assert total[1] < total[0]
 
 
 def test_under_a_work_limit_the_answer_is_a_function_of_the_file() -> None:
