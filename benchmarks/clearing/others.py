@@ -1,8 +1,9 @@
 """Drawn markets of structures that the other families do not have, one of each.
 
 Jobs that just fit and must all be served, location without capacity, exclusive packages, partition by
-packages, divisible bids with set-ups, machines booked by the hour. Other draws of these generators showed
-faults of the search once (decision 67).
+packages and by those of neighbours, divisible bids with set-ups, machines booked by the hour, goods that pass
+a plant and a depot, orders of several lots and few suppliers. Other draws of these generators showed
+faults of the search once (decisions 67 and 69).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from market.clearing.documents.problem_json import problem_from_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from market.clearing.problem import Problem
 
@@ -112,13 +113,103 @@ def by_the_hour(r: random.Random, orders: int = 60, machines: int = 4, hours: in
     return _document(made, bids, resources={f"r{m}.{t}": 1 for m in range(machines) for t in range(hours)})
 
 
+def crews(r: random.Random, orders: int = 120, packages: int = 4000) -> Record:
+    """Return orders in a row, all to be served, packages of neighbours, and each order alone for more."""
+    bids = [_bid(f"alone{k}", f"a{k}", [k], 300) for k in range(orders)]
+    for k in range(packages):
+        length, first, step = r.randint(2, 8), r.randrange(orders), r.randint(1, 5)
+        items = sorted({min(orders - 1, first + step * i + r.randint(0, 2)) for i in range(length)})
+        bids.append(_bid(f"b{k}", f"p{k % 50}", items, 100 + len(items) * r.randint(60, 160)))
+    return _document([_order(k, 0, must_serve=True) for k in range(orders)], bids)
+
+
+def two_stages(r: random.Random, orders: int = 40, sites: int = 16) -> Record:
+    """Return orders made in one of the plants and finished in one of the depots, each with an opening."""
+    at = [(r.random(), r.random()) for _ in range(sites + orders)]
+    made, bids, plants = [], [], sites // 2
+    for k in range(orders):
+        quantity = r.choice([10, 20, 40])
+        made.append(
+            _order(
+                k,
+                quantity * r.randint(100, 240),
+                lots=[{"id": f"o{k}.{stage}", "quantity": quantity} for stage in range(2)],
+                arcs=[
+                    {"id": f"o{k}.on", "from": f"o{k}.0", "to": f"o{k}.1"},
+                    {"id": f"o{k}.out", "from": f"o{k}.1", "to_site": f"c{k}"},
+                ],
+            )
+        )
+        for stage, among in ((0, range(plants)), (1, range(plants, sites))):
+            for i in r.sample(among, min(5, len(among))):
+                divisible = r.random() < 0.5
+                uses = [(f"r{i}", 0, 1) if divisible else (f"r{i}", quantity, 0)]
+                bid = _bid(f"b{k}.{stage}.{i}", f"p{i}", [], r.randint(20, 200), uses=uses, groups=[f"g{i}"])
+                bids.append(
+                    bid
+                    | {
+                        "site": f"s{i}",
+                        "items": [{"lot": f"o{k}.{stage}", "quantity": quantity}],
+                        "divisible": divisible,
+                        "min_quantity": int(divisible),
+                        "unit_price": r.randint(5, 25),
+                    }
+                )
+    names = [f"s{i}" for i in range(sites)] + [f"c{k}" for k in range(orders)]
+    trips = [(i, j) for i in range(sites) for j in range(len(names)) if i != j]
+    transport = [
+        {
+            "from": names[i],
+            "to": names[j],
+            "fixed": r.randint(10, 100),
+            "per_unit": int(20 * math.dist(at[i], at[j])),
+            "minutes": 0,
+        }
+        for i, j in trips
+    ]
+    room = 15 * orders // plants
+    return _document(
+        made,
+        bids,
+        resources={f"r{i}": room for i in range(sites)},
+        groups={f"g{i}": (None, r.randint(200, 1500)) for i in range(sites)},
+    ) | {"transport": transport}
+
+
+def few_suppliers(r: random.Random, orders: int = 120, plants: int = 20, lots: int = 4) -> Record:
+    """Return orders of several lots of which one to three plants may make all, alone or as packages."""
+    made, bids = [], []
+    for k in range(orders):
+        names = [f"o{k}.{lot}" for lot in range(lots)]
+        made.append(
+            _order(
+                k,
+                lots * r.randint(300, 600),
+                lots=[{"id": name, "quantity": 10} for name in names],
+                max_suppliers=r.randint(1, 3),
+            )
+        )
+        for i in r.sample(range(plants), min(6, plants)):
+            offers = [([name], r.randint(5, 30), r.randint(100, 500)) for name in names if r.random() < 0.8]
+            if r.random() < 0.4:
+                several = r.sample(names, r.randint(2, lots))
+                offers.append((several, 15 * len(several), r.randint(100, 400) * len(several)))
+            for n, (items, minutes, price) in enumerate(offers):
+                bid = _bid(f"b{k}.{i}.{n}", f"p{i}", [], price, uses=[(f"r{i}", minutes, 0)])
+                bids.append(bid | {"items": [{"lot": name, "quantity": 10} for name in items]})
+    return _document(made, bids, resources={f"r{i}": 11 * orders * lots // plants for i in range(plants)})
+
+
 OTHERS: dict[str, Callable[[random.Random], Record]] = {
     "jobs-that-just-fit": jobs_that_just_fit,
     "location": location,
     "exclusive-packages": exclusive_packages,
     "partition": partition,
+    "crews": crews,
     "set-ups": set_ups,
     "by-the-hour": by_the_hour,
+    "two-stages": two_stages,
+    "few-suppliers": few_suppliers,
 }
 
 
@@ -165,7 +256,7 @@ def _document(
     bids: list[Record],
     *,
     resources: dict[str, int] | None = None,
-    groups: dict[str, tuple[int | None, int]] | None = None,
+    groups: Mapping[str, tuple[int | None, int]] | None = None,
 ) -> Record:
     return {
         "kind": "takt.problem.v1",

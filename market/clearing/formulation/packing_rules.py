@@ -48,6 +48,12 @@ def annealable(p: Problem, terms: Terms) -> bool:
     return bool((served | planned).sum() * 2 > offered.sum())
 
 
+def woven(p: Problem) -> bool:
+    """Return whether most orders take several winners that must fit together: one bid at a time finds few."""
+    several = (np.diff(p.order_lot_ptr) > 1) | (p.order_max_suppliers != NONE)
+    return bool(2 * several.sum() > p.n_orders)
+
+
 def packable(p: Problem, terms: Terms) -> bool:
     """Return whether every order is served by single bids, so that bids are the items."""
     return bool(p.n_orders) and not (p.arc_to != NONE).any() and bool(simple_orders(p, terms).all())

@@ -63,6 +63,8 @@ def _counted_neighbourhoods(case: Case, work: int, annealer: Annealer | None) ->
     assert case.prices is not None
     if case.incumbent.best is None:
         case.narrow(4, SolveLimits(work=max(0, work - case.work) // 2), stopped.is_set)
+    if case.incumbent.best is None and not stopped.is_set():
+        case.exact(SolveLimits(work=max(0, work - case.work)), lambda: case.incumbent.best is not None)
     hoods = Neighbourhoods(case.f, case.prices.worth, np.random.default_rng(1))
     target = 400.0
     rounds = case.plan_rounds(annealer.packing, 1) if annealer is not None and case.planned else None

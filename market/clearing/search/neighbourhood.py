@@ -60,8 +60,14 @@ class Neighbourhoods:
         self.group_ptr = np.searchsorted(p.bid_group[by_group], np.arange(len(p.group_ids) + 1))
         self.priced = np.flatnonzero(np.diff(self.group_ptr) > 0)
         self.close = self._close(worth)
+        first, last = np.full(p.n_bids, p.n_orders), np.zeros(p.n_bids, dtype=np.int64)
+        np.minimum.at(first, self.owner, self.item_order)
+        np.maximum.at(last, self.owner, self.item_order)
+        self.package = f.terms.usable & (first < last)
+        self.packages = float(self.package.sum() / max(1, f.terms.usable.sum()))
+        """Share of bids that reach over several orders."""
         self.among = np.zeros(p.n_bids, dtype=np.bool_)
-        """Bids of the groups drawn last: all of them may change, however the relaxation ranks them."""
+        """Bids of the groups or packages drawn last: all may change, however the relaxation ranks them."""
 
     def _close(self, worth: Floats) -> Flags:
         """Return which bids are among the better ones of one of their orders."""
@@ -104,6 +110,8 @@ class Neighbourhoods:
         budget = columns
         if self.priced.size and rng.random() < GROUP_SHARE:
             self._add_groups(chosen, quantity, budget)
+        elif self.packages and rng.random() < RELATED_SHARE * self.packages:
+            self._add_packages(chosen, quantity, budget)
         elif self.resources.size and rng.random() < RELATED_SHARE:
             seen: set[int] = set()
             frontier: list[int] = []
@@ -132,6 +140,32 @@ class Neighbourhoods:
                 if budget <= 0:
                     break
         return self._closed(chosen, quantity)
+
+    def _add_packages(self, chosen: Flags, quantity: Ints, budget: int) -> None:
+        """Choose orders that packages tie together, from one outward, until so many bids may change.
+
+        A package may change once all its orders are chosen, whatever the relaxation thinks of it: those
+        that it ranks first hardly ever fit together.
+        """
+        p, rng = self.f.problem, self.rng
+        left = np.diff(p.bid_item_ptr)
+        frontier: list[int] = []
+        while budget > 0 and not chosen.all():
+            if not frontier:
+                frontier.append(int(rng.choice(np.flatnonzero(~chosen))))
+            o = frontier.pop(int(rng.integers(len(frontier))))
+            if chosen[o]:
+                continue
+            chosen[o] = True
+            bids = self.lot_bid[self.bid_ptr[o] : self.bid_ptr[o + 1]]
+            np.subtract.at(left, bids, 1)
+            inside = bids[(left[bids] == 0) & ~self.among[bids]]
+            self.among[inside] = True
+            budget -= inside.size
+            promising = bids[self.close[bids] & self.package[bids]]
+            few = rng.choice(promising, size=min(RIVALS_PER_ORDER, promising.size), replace=False)
+            for b in [*bids[quantity[bids] > 0].tolist(), *few.tolist()]:
+                frontier += self.item_order[p.bid_item_ptr[b] : p.bid_item_ptr[b + 1]].tolist()
 
     def _add_groups(self, chosen: Flags, quantity: Ints, budget: int) -> None:
         """Choose the orders of a growing set of priced groups that compete for the same orders.

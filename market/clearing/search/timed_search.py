@@ -7,12 +7,13 @@ compiled code release the GIL.
 
 from __future__ import annotations
 
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from market.clearing.errors import SolverError
+from market.clearing.formulation.packing_rules import woven
 from market.clearing.problem import NONE
 from market.clearing.program import Answer, SolveLimits
 from market.clearing.search.block_turns import bound_by_blocks
@@ -127,8 +128,12 @@ class _Prover:
         self.kept = 1.0
         """Share of columns that the incumbent's worth leaves in play."""
         self.restarted = False
+        self.whole = Lock()
+        """Held by whoever searches the whole program."""
         self.planted = 0.0
         """Seconds that were left when the tree search began."""
+        self.woven = woven(case.p) and case.f.program.n_columns <= MEDIUM_COLUMNS
+        """Whether a tree is the best that there is, and gets on."""
         left = deadline.left()
         self.span_s = 0.0 if left is None else left
 
@@ -162,10 +167,11 @@ class _Prover:
                 self.sharpen(share)
             if case.searchable:
                 self.planted = self.deadline.within(self.span_s)
-                case.exact(SolveLimits(time_s=self.deadline.left()), self.leave)
-                if not stopped.is_set() and self.shrunk():
-                    self.restarted = True
+                with self.whole:
                     case.exact(SolveLimits(time_s=self.deadline.left()), self.leave)
+                    if not stopped.is_set() and self.shrunk():
+                        self.restarted = True
+                        case.exact(SolveLimits(time_s=self.deadline.left()), self.leave)
         finally:
             self.priced.set()
         if not stopped.is_set() and case.prices is not None:
@@ -183,10 +189,11 @@ class _Prover:
     def hopeless(self) -> bool:
         """Return whether half-time has passed with a gap that no tree search closes in the rest.
 
-        A tree that found the best answer so far goes on, and one that was begun in time has its share.
+        A tree that found the best answer so far goes on, one that was begun in time has its share, and one
+        over orders that take several winners is never left.
         """
         incumbent, left = self.case.incumbent, self.deadline.left()
-        if incumbent.best is None or incumbent.best is self.case.by_tree or left is None:
+        if incumbent.best is None or incumbent.best is self.case.by_tree or left is None or self.woven:
             return False
         half = self.span_s * (1.0 - HALF_TIME)
         if left > (half if self.planted < half else min(half, self.planted - TREE_SHARE * self.span_s)):
@@ -224,6 +231,8 @@ class _Improver:
         self.target = float(np.clip(case.f.program.n_columns / 100, 400, 2000))
         self.per_order = 4
         self.narrow_proven = True
+        self.in_vain = 0
+        """Turns of annealing since one found something."""
 
     def run(self) -> None:
         """Improve until the end."""
@@ -311,15 +320,15 @@ class _Improver:
             self.case.choose_plans(self.chooser, SolveLimits(time_s=self.deadline.within(ROUND_S)))
 
     def anneal_again(self) -> None:
-        """Anneal from the incumbent, colder, for a turn."""
-        best = self.case.incumbent.best
+        """Anneal from the incumbent, colder; the hotter and longer the more turns have been in vain."""
+        best, left = self.case.incumbent.best, self.deadline.left()
         assert self.annealer is not None
         assert best is not None
+        before, again = self.case.incumbent.objective, 1 + self.in_vain % VAIN_TURNS
         self.annealer.restart(best.quantity)
-        left = self.deadline.left()
-        self.anneal(
-            share=min(1.0, self.turn_s() / max(left, 1e-3)) if left is not None else 0.1, heat=HEAT / 3
-        )
+        share = 0.1 if left is None else again * self.turn_s() / max(left, 1e-3)
+        self.anneal(share=min(1.0, share), heat=HEAT * again / VAIN_TURNS)
+        self.in_vain = 0 if self.case.incumbent.objective > before else self.in_vain + 1
 
     def narrow(self) -> None:
         """Search the best few bids of every order together; twice as many once that is done."""
@@ -336,14 +345,26 @@ class _Improver:
         return max(LEAST_TURN_S, TURN_SHARE * self.span_s)
 
     def first(self) -> None:
-        """Find a first allocation with the best few bids of every order."""
-        share = 10.0 if (left := self.deadline.left()) is None else left * 0.3
+        """Find a first allocation with the best few bids of every order, else with all of them."""
+        case, left = self.case, self.deadline.left()
+        share = 10.0 if left is None else left * 0.3
         for per_order in (3, 6):
-            self.case.narrow(
-                per_order, SolveLimits(time_s=self.deadline.within(share)), self.case.incumbent.stopped.is_set
-            )
-            if self.case.incumbent.best is not None:
+            limits = SolveLimits(time_s=self.deadline.within(share))
+            case.narrow(per_order, limits, case.incumbent.stopped.is_set)
+            if self.answered():
                 return
+        while not self.answered() and not self.deadline.passed():  # the prover may be at it
+            if self.prover.whole.acquire(blocking=False):
+                try:
+                    case.exact(SolveLimits(time_s=self.deadline.left()), self.answered)
+                    return
+                finally:
+                    self.prover.whole.release()
+            case.incumbent.stopped.wait(POLL_S)
+
+    def answered(self) -> bool:
+        """Return whether there is an answer, or no more time for one."""
+        return self.case.incumbent.stopped.is_set() or self.case.incumbent.best is not None
 
     def adapt(self, *, proven: bool, seconds: float) -> None:
         """Grow neighbourhoods that are solved fast, shrink those that are not."""
@@ -360,6 +381,9 @@ PATIENCE = 0.4
 """How long prices are waited for, as a share of the time; then annealing begins without."""
 
 UNPRICED_SHARE = 0.3
+
+VAIN_TURNS = 3
+"""After so many turns of annealing in vain it has been as hot as it began."""
 
 LEAST_ANNEAL_SHARE = 0.2
 MOST_ANNEAL_SHARE = 0.55
