@@ -248,7 +248,13 @@ def _cleared(task: _Task, link: Link, *, fallback: bool) -> bytes:
         from scenarios.clear_explanation import explained  # noqa: PLC0415
 
         answer = explained(
-            problem, task.explain, solver=PulpSolver(), limits=limits, clock=clock, halt=link.halt
+            problem,
+            task.explain,
+            solver=PulpSolver(),
+            limits=limits,
+            clock=clock,
+            halt=link.halt,
+            draft=lambda estimate: link.draft(b"0" + estimate),
         )
         return b"0" + answer
     try:

@@ -15,7 +15,7 @@ from tests.integration.clear_markets import hard_market
 
 
 def test_an_interrupt_ends_the_search_for_the_exact_threshold() -> None:
-    halt = Event()
+    halt, drafts = Event(), list[bytes]()
     halt.set()
     began_s = time.monotonic()
     said = json.loads(
@@ -26,7 +26,9 @@ def test_an_interrupt_ends_the_search_for_the_exact_threshold() -> None:
             limits=Limits(time_s=400.0),
             clock=WallClock(),
             halt=halt,
+            draft=drafts.append,
         )
     )
+    assert [json.loads(draft) for draft in drafts] == [said]
     assert (said["bid"], said["estimate"]) == ("c001", True)
     assert time.monotonic() - began_s < 100  # of 240 s that the exact search may take
