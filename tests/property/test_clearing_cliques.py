@@ -59,8 +59,9 @@ def test_two_bids_that_fit_together_are_no_clique() -> None:
                 m = Multipliers(cliques=((pair, 5),))
                 tried[pair in apart] += 1
                 if pair in apart:
-                    with pytest.raises(CliqueError, match=r"do not shut each other out"):
+                    with pytest.raises(CliqueError, match=r"do not shut each other out") as caught:
                         certified_bound(problem, m)
+                    assert {caught.value.bid, caught.value.other} == set(pair)
                 else:
                     certified_bound(problem, m)
                     assert exclude(market, other, one)
