@@ -282,7 +282,7 @@ def _exclude(g: Graph, node: Node, count: int, room: float, alive: Array) -> int
             continue
         x = node.fraction[a]
         spread = (x + LITTLE) * (1.0 + LITTLE - x)
-        value = spread * g.weight[v] * np.sqrt((node.ptr[a + 1] - node.ptr[a]) * _rivals(g, v, alive))
+        value = spread * g.weight[v] * _rivals(g, v, alive)
         if value > score:
             pick, score = v, value
     for a in range(count):
