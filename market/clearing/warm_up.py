@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from market.clearing.bounds.block_pricing import best_of_block
+from market.clearing.bounds.block_answers import BlockAnswers
+from market.clearing.bounds.blocks import Block
 from market.clearing.bounds.decomposition import Decomposition
 from market.clearing.bounds.order_prices import OrderPrices
 from market.clearing.bounds.prices import no_prices, prices_of_duals
@@ -83,10 +84,22 @@ def warm_up() -> None:
 
 
 def warm_up_blocks() -> None:
-    """Run the compiled pricing of blocks once, on one bid."""
-    ptr, one, unit = np.array([0, 1]), np.ones(1, dtype=np.int64), np.ones(1)
-    at = np.zeros(1, dtype=np.int64)
-    best_of_block(ptr, at, unit, unit, unit * 3, one, one, unit, unit, unit, 1, 1, 1, at.copy())
+    """Answer one block of one bid."""
+    one, none, unit = np.ones(1, dtype=np.int64), np.zeros(1, dtype=np.int64), np.ones(1)
+    block = Block(
+        bids=none,
+        member=np.ones(1, dtype=np.bool_),
+        opening=1.0,
+        ptr=np.arange(2),
+        row=none,
+        fixed=unit,
+        unit=unit,
+        capacity=unit * 3.0,
+        resource=none,
+        low=one,
+        high=one,
+    )
+    BlockAnswers([block]).answer(0, 1, unit * 5.0, unit, seed=1, moves=1, steps=1)
 
 
 def warm_up_orders() -> None:

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.clearing.synthetic import market
 from market.adapters.solver_pulp import PulpSolver
 from market.clearing.bounds.block_prices import BlockPrices
-from market.clearing.bounds.block_pricing import best_of_block
+from market.clearing.bounds.block_pricing import improve_block, price_rows
 from market.clearing.bounds.block_program import program_of_block
 from market.clearing.bounds.blocks import Blocks, blocks_of
 from market.clearing.bounds.prices import Prices, no_prices, prices_of_duals
@@ -90,7 +90,7 @@ def test_no_prices_prove_less_than_the_best_answer(seed: int) -> None:
         prices.prove(lambda: True, SolveLimits())
         assert prices.bound >= best - 1e-3
         prices.prove(lambda: False, SolveLimits())
-        prices.run(rounds(prices, 6), SolveLimits())
+        prices.run(rounds(prices, 6))
         prices.prove(lambda: True, SolveLimits())
         assert prices.bound >= best - 1e-3
 
@@ -103,7 +103,7 @@ def test_blocks_prove_more_than_the_relaxation() -> None:
         best = optimum(p)
         assert best is not None
         prices = BlockPrices(p, terms_of(p), blocks(p), start, PulpSolver())
-        prices.run(rounds(prices, 40), SolveLimits())
+        prices.run(rounds(prices, 40))
         prices.prove(lambda: True, SolveLimits())
         assert best - 1e-3 <= prices.bound
         closer.append((worth - prices.bound) / max(1.0, worth - best))
@@ -120,8 +120,10 @@ def test_a_block_is_never_priced_above_its_program(seed: int) -> None:
     for k, block in enumerate(prices.blocks):
         out = np.zeros(block.bids.size, dtype=np.int64)
         uses = (block.ptr, block.row, block.fixed, block.unit, block.capacity, block.low, block.high)
-        mine = (gain[block.bids], rate[block.bids])
-        worth = best_of_block(*uses, *mine, prices.costs[k], seed, 2, 200, out)
+        here = slice(*prices.answers.layout.bid_ptr[k : k + 2])
+        mine, price = (gain[here], rate[here]), np.ones(block.capacity.size)
+        most = price_rows(200, *uses, *mine, price, np.zeros(out.size), np.zeros(out.size))
+        worth = improve_block(*uses, *mine, price, seed, 200, out)
         taken = out > 0
         assert ((out >= block.low) | ~taken).all()
         assert (out <= block.high).all()
@@ -133,11 +135,24 @@ def test_a_block_is_never_priced_above_its_program(seed: int) -> None:
         )
         assert (use <= block.capacity + 1e-9).all()
         assert worth == pytest.approx(float((mine[0] * taken + mine[1] * out).sum()), abs=1e-6)
-        program, _ = program_of_block(block, *mine)
+        program, columns = program_of_block(block, *mine)
         exact = PulpSolver().solve(program, SolveLimits()).objective if program.n_columns else 0.0
         assert worth <= exact + 1e-6 * max(1.0, exact)
+        assert most >= exact - 1e-6 * max(1.0, exact)
+        assert (columns.quantity(columns.values(out)) == out).all()
         hit += worth >= exact - 1e-6 * max(1.0, exact)
     assert hit >= len(prices.blocks) // 2
+
+
+def test_a_stop_is_seen_within_a_round() -> None:
+    p = market(60, 6, 10, 6, seed=1, splits=0.3, openings=True, bundles=12)
+    prices = BlockPrices(p, terms_of(p), blocks(p), relaxed(p)[1], PulpSolver())
+    before, looks = prices.best.copy(), iter([True, True, False])
+    prices.run(lambda: next(looks))
+    assert prices.rounds == 0
+    assert (prices.best == before).all()
+    prices.prove(lambda: False, SolveLimits())
+    assert np.isfinite(prices.bound)
 
 
 def test_every_bid_is_in_one_block_and_what_blocks_share_couples_them() -> None:
@@ -165,7 +180,7 @@ def test_the_same_steps_prove_the_same() -> None:
     bounds = []
     for _ in range(2):
         prices = BlockPrices(p, terms_of(p), blocks(p), start, PulpSolver())
-        prices.run(rounds(prices, 10), SolveLimits())
+        prices.run(rounds(prices, 10))
         prices.prove(lambda: True, SolveLimits())
         bounds.append((prices.bound, prices.best.tobytes()))
     assert bounds[0] == bounds[1]

@@ -4,5 +4,5 @@
 linear relaxation (`market.clearing.search.case`); capacity one by one (`decomposition`, kernel
 `max_marginals`, and `held_capacity` for openings); the best plan of each order where goods move
 (`order_prices` on `order_trees`, kernel `tree_messages`); whole plants with openings (`block_prices` on
-`blocks`, `block_program`, kernel `block_pricing`).
+`blocks`, `block_program`, kernels `block_answers` and `block_pricing`).
 """

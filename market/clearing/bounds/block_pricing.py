@@ -1,6 +1,7 @@
-"""Find what a block would best accept at given gains: greedy starts, then forced insertions.
+"""Find what a block would best accept at given gains: from an answer known, forced insertions.
 
-Compiled with numba; a function of its arguments. Answers are allowed, not proven best.
+Also a bound on it from prices of its rows. Compiled with numba; a function of its arguments. Answers are
+allowed, not proven best.
 """
 
 # mypy: disable-error-code="no-any-return"
@@ -13,16 +14,17 @@ from numba import njit
 
 Array = Any  # numba types arrays itself; dtypes are in the docstrings
 
-SPREAD = 0.1
-"""By how much later starts shuffle the order of gain per priced use."""
-
 WARMTH = 0.4
-"""How far below the best of a start a walk may go at first, in mean gains per bid."""
+"""How far below its best a walk may go at first, in mean gains per bid."""
 
 LEAST_GAIN = 1e-6
 
 AT_LEAST = 0.3
 """How often a forced bid takes its smallest quantity only."""
+
+LEAST_NORM = 1e-12
+FIRST_STEP = 0.1
+STEP_DECAY = 0.2
 
 
 @njit(cache=True, nogil=True)
@@ -144,7 +146,8 @@ def _make_room(
 
 
 @njit(cache=True, nogil=True)
-def best_of_block(
+def price_rows(
+    steps: int,
     ptr: Array,
     row: Array,
     fixed: Array,
@@ -154,61 +157,123 @@ def best_of_block(
     high: Array,
     gain: Array,
     rate: Array,
-    cost: Array,
+    price: Array,
+    taken: Array,
+    made: Array,
+) -> float:
+    """Improve prices of the rows by subgradients, in place; return the least bound that they gave.
+
+    ``taken`` and ``made`` (float) become how far bids are accepted, and quantities, on average.
+    """
+    taken[:] = 0.0
+    made[:] = 0.0
+    rows, best = capacity.size, np.inf
+    kept, slack = price.copy(), np.zeros(rows)
+    for step in range(steps):
+        bound = 0.0
+        for r in range(rows):
+            slack[r] = capacity[r]
+            bound += price[r] * capacity[r]
+        for i in range(low.size):
+            earned, each = gain[i], rate[i]
+            for e in range(ptr[i], ptr[i + 1]):
+                earned -= price[row[e]] * fixed[e]
+                each -= price[row[e]] * unit[e]
+            want = high[i] if each > 0 else low[i]
+            earned += each * want
+            if earned > 0:
+                bound += earned
+                taken[i] += 1.0
+                made[i] += want
+                for e in range(ptr[i], ptr[i + 1]):
+                    slack[row[e]] -= fixed[e] + unit[e] * want
+        if bound < best:
+            best = bound
+            kept[:] = price
+        norm = 0.0
+        for r in range(rows):
+            if price[r] <= 0 and slack[r] > 0:
+                slack[r] = 0.0
+            norm += slack[r] * slack[r]
+        if norm < LEAST_NORM:
+            taken *= steps / (step + 1.0)
+            made *= steps / (step + 1.0)
+            break
+        size = FIRST_STEP * bound / norm / (1.0 + STEP_DECAY * step)
+        for r in range(rows):
+            price[r] = max(0.0, price[r] - size * slack[r])
+    price[:] = kept
+    taken /= steps
+    made /= steps
+    return best
+
+
+@njit(cache=True, nogil=True)
+def improve_block(
+    ptr: Array,
+    row: Array,
+    fixed: Array,
+    unit: Array,
+    capacity: Array,
+    low: Array,
+    high: Array,
+    gain: Array,
+    rate: Array,
+    price: Array,
     seed: int,
-    starts: int,
     moves: int,
     out: Array,
 ) -> float:
-    """Write accepted quantities to ``out`` (int64) and return Σ gain + rate × quantity of them.
+    """Improve an allowed answer ``out`` (int64, in place) and return Σ gain + rate × quantity of it.
 
     Parameters
     ----------
     ptr, row, fixed, unit
         Uses by bid: ``fixed + unit × quantity`` of a row with a capacity.
-    cost
-        Price of each bid's uses at its largest quantity; bids are ranked by their gain over it.
+    price
+        Of each row; bids are ranked by their gain over what they use.
     """
-    n, rows = low.size, capacity.size
-    out[:] = 0
+    n = low.size
     top = gain + np.maximum(rate * low, rate * high)
     live = np.flatnonzero(top > LEAST_GAIN)
+    q, now, room = np.zeros(n, dtype=np.int64), 0.0, capacity.copy()
+    for i in live:
+        if out[i] > 0:
+            _put(int(i), q, out[i], room, ptr, row, fixed, unit)
+            now += gain[i] + rate[i] * out[i]
+    out[:] = 0
     if not live.size:
         return 0.0
     state = np.array([np.uint64(2 * seed + 88172645463325253)])
-    head, item = _users(live, ptr, row, rows)
-    worth, best = np.zeros(n), 0.0
-    q, kept = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    for start in range(starts):
-        for i in live:
-            worth[i] = top[i] / cost[i] * (1.0 + (SPREAD * _draw(state) if start else 0.0))
-        order = live[np.argsort(-worth[live])]
-        room = capacity.copy()
-        q[:] = 0
-        now = _fill(order, q, room, ptr, row, fixed, unit, low, high, gain, rate)
-        kept[:] = q
-        known, warm = now, WARMTH * now / live.size
-        for move in range(moves):
-            i = order[int(_draw(state) * order.size)]
-            if q[i] == high[i]:
-                continue
-            if q[i] > 0:
-                now -= gain[i] + rate[i] * q[i]
-                _put(i, q, 0, room, ptr, row, fixed, unit)
-            want = low[i] if low[i] < high[i] and _draw(state) < AT_LEAST else high[i]
-            now -= _make_room(i, want, q, room, ptr, row, fixed, unit, head, item, worth, gain, rate, state)
-            if _most(i, q, room, ptr, row, fixed, unit, high) >= want:
-                now += gain[i] + rate[i] * want
-                _put(i, q, want, room, ptr, row, fixed, unit)
-            now += _fill(order, q, room, ptr, row, fixed, unit, low, high, gain, rate)
-            if now > known + 1e-9:
-                known = now
-                kept[:] = q
-            elif now < known - warm * (1.0 - move / moves):
-                for j in order:
-                    _put(j, q, kept[j], room, ptr, row, fixed, unit)
-                now = known
-        if known > best:
-            best = known
-            out[:] = kept
-    return best
+    head, item = _users(live, ptr, row, capacity.size)
+    worth = np.zeros(n)
+    for i in live:
+        cost = 1.0
+        for e in range(ptr[i], ptr[i + 1]):
+            cost += price[row[e]] * (fixed[e] + unit[e] * high[i])
+        worth[i] = top[i] / cost
+    order = live[np.argsort(-worth[live])]
+    now += _fill(order, q, room, ptr, row, fixed, unit, low, high, gain, rate)
+    out[:] = q
+    known, warm = now, WARMTH * now / live.size
+    for move in range(moves):
+        i = order[int(_draw(state) * order.size)]
+        if q[i] == high[i]:
+            continue
+        if q[i] > 0:
+            now -= gain[i] + rate[i] * q[i]
+            _put(i, q, 0, room, ptr, row, fixed, unit)
+        want = low[i] if low[i] < high[i] and _draw(state) < AT_LEAST else high[i]
+        now -= _make_room(i, want, q, room, ptr, row, fixed, unit, head, item, worth, gain, rate, state)
+        if _most(i, q, room, ptr, row, fixed, unit, high) >= want:
+            now += gain[i] + rate[i] * want
+            _put(i, q, want, room, ptr, row, fixed, unit)
+        now += _fill(order, q, room, ptr, row, fixed, unit, low, high, gain, rate)
+        if now > known + 1e-9:
+            known = now
+            out[:] = q
+        elif now < known - warm * (1.0 - move / moves):
+            for j in order:
+                _put(j, q, out[j], room, ptr, row, fixed, unit)
+            now = known
+    return known

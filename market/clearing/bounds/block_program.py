@@ -33,6 +33,11 @@ class BlockColumns:
         found[self.bids[self.split]] = taken[self.split] * np.rint(values[n:]).astype(np.int64)
         return found
 
+    def values(self, quantity: Ints) -> Floats:
+        """Return column values of accepted quantities of the block's bids."""
+        taken = (quantity[self.bids] > 0).astype(np.float64)
+        return np.concatenate([taken, quantity[self.bids[self.split]].astype(np.float64)])
+
 
 def program_of_block(
     block: Block, gain: Floats, rate: Floats, only: Flags | None = None

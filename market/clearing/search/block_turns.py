@@ -8,6 +8,8 @@ from market.clearing.bounds.blocks import blocks_of
 from market.clearing.program import SolveLimits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from market.clearing.limits import Deadline
     from market.clearing.search.case import Case
 
@@ -17,10 +19,11 @@ LEAST_COLUMNS = 6000
 LEAST_S = 10.0
 """In less time prices do not settle, and blocks at other prices prove less than the relaxation."""
 
-SHARES = (0.5, 0.3)
-"""Shares of the time left for moving prices; each time the bound is proven after it."""
+TURNS = ((0.12, 0.4), (0.25, 0.9))
+"""Shares of the time left for moving prices, and of what is left then for proving what they are worth.
 
-MOST_PROOF = 0.5
+The first proof also tells how much of blocks' bounds a proof leaves, which prices are moved by then.
+"""
 
 
 def bound_by_blocks(case: Case, deadline: Deadline) -> bool:
@@ -33,18 +36,20 @@ def bound_by_blocks(case: Case, deadline: Deadline) -> bool:
         return False
     from market.clearing.bounds.block_prices import BlockPrices  # noqa: PLC0415  numba
 
-    prices = BlockPrices(case.p, case.terms, found, case.prices, case.solver)
-    stopped = case.incumbent.stopped
-    for share in SHARES:
-        for step, part in ((prices.run, share), (prices.prove, MOST_PROOF)):
-            if stopped.is_set() or deadline.passed():
-                return True
-            left = deadline.left()
-            end = deadline.now() + part * (LEAST_S if left is None else left)
-            step(
-                lambda end=end: not stopped.is_set() and deadline.now() < end,  # type: ignore[misc]
-                SolveLimits(time_s=left),
-            )
-        case.incumbent.lower_bound(prices.bound)
+    incumbent, stopped = case.incumbent, case.incumbent.stopped
+    prices = BlockPrices(case.p, case.terms, found, case.prices, case.solver, lambda: incumbent.objective)
+
+    def until(share: float) -> Callable[[], bool]:
+        left = deadline.left()
+        end = deadline.now() + share * (LEAST_S if left is None else left)
+        return lambda: not stopped.is_set() and deadline.now() < end
+
+    for run, proof in TURNS:
+        prices.run(until(run))
+        prices.prove(until(proof), SolveLimits(time_s=deadline.left()))
+        incumbent.lower_bound(prices.bound)
+        left = deadline.left()
+        if stopped.is_set() or (left is not None and left < LEAST_S):
+            break
     case.work += prices.work
     return True
