@@ -111,6 +111,8 @@ def run_missing(plan: Plan, results: Path) -> None:
     tasks = tasks_of(plan)
     todo = [task for task in tasks if task.key not in done]
     start = perf_counter()
+    for task in todo[:1]:
+        run(task)  # does not count: it waits for the disk, the others do not
     for number, task in enumerate(todo, 1):
         record = run(task)
         with results.open("a") as file:
