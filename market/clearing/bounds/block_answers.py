@@ -7,12 +7,13 @@ so what was found once is not missed again. Proves nothing but that a block stay
 # mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from market.clearing.bounds.block_pricing import improve_block, price_rows
+from market.clearing.compiled import Array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from market.clearing.bounds.blocks import Block
     from market.clearing.problem import Ints
     from market.clearing.program import Floats
-
-Array = Any  # numba types arrays itself; dtypes are in the docstrings
 
 KEPT = 12
 """Answers kept of every block; a new one takes the place of the oldest."""

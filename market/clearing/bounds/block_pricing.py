@@ -7,12 +7,10 @@ allowed, not proven best.
 # mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
-Array = Any  # numba types arrays itself; dtypes are in the docstrings
+from market.clearing.compiled import Array, uniform
 
 WARMTH = 0.4
 """How far below its best a walk may go at first, in mean gains per bid."""
@@ -25,17 +23,6 @@ AT_LEAST = 0.3
 LEAST_NORM = 1e-12
 FIRST_STEP = 0.1
 STEP_DECAY = 0.2
-
-
-@njit(cache=True, nogil=True)
-def _draw(state: Array) -> float:
-    """Return a number in [0, 1) (xorshift)."""
-    x = state[0]
-    x ^= x << np.uint64(13)
-    x ^= x >> np.uint64(7)
-    x ^= x << np.uint64(17)
-    state[0] = x
-    return float(x >> np.uint64(11)) / 9007199254740992.0
 
 
 @njit(cache=True, nogil=True)
@@ -135,7 +122,7 @@ def _make_room(
             out_of, least = -1, np.inf
             for k in range(head[r], head[r + 1]):
                 j = item[k]
-                value = worth[j] * (0.7 + 0.6 * _draw(state)) if q[j] > 0 else np.inf
+                value = worth[j] * (0.7 + 0.6 * uniform(state)) if q[j] > 0 else np.inf
                 if value < least:
                     out_of, least = j, value
             if out_of < 0:
@@ -257,13 +244,13 @@ def improve_block(
     out[:] = q
     known, warm = now, WARMTH * now / live.size
     for move in range(moves):
-        i = order[int(_draw(state) * order.size)]
+        i = order[int(uniform(state) * order.size)]
         if q[i] == high[i]:
             continue
         if q[i] > 0:
             now -= gain[i] + rate[i] * q[i]
             _put(i, q, 0, room, ptr, row, fixed, unit)
-        want = low[i] if low[i] < high[i] and _draw(state) < AT_LEAST else high[i]
+        want = low[i] if low[i] < high[i] and uniform(state) < AT_LEAST else high[i]
         now -= _make_room(i, want, q, room, ptr, row, fixed, unit, head, item, worth, gain, rate, state)
         if _most(i, q, room, ptr, row, fixed, unit, high) >= want:
             now += gain[i] + rate[i] * want

@@ -1,6 +1,6 @@
 """Moves that open, close and exchange groups with a price, on a packing model.
 
-Compiled with numba; each writes what it did into the log as `local_search` says.
+Compiled with numba; each writes what it did into the log as `moves` says.
 """
 
 # mypy: disable-error-code="no-any-return,return-value"

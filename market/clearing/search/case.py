@@ -1,7 +1,7 @@
 """One connected market under search: its relaxation, its program, and the moves that improve it.
 
 Every step takes its own budget and offers what it finds to the incumbent. How steps follow each
-other, in one thread or several, is `search`'s business.
+other, in one thread or several, is the business of `timed_search` and `counted_search`.
 """
 
 from __future__ import annotations

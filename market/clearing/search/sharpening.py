@@ -1,6 +1,7 @@
 """Tighten a case's bound beyond its relaxation's: cliques, prices of single uses, prices of orders' plans.
 
-May be called again and again, each time for as long as ``proceed()`` says; how long is `search`'s business.
+May be called again and again, each time for as long as ``proceed()`` says; how long is the business of
+`timed_search` and `counted_search`.
 """
 
 from __future__ import annotations
